@@ -1,0 +1,64 @@
+"""Faltung: convolution computed, explained, trained and measured.
+
+``import faltung as fl`` gives the names below. They are loaded when first used: the description alone
+(`ConvSpec`, the errors) needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faltung.adjoint import Adjoint
+    from faltung.engine.native import get_num_threads, set_num_threads
+    from faltung.engine.plan import Plan, PreparedConv, plan
+    from faltung.errors import ConvError, ConvPlanError, ConvShapeError, ConvSpecError, ConvTypeError
+    from faltung.functional import (
+        conv,
+        conv1d,
+        conv2d,
+        conv3d,
+        conv_input_grad,
+        conv_transpose1d,
+        conv_transpose2d,
+        conv_transpose3d,
+        conv_weight_grad,
+        convolve,
+        correlate,
+        depthwise_separable_conv2d,
+        fold,
+        separable_conv2d,
+        unfold,
+    )
+    from faltung.spec import ConvSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Adjoint", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Plan", "PreparedConv", "conv",
+    "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_weight_grad",
+    "convolve", "correlate", "depthwise_separable_conv2d", "fold", "get_num_threads", "plan", "separable_conv2d", "set_num_threads",
+    "unfold",
+]  # fmt: skip
+
+_HOMES = {
+    "adjoint": ("Adjoint",),
+    "engine.native": ("get_num_threads", "set_num_threads"),
+    "engine.plan": ("Plan", "PreparedConv", "plan"),
+    "errors": ("ConvError", "ConvPlanError", "ConvShapeError", "ConvSpecError", "ConvTypeError"),
+    "spec": ("ConvSpec",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'faltung' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"faltung.{_HOME_OF.get(name, 'functional')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

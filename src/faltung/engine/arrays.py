@@ -1,0 +1,167 @@
+"""Arrays in and out: what is accepted, in which type it is computed, and what the kernels need of it.
+
+Owns the dtype rules of the package. Knows nothing of convolution.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.errors import ConvShapeError, ConvTypeError
+
+__all__ = ["Array", "ElementTypes", "as_array", "element_types", "element_types_of", "out_array", "promoted", "trailing"]
+
+Array = NDArray[Any]
+
+_SERVED = "bool, integers, float16, bfloat16, float32, float64, complex64, complex128"
+
+
+@dataclass(frozen=True, slots=True)
+class ElementTypes:
+    """How one dtype is computed.
+
+    Attributes
+    ----------
+    stored : dtype
+        Of the arrays together, after promotion.
+    native : str
+        What the kernels sum in: ``"float32"``, ``"float64"``, or ``"uint64"`` for integers modulo 2**64.
+    result : dtype
+        Of the result.
+    is_complex : bool
+        Real and imaginary parts are computed apart, each in `native`.
+    """
+
+    stored: np.dtype[Any]
+    native: str
+    result: np.dtype[Any]
+    is_complex: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether sums are exact (integers; past 64 bits they wrap)."""
+        return self.native == "uint64"
+
+    @property
+    def parts(self) -> np.dtype[Any]:
+        """The dtype in which an array, or each part of a complex one, goes to the kernels."""
+        return np.dtype(self.native)
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether arrays stored in `stored` are converted before the kernels read them."""
+        return not self.is_complex and self.stored.itemsize != self.parts.itemsize
+
+    def to_native(self, array: Array) -> Array:
+        """`array` as the kernels take it: native element type and byte order, aligned; any strides.
+
+        A complex array stays complex: its ``.real`` and ``.imag`` are what the kernels read.
+        """
+        dtype = self.result if self.is_exact else self.stored if self.is_complex else self.parts
+        if array.dtype != dtype:
+            array = array.astype(dtype)
+        if (not array.flags.c_contiguous and any(stride % self.parts.itemsize for stride in array.strides)) or not array.flags.aligned:
+            array = array.copy()
+        return array.view(np.uint64) if self.is_exact else array
+
+
+def as_array(name: str, value: object) -> Array:
+    """`value` as a NumPy array, without copying where it can be avoided.
+
+    Raises
+    ------
+    ConvTypeError
+        It is no array of numbers, or one that lives on another device.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    try:
+        return np.from_dlpack(value)  # type: ignore[arg-type]
+    except (AttributeError, TypeError, ValueError, RuntimeError, BufferError):
+        raise ConvTypeError(
+            f"{name} of type {type(value).__name__} cannot be read as an array: {reason}",
+            "Give a NumPy array, or anything with __array__ or a CPU __dlpack__ (a tensor: x.detach().cpu()).",
+        ) from None
+
+
+def element_types_of(**arrays: Array | None) -> ElementTypes:
+    """The `ElementTypes` of several named arrays together, promoted by ``numpy.result_type``."""
+    names = tuple(name for name, array in arrays.items() if array is not None)
+    return promoted(names, tuple(array.dtype for array in arrays.values() if array is not None))
+
+
+@functools.lru_cache(maxsize=1024)
+def promoted(names: tuple[str, ...], dtypes: tuple[np.dtype[Any], ...]) -> ElementTypes:
+    """How arrays of these dtypes are computed together; `names` are those of the arguments, for errors."""
+    for name, dtype in zip(names, dtypes, strict=True):
+        element_types(dtype, name)
+    try:
+        return element_types(np.result_type(*dtypes), "the result")
+    except TypeError:
+        shown = ", ".join(f"{name} {dtype}" for name, dtype in zip(names, dtypes, strict=True))
+        raise ConvTypeError(f"{shown}: NumPy has no common dtype for these.", "Convert them to one dtype with astype.") from None
+
+
+@functools.lru_cache(maxsize=256)
+def element_types(dtype: object, name: str = "dtype") -> ElementTypes:
+    """How arrays of `dtype` are computed.
+
+    >>> element_types("int16").result, element_types("float16").native
+    (dtype('int64'), 'float32')
+    """
+    try:
+        stored = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        raise ConvTypeError(f"{name}={dtype!r} is no dtype.", f"Served: {_SERVED}.") from None
+    if stored.name == "bfloat16":
+        return ElementTypes(stored, "float32", stored)
+    match stored.kind, stored.itemsize:
+        case (("b" | "i"), _):
+            return ElementTypes(stored, "uint64", np.dtype(np.int64))
+        case "u", _:
+            return ElementTypes(stored, "uint64", np.dtype(np.uint64))
+        case "f", (2 | 4):
+            return ElementTypes(stored.newbyteorder("="), "float32", stored.newbyteorder("="))
+        case "f", 8:
+            return ElementTypes(stored.newbyteorder("="), "float64", stored.newbyteorder("="))
+        case "c", (8 | 16):
+            native = "float32" if stored.itemsize == 8 else "float64"
+            return ElementTypes(stored.newbyteorder("="), native, stored.newbyteorder("="), is_complex=True)
+    raise ConvTypeError(f"{name} has dtype {stored}, which cannot be convolved.", f"Convert it with astype. Served: {_SERVED}.")
+
+
+def trailing(index: Iterable[Any]) -> tuple[Any, ...]:
+    """An index of an array's last axes."""
+    return (..., *index)
+
+
+def out_array(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+    """`out` checked: a writable array of `shape` into which `dtype` can be cast.
+
+    Raises
+    ------
+    ConvTypeError, ConvShapeError
+    """
+    if out is None:
+        return None
+    if not isinstance(out, np.ndarray):
+        raise ConvTypeError(f"out is of type {type(out).__name__}, a NumPy array is needed.", f"Use np.empty({shape}, {dtype.name!r}).")
+    if out.shape != shape:
+        raise ConvShapeError(f"out has shape {out.shape}, the result {shape}.", f"Use np.empty({shape}, {dtype.name!r}).")
+    if not out.flags.writeable:
+        raise ConvTypeError("out is read-only.", "Give a writable array, or leave out= away.")
+    if not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise ConvTypeError(
+            f"out has dtype {out.dtype}, the result {dtype} cannot be stored in it.", f"Use np.empty({shape}, {dtype.name!r})."
+        )
+    return out

@@ -1,0 +1,182 @@
+"""A lowered convolution with its kernels chosen: packing weights, running, folding strips back.
+
+Owns the objects of the compiled module. Arrays arrive checked, in the element type of the kernels.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from faltung.engine.arrays import Array, ElementTypes, trailing
+from faltung.engine.catalog import Decision, choose
+from faltung.engine.lowering import Lowered, Strip, is_gather, lower
+from faltung.engine.native import Correlation, PackedWeight, chosen_isa
+from faltung.engine.problem import Problem
+from faltung.errors import ConvPlanError
+from faltung.spec import ConvSpec
+
+__all__ = ["Compiled", "PackedWeights", "compile_conv"]
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """One direction of a spec for one input size and element type, ready for any weight and batch.
+
+    Attributes
+    ----------
+    kernels : tuple of tuple of Correlation
+        For the main strip and each folded strip, the kernel of each step.
+    decisions : tuple of Decision
+        Of the largest problem.
+    """
+
+    spec: ConvSpec
+    native: str
+    backward: bool
+    lowered: Lowered
+    algorithm: str
+    decisions: tuple[Decision, ...]
+    kernels: tuple[tuple[Correlation, ...], ...]
+
+    @property
+    def strips(self) -> tuple[Strip, ...]:
+        """The main strip, then those that fold back onto it."""
+        return (self.lowered.main, *self.lowered.folded)
+
+    def workspace_bytes(self, threads: int) -> int:
+        """Scratch of a call plus the packed weights of one real part."""
+        every = list(itertools.chain(*self.kernels))
+        scratch: int = max((kernel.workspace_bytes(threads) for kernel in every), default=0)
+        return scratch + sum(kernel.packed_bytes for kernel in every)
+
+    def pack(self, weight: Array, types: ElementTypes) -> PackedWeights:
+        """The weights as the kernels read them; `weight` in the spec's weight shape and in `types`' native form."""
+        return PackedWeights.of(self, weight, types)
+
+    def arranged(self, weight: Array) -> Array:
+        """`weight` as a view (groups, written channels, read channels, *kernel), the kernel in correlation order."""
+        spec = self.spec
+        view = weight.reshape(spec.groups, spec.weight_shape[0] // spec.groups, *spec.weight_shape[1:])
+        if not is_gather(spec, backward=self.backward):
+            view = view.swapaxes(1, 2)
+        return np.flip(view, tuple(range(3, view.ndim))) if spec.flip else view
+
+
+@functools.lru_cache(maxsize=512)
+def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False) -> Compiled:
+    """Choose and build the kernels of `spec` (or of its input gradient, `backward`) for one input size.
+
+    Raises
+    ------
+    ConvShapeError
+        No output for this size.
+    ConvPlanError
+        The algorithm asked for does not serve the largest problem. Smaller ones (the phases and strips of a
+        transposed convolution) fall back to one that does.
+    """
+    lowered = lower(spec, input_size, backward=backward)
+    problems = lowered.problems
+    chosen, decisions = choose(problems[0], native, algorithm) if problems else ("none", ())  # an output that receives nothing
+    kernels = tuple(
+        tuple(
+            Correlation(_name_for(step.problem, native, algorithm), native, chosen_isa(), *step.problem.arguments) for step in strip.steps
+        )
+        for strip in (lowered.main, *lowered.folded)
+    )
+    label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
+    return Compiled(spec, native, backward, lowered, label, decisions, kernels)
+
+
+def _name_for(problem: Problem, native: str, algorithm: str) -> str:
+    """`algorithm` where it serves the problem, else the best that does."""
+    try:
+        return choose(problem, native, algorithm)[0]
+    except ConvPlanError:
+        return choose(problem, native)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class PackedWeights:
+    """Weights packed for every kernel of a `Compiled`: one part if real; real, imaginary, minus imaginary if complex."""
+
+    compiled: Compiled
+    parts: tuple[tuple[tuple[PackedWeight, ...], ...], ...]
+
+    @classmethod
+    def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
+        """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
+        if compiled.lowered.leaves_cells_out and not types.is_exact and not np.isfinite(weight).all():
+            # The other kernels read such cells as zeros, and 0 * inf would be NaN.
+            size = compiled.lowered.out_size if compiled.backward else compiled.lowered.in_size
+            compiled = compile_conv(compiled.spec, size, compiled.native, "general", backward=compiled.backward)
+        arranged = compiled.arranged(weight)
+        parts = (arranged.real, arranged.imag, -arranged.imag) if types.is_complex else (arranged,)
+        return cls(
+            compiled, tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
+        )
+
+    @staticmethod
+    def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[PackedWeight, ...]:
+        steps = compiled.strips[strip].steps
+        return tuple(kernel.pack(weight[trailing(step.taps)]) for kernel, step in zip(compiled.kernels[strip], steps, strict=True))
+
+    def run(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
+        """``y = conv(x) + bias``.
+
+        Parameters
+        ----------
+        x : array (N, groups, read channels, *in_size)
+        bias : array (groups * written channels,) or None
+        y : array (N, groups, written channels, *out_size), any strides
+        """
+        if np.iscomplexobj(y):
+            real, imaginary, minus_imaginary = range(3)
+            bias_parts = (None, None) if bias is None else (np.ascontiguousarray(bias.real), np.ascontiguousarray(bias.imag))
+            self._run_part(x.real, real, bias_parts[0], y.real, accumulate=False, threads=threads)
+            self._run_part(x.imag, minus_imaginary, None, y.real, accumulate=True, threads=threads)
+            self._run_part(x.real, imaginary, bias_parts[1], y.imag, accumulate=False, threads=threads)
+            self._run_part(x.imag, real, None, y.imag, accumulate=True, threads=threads)
+        else:
+            self._run_part(x, 0, bias, y, accumulate=False, threads=threads)
+
+    def _run_part(self, x: Array, part: int, bias: Array | None, y: Array, *, accumulate: bool, threads: int) -> None:
+        main, *folded = zip(self.compiled.strips, self.compiled.kernels, self.parts[part], strict=True)
+        if not main[0].is_covered and not accumulate:
+            y[...] = 0 if bias is None else bias.reshape(1, *y.shape[1:3], *(1,) * (y.ndim - 3))
+        _run_steps(*main, x, bias, y, accumulate, threads)
+        for strip, kernels, packed in folded:
+            buffer = np.zeros((*y.shape[:3], *strip.size), y.dtype)
+            _run_steps(strip, kernels, packed, x, None, buffer, False, threads)
+            with np.errstate(all="ignore"):  # as the kernels: inf - inf is NaN without a warning
+                for source, target in _folds(strip):
+                    y[target] += buffer[source]
+
+
+def _run_steps(
+    strip: Strip, kernels: tuple[Correlation, ...], packed: tuple[PackedWeight, ...], x: Array, bias: Array | None, y: Array,
+    accumulate: bool, threads: int,
+) -> None:  # fmt: skip
+    for step, kernel, weight in zip(strip.steps, kernels, packed, strict=True):
+        kernel.run(x, weight, bias, y[trailing(step.writes)], accumulate, threads)
+
+
+def _folds(strip: Strip) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """Which cells of a strip are added where; cells that repeat one cell are added one after the other."""
+    choices: list[list[tuple[slice, slice]]] = []
+    for image in strip.images:
+        if image.step == 0:
+            target = slice(image.target, image.target + 1)
+            choices.append([(slice(j, j + 1), target) for j in range(image.length)])
+            continue
+        last = image.target + image.step * (image.length - 1)
+        low, high = min(image.target, last), max(image.target, last)
+        choices.append([(slice(None, None, image.step), slice(low, high + 1))])
+    for combination in itertools.product(*choices):
+        sources, targets = zip(*combination, strict=True)
+        yield trailing(sources), trailing(targets)

@@ -1,0 +1,178 @@
+"""From a spec and sizes to correlations on strided views: phases instead of inserted zeros.
+
+A spec is run in one of two directions. *Gather*: each small-side position sums what its window covers on
+the large side (a correlation; also the input's gradient of a transposed spec). *Scatter*: each small-side
+position stamps the kernel onto the large side (a transposed convolution; also the input's gradient of a
+correlation). A gather is one problem. A scatter is one problem for every phase of the stride, each written
+through a strided view; where the padding mode wraps, what is stamped outside is computed apart, as strips,
+and folded back. All sizes come from `geometry`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from dataclasses import dataclass
+
+from faltung.engine.problem import Problem
+from faltung.errors import ConvPlanError, ConvShapeError
+from faltung.geometry import Image, Phase, images
+from faltung.spec import ConvSpec
+
+__all__ = ["Lowered", "Step", "Strip", "is_gather", "lower"]
+
+MAX_STEPS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One problem, the taps of the kernel that it uses, and where in the strip it writes."""
+
+    problem: Problem
+    taps: tuple[slice, ...]
+    writes: tuple[slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A block of the output's continued grid: the output itself, or a part outside that folds back onto it."""
+
+    images: tuple[Image, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Its extents."""
+        return tuple(image.length for image in self.images)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the steps write every cell; the others receive nothing."""
+        return sum(math.prod(step.problem.out_size) for step in self.steps) == math.prod(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A convolution in one direction for one input size, as problems for the kernels."""
+
+    in_size: tuple[int, ...]
+    out_size: tuple[int, ...]
+    main: Strip
+    folded: tuple[Strip, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem to solve, the largest first."""
+        steps = itertools.chain(self.main.steps, *(strip.steps for strip in self.folded))
+        return tuple(sorted((step.problem for step in steps), key=lambda problem: -problem.macs))
+
+    @property
+    def leaves_cells_out(self) -> bool:
+        """Whether cells outside take no part at all, rather than as zeros."""
+        return any(problem.mode == "absent" for problem in self.problems)
+
+    @property
+    def terms(self) -> int:
+        """At most so many products, each rounded once, are summed for one output."""
+        main = max((step.problem.terms for step in self.main.steps), default=0)
+        folded = sum(_strip_terms(strip) for strip in self.folded)
+        return main + folded
+
+
+def _strip_terms(strip: Strip) -> int:
+    """Products that a strip adds to one output; a run that repeats a single cell adds all of its cells."""
+    most = max((step.problem.terms for step in strip.steps), default=0)
+    for image in strip.images:
+        most *= image.length if image.step == 0 else 1
+    return most
+
+
+def is_gather(spec: ConvSpec, *, backward: bool) -> bool:
+    """Whether running `spec` forward (or its input gradient, `backward`) gathers from the large side."""
+    return spec.transposed == backward
+
+
+@functools.lru_cache(maxsize=512)
+def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool) -> Lowered:
+    """`spec` for an input of `input_size`, or its input gradient.
+
+    Raises
+    ------
+    ConvShapeError
+        No output, or a wrapping mode on an empty axis.
+    """
+    output_size = spec.output_size(input_size)
+    small, large = (input_size, output_size) if spec.transposed else (output_size, input_size)
+    before = tuple(side for side, _ in spec.sides(input_size))
+    _check_wrapping(spec, large, small)
+    first, second = spec.weight_shape[0] // spec.groups, spec.weight_shape[1]
+    if is_gather(spec, backward=backward):
+        # Outputs that a transposed convolution crops send no gradient back.
+        mode = "absent" if backward and spec.padding_mode == "zeros" else spec.padding_mode
+        problem = Problem(spec.groups, second, first, large, small, spec.kernel_size, spec.stride, spec.dilation, before, mode)
+        everything = tuple(slice(None) for _ in small)
+        return Lowered(large, small, Strip(_identity(small), (Step(problem, everything, everything),)), ())
+    main, *folded = _strips(spec, small, large, before, first, second)
+    return Lowered(small, large, main, tuple(folded))
+
+
+def _check_wrapping(spec: ConvSpec, large: tuple[int, ...], small: tuple[int, ...]) -> None:
+    if spec.padding_mode == "zeros":
+        return
+    for axis, (cells, windows) in enumerate(zip(large, small, strict=True)):
+        if cells == 0 and windows > 0:
+            raise ConvShapeError(
+                f"padding_mode={spec.padding_mode!r} has no cell to repeat along axis {axis} of size 0.", "Use padding_mode='zeros'."
+            )
+
+
+def _identity(size: tuple[int, ...]) -> tuple[Image, ...]:
+    return tuple(Image(0, length, 0, 1) for length in size)
+
+
+def _strips(
+    spec: ConvSpec, small: tuple[int, ...], large: tuple[int, ...], before: tuple[int, ...], in_channels: int, out_channels: int
+) -> list[Strip]:
+    """The large side and, for a wrapping mode, every strip outside it that windows reach."""
+    runs = []
+    for axis, length, windows, front in zip(spec.axes, large, small, before, strict=True):
+        after = axis.reached_after(length, windows, front) if windows else 0
+        run = list(itertools.islice(images(length, front if windows else 0, after, spec.padding_mode), MAX_STEPS + 1))
+        _check_steps(spec, len(run), f"axis {axis.index} wraps")
+        runs.append(run)
+    strips: list[Strip] = []
+    for combination in itertools.product(*runs):
+        phases = [
+            list(itertools.islice(axis.phases(image.length, front + image.start), MAX_STEPS + 1))
+            for axis, image, front in zip(spec.axes, combination, before, strict=True)
+        ]
+        _check_steps(spec, math.prod(map(len, phases)) * (len(strips) + 1), "the stride makes")
+        strips.append(Strip(combination, tuple(_phase_step(spec, small, p, in_channels, out_channels) for p in itertools.product(*phases))))
+    return strips
+
+
+def _check_steps(spec: ConvSpec, count: int, what: str) -> None:
+    if count > MAX_STEPS:
+        raise ConvPlanError(
+            f"{spec}: {what} {count} or more separate correlations, more than {MAX_STEPS}.", "Use a smaller stride or padding."
+        )
+
+
+def _phase_step(spec: ConvSpec, small: tuple[int, ...], phases: tuple[Phase, ...], in_channels: int, out_channels: int) -> Step:
+    writes = tuple(slice(phase.first, None, axis.stride) for axis, phase in zip(spec.axes, phases, strict=True))
+    taps = tuple(phase.kernel_slice for phase in phases)
+    ones = (1,) * spec.ndim
+    problem = Problem(
+        groups=spec.groups,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        in_size=small,
+        out_size=tuple(phase.count for phase in phases),
+        kernel_size=tuple(phase.taps for phase in phases),
+        stride=ones,
+        dilation=tuple(phase.dilation for phase in phases),
+        before=tuple(phase.before for phase in phases),
+        mode="absent",
+    )
+    return Step(problem, taps, writes)

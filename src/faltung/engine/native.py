@@ -1,0 +1,77 @@
+"""The compiled module, its instruction set and its threads; the only importer of ``faltung._native``."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from faltung import _native
+from faltung._native import Correlation, PackedWeight, WeightGradient, memory_bandwidth, peak_flops
+from faltung.errors import ConvPlanError, one_of
+
+__all__ = [
+    "Correlation", "PackedWeight", "WeightGradient", "available_isas", "chosen_isa", "get_num_threads", "memory_bandwidth", "peak_flops",
+    "set_num_threads",
+]  # fmt: skip
+
+MAX_THREADS = 1024
+
+_threads: int | None = None
+
+
+@functools.cache
+def available_isas() -> tuple[str, ...]:
+    """Instruction sets that this processor runs and this build holds, the widest last."""
+    return tuple(_native.detected_isas())
+
+
+@functools.cache
+def chosen_isa() -> str:
+    """The instruction set in use: the widest, or the one that the environment variable FALTUNG_ISA names.
+
+    Raises
+    ------
+    ConvPlanError
+        FALTUNG_ISA names none that this machine can run.
+    """
+    forced = os.environ.get("FALTUNG_ISA")
+    return available_isas()[-1] if forced is None else one_of("FALTUNG_ISA", forced, available_isas(), ConvPlanError)
+
+
+def set_num_threads(n: int) -> None:
+    """Use at most `n` threads from now on, the calling one included. Results never depend on it.
+
+    Raises
+    ------
+    ConvPlanError
+        `n` is not between 1 and 1024.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    global _threads
+    _threads = checked_threads("n", n)
+
+
+def get_num_threads() -> int:
+    """Threads in use: as set, else FALTUNG_NUM_THREADS, else the processors that this process may use."""
+    return _threads if _threads is not None else _default_threads()
+
+
+@functools.cache
+def _default_threads() -> int:
+    wish = os.environ.get("FALTUNG_NUM_THREADS")
+    if wish is None:
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(usable, MAX_THREADS)
+    return checked_threads("FALTUNG_NUM_THREADS", int(wish) if wish.strip().isdecimal() else wish)
+
+
+def checked_threads(name: str, value: object) -> int:
+    """`value` if it is a number of threads."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= value.__index__() <= MAX_THREADS:
+        raise ConvPlanError(f"{name}={value!r} is no number of threads.", f"Use a whole number from 1 to {MAX_THREADS}.")
+    return int(value.__index__())

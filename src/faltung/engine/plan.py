@@ -1,0 +1,245 @@
+"""`plan`: which algorithm, why, at what cost, with what error bound; and weights prepared once.
+
+Choosing is `catalog`'s, running is `run`'s; this is their face.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, element_types_of, promoted
+from faltung.engine.catalog import Decision
+from faltung.engine.checks import as_spec, check_bias, check_weight
+from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.native import checked_threads, get_num_threads
+from faltung.engine.run import ACCURACIES, native_bias, run_packed
+from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
+from faltung.spec import ConvSpec
+
+__all__ = ["ACTIVATIONS", "Cost", "Decision", "Plan", "PreparedConv", "plan"]
+
+ACTIVATIONS = ("relu", "relu6", "silu")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call costs: counts for the whole batch, and estimated seconds on one nominal core."""
+
+    macs: int
+    flops: int
+    bytes_moved: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How one convolution is computed; made by `plan`.
+
+    Attributes
+    ----------
+    spec : ConvSpec
+    input_shape : tuple of int
+        ``(N, C, *spatial)`` or ``(C, *spatial)``.
+    dtype : dtype
+        Of the result.
+    algorithm : str
+        The name in the catalog; ``phases+NAME`` where a transposed convolution runs NAME for every phase.
+    why : tuple of Decision
+        Every algorithm with its reason for or against.
+    workspace_bytes : int
+        Scratch, packed weights and converted copies of a call.
+    cost : Cost
+    error_bound : float
+        c such that every ``|error| <= c * max over outputs of sum(|input| * |weight|)``, the bias counted as
+        one more product; 0 where integers are summed exactly (modulo 2**64).
+
+    Examples
+    --------
+    >>> import faltung as fl
+    >>> layer = fl.plan(fl.ConvSpec(64, 64, 3, padding=1, bias=False, ndim=2), (1, 64, 56, 56))
+    >>> layer.algorithm, layer.cost.macs
+    ('direct', 115605504)
+    >>> [decision.reason for decision in layer.why if not decision.fits]
+    ['kernel 3×3 is not 1 along every axis']
+    """
+
+    spec: ConvSpec
+    input_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    algorithm: str
+    why: tuple[Decision, ...]
+    workspace_bytes: int
+    cost: Cost
+    error_bound: float
+    threads: int | None
+    _types: ElementTypes = field(repr=False)
+    _compiled: Compiled = field(repr=False)
+
+    def __call__(self, x: object, weight: object, bias: object = None, *, out: Array | None = None) -> Array:
+        """Convolve: `prepare` and call in one; arguments as in `faltung.conv`."""
+        return self.prepare(weight, bias)(x, out=out)
+
+    def prepare(self, weight: object, bias: object = None, activation: str | None = None) -> PreparedConv:
+        """Pack the weights once, for many calls.
+
+        Parameters
+        ----------
+        weight : array of ``spec.weight_shape``
+        bias : array (out,), optional
+        activation : {"relu", "relu6", "silu"}, optional
+            Applied to the result; not for complex results, silu not for integers.
+
+        Raises
+        ------
+        ConvShapeError, ConvTypeError, ConvPlanError
+        """
+        kernel, offset = as_array("weight", weight), None if bias is None else as_array("bias", bias)
+        check_weight(self.spec, kernel)
+        check_bias(self.spec, offset)
+        self._check_types("weight and bias", element_types_of(weight=kernel, bias=offset))
+        if activation is not None:
+            one_of("activation", activation, ACTIVATIONS, ConvPlanError)
+            if self._types.is_complex or (self._types.is_exact and activation == "silu"):
+                raise ConvTypeError(
+                    f"activation={activation!r} is not defined for {self.dtype} results.", "Use real floating-point arrays."
+                )
+        packed = self._compiled.pack(self._types.to_native(kernel), self._types)
+        return PreparedConv(self, packed, native_bias(offset, self._types), activation)
+
+    def _check_types(self, name: str, types: ElementTypes) -> None:
+        """Raise `ConvTypeError` unless arrays of `types` fit into a plan of these types without loss."""
+        together = promoted((name, "the plan"), (types.stored, self._types.stored))
+        if together.result != self._types.result:
+            raise ConvTypeError(
+                f"{name} of dtype {types.stored} would make the result {together.result}, the plan was made for {self._types.result}.",
+                f"Plan with dtype={together.stored.name!r}, or convert with astype({self._types.stored.name!r}).",
+            )
+
+
+class PreparedConv:
+    """A convolution whose weights are packed; made by `Plan.prepare`. Safe to share between threads."""
+
+    def __init__(self, plan: Plan, packed: PackedWeights, bias: Array | None, activation: str | None) -> None:
+        self.plan = plan
+        self.activation = activation
+        self._packed = packed
+        self._bias = bias
+
+    def __call__(self, x: object, out: Array | None = None) -> Array:
+        """Convolve `x` of the plan's input shape; the batch may have another size.
+
+        Raises
+        ------
+        ConvShapeError, ConvTypeError
+        """
+        plan = self.plan
+        array = as_array("x", x)
+        plan._check_types("x", element_types(array.dtype, "x"))
+        planned = plan.input_shape[-plan.spec.ndim - 1 :]
+        if array.shape[-plan.spec.ndim - 1 :] != planned or array.ndim > plan.spec.ndim + 2:
+            _, size = plan.spec.split_shape(array.shape)
+            raise ConvShapeError(f"x has spatial size {size}, the plan was made for {planned[1:]}.", "Make a plan for each input size.")
+        result = run_packed(self._packed, array, self._bias, plan._types, out, plan.threads or get_num_threads())
+        return result if self.activation is None else _activate(result, self.activation)
+
+    def __repr__(self) -> str:
+        return f"PreparedConv({self.plan.spec}, {self.plan.input_shape}, {self.plan.dtype.name}, {self.plan.algorithm!r})"
+
+
+def plan(
+    spec: ConvSpec | str,
+    input_shape: Sequence[int],
+    dtype: object = "float32",
+    *,
+    threads: int | None = None,
+    accuracy: str = "default",
+    algorithm: str = "auto",
+) -> Plan:
+    """Decide how a convolution is computed.
+
+    Parameters
+    ----------
+    spec : ConvSpec or str
+    input_shape : sequence of int
+        ``(N, C, *spatial)`` or ``(C, *spatial)``.
+    dtype : dtype
+        Common dtype of the arrays.
+    threads : int, optional
+        At most so many; default `faltung.get_num_threads` at each call. The result never depends on it.
+    accuracy : {"default", "exact"}
+        "exact" sums directly, in one fixed order; "default" may use any algorithm within `Plan.error_bound`.
+    algorithm : str
+        A name of the catalog, or "auto".
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConvPlanError
+        Unknown accuracy or algorithm, or one that does not serve this convolution.
+    ConvSpecError, ConvShapeError, ConvTypeError
+    """
+    spec = as_spec(spec)
+    one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
+    threads = None if threads is None else checked_threads("threads", threads)
+    types = element_types(dtype)
+    output_shape = spec.output_shape(input_shape)
+    batch, size = spec.split_shape(input_shape)
+    compiled = compile_conv(spec, size, types.native, algorithm)
+    samples = math.prod(batch)
+    parts = 4 if types.is_complex else 1
+    memory = spec.memory(input_shape, types.stored.name)
+    converted = (memory.input_bytes + memory.output_bytes) // types.stored.itemsize * types.parts.itemsize if types.is_converted else 0
+    cost = Cost(
+        macs=samples * spec.macs(size),
+        flops=samples * spec.flops(size),
+        bytes_moved=memory.total_bytes,
+        seconds=samples * parts * sum((d.cost_seconds or 0.0) for d in compiled.decisions if d.chosen),
+    )
+    return Plan(
+        spec=spec,
+        input_shape=(*batch, spec.in_channels, *size),
+        dtype=types.result,
+        algorithm=compiled.algorithm,
+        why=compiled.decisions,
+        workspace_bytes=compiled.workspace_bytes(threads or get_num_threads()) + converted if math.prod(output_shape) else 0,
+        cost=cost,
+        error_bound=_error_bound(compiled.lowered.terms, types),
+        threads=threads,
+        _types=types,
+        _compiled=compiled,
+    )
+
+
+def _error_bound(terms: int, types: ElementTypes) -> float:
+    """gamma_n of Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., §3.1, for a sum of `terms` products."""
+    if types.is_exact:
+        return 0.0
+    unit = float(np.finfo(types.parts).eps) / 2
+    rounded = (terms + 1) * (2 if types.is_complex else 1)
+    bound = rounded * unit / (1 - rounded * unit) if rounded * unit < 1 else math.inf
+    if types.is_complex:
+        return bound * math.sqrt(2)
+    if types.result.itemsize == 2:  # the sum is rounded once more when it is stored
+        stored = 2.0**-8 if types.result.name == "bfloat16" else 2.0**-11
+        return bound + stored * (1 + bound)
+    return bound
+
+
+def _activate(y: Array, activation: str) -> Array:
+    """`activation` in place."""
+    if activation == "relu":
+        np.maximum(y, 0, out=y)
+    elif activation == "relu6":
+        np.clip(y, 0, 6, out=y)
+    else:
+        with np.errstate(over="ignore"):
+            y /= 1 + np.exp(-y)
+    return y

@@ -1,0 +1,94 @@
+"""Arrays through a convolution: checked, converted, run, stored.
+
+Owns what happens around the kernels: promotion, groups as an axis, where the result is written, in which
+dtype it is returned.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from faltung.engine.arrays import Array, ElementTypes, element_types_of, out_array
+from faltung.engine.checks import check_bias, check_weight
+from faltung.engine.compiled import PackedWeights, compile_conv
+from faltung.engine.native import get_num_threads
+from faltung.errors import ConvPlanError, ConvShapeError, one_of
+from faltung.spec import ConvSpec
+
+__all__ = ["ACCURACIES", "allocate", "deliver", "native_bias", "run_conv", "run_packed"]
+
+ACCURACIES = ("default", "exact")
+
+
+def run_conv(spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default") -> Array:
+    """The convolution of arrays of any kind; parameters, result and errors as of `faltung.conv`."""
+    one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
+    types = element_types_of(x=x, weight=weight, bias=bias)
+    check_weight(spec, weight)
+    check_bias(spec, bias)
+    _, size = spec.split_shape(x.shape)
+    packed = compile_conv(spec, size, types.native).pack(types.to_native(weight), types)
+    return run_packed(packed, x, native_bias(bias, types), types, out, get_num_threads())
+
+
+def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: ElementTypes, out: Array | None, threads: int) -> Array:
+    """Run on a batched or unbatched `x`, whose rank and channels are checked; the result in `types.result`.
+
+    Parameters
+    ----------
+    x : array (N, C, *in_size) or (C, *in_size)
+    bias : array (written channels,) in native form, or None
+    out : array, optional
+        Checked here; any strides; may overlap the inputs.
+    """
+    compiled = packed.compiled
+    groups = compiled.spec.groups
+    ndim = compiled.spec.ndim
+    is_batched = x.ndim == ndim + 2
+    written = compiled.spec.in_channels if compiled.backward else compiled.spec.out_channels
+    shape = (*x.shape[: x.ndim - ndim - 1], written, *compiled.lowered.out_size)
+    out = out_array(out, shape, types.result)
+    native = types.to_native(x if is_batched else x[None])
+    grouped = native.reshape(native.shape[0], groups, native.shape[1] // groups, *compiled.lowered.in_size)
+    result = out if out is not None and _can_write(out, types, x, bias) else allocate(shape, types)
+    y = (result if is_batched else result[None]).reshape(grouped.shape[0], groups, written // groups, *compiled.lowered.out_size)
+    packed.run(grouped, bias, y.view(np.uint64) if types.is_exact else y, threads)
+    return deliver(result, out, types)
+
+
+def allocate(shape: tuple[int, ...], types: ElementTypes) -> Array:
+    """An array for the kernels to write: in the result's dtype, or in float32 for half-precision results."""
+    try:
+        return np.empty(shape, types.result if types.is_exact or types.is_complex else types.parts)
+    except (MemoryError, ValueError):
+        raise ConvShapeError(
+            f"the result of shape {shape} in {types.result} needs {math.prod(shape) * types.result.itemsize} bytes,"
+            " which cannot be allocated.",
+            "Use a smaller batch or input, or convolve it in parts.",
+        ) from None
+
+
+def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:
+    """`result` in its final dtype, stored in `out` if one was given."""
+    if out is None:
+        with np.errstate(over="ignore"):  # a half-precision result may be infinite, as its definition says
+            return result.astype(types.result, copy=False)
+    if result is not out:
+        with np.errstate(over="ignore"):
+            np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def _can_write(out: Array, types: ElementTypes, *inputs: Array | None) -> bool:
+    """Whether kernels may write straight into `out` while they read `inputs`."""
+    native = out.dtype == types.result and out.dtype.isnative and (types.is_exact or types.is_complex or types.parts == types.result)
+    steps = all(stride % types.parts.itemsize == 0 for stride in out.strides)
+    overlaps = any(array is not None and np.may_share_memory(out, array) for array in inputs)
+    return bool(native and steps and out.flags.aligned and not overlaps)
+
+
+def native_bias(bias: Array | None, types: ElementTypes) -> Array | None:
+    """`bias` as the kernels take it: contiguous."""
+    return None if bias is None else np.ascontiguousarray(types.to_native(bias))
