@@ -312,7 +312,8 @@ class Axis:
         if self.dilation > 1 and largest_dilation >= 1:
             remedy += f", or use dilation {largest_dilation} or less"
         elif self.kernel > 1 and padded >= 1:
-            remedy += f", or use a kernel of {(padded - 1) // self.dilation + 1} or less"
+            largest = (padded - 1) // self.dilation + 1
+            remedy += f", or use a kernel of {largest}{' or less' if largest > 1 else ''}"
         return ConvShapeError(where, remedy + ".")
 
 

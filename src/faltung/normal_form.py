@@ -70,13 +70,16 @@ def number_of_axes(kernel_size: object, ndim: int | None) -> int:
             raise ConvSpecError("kernel_size=() has no axes.", "Give one entry per axis, at least one.")
         if ndim not in (None, len(given)):
             raise ConvSpecError(
-                f"kernel_size={shown(given)} has {len(given)} entries, the convolution has {axes_count(ndim or 0)}.", "Make them agree."
+                f"kernel_size={shown(given)} has {len(given)} entries, the convolution has {axes_count(ndim or 0)}.",
+                f"Give {ndim} entries, or leave ndim out.",
             )
         return len(given)
     if ndim is None:
         raise ConvSpecError(
             f"kernel_size={shown(kernel_size)} does not tell the number of axes.",
-            f"Give ndim=2, or ({shown(kernel_size)}, {shown(kernel_size)}).",
+            f"For two axes write kernel_size=({shown(kernel_size)}, {shown(kernel_size)}), or add ndim=2."
+            if isinstance(kernel_size, int)
+            else "Give one entry per axis, such as (3, 3), or an int and ndim=2.",
         )
     return ndim
 
@@ -112,12 +115,13 @@ def padding(value: object, ndim: int) -> Sides | str:
         both = integer("padding", value)
         return ((both, both),) * ndim
     if len(given) != ndim:
-        each = "a pair (before, after)" if ndim == 1 else f"{ndim} ints, or {ndim} pairs (before, after)"
-        hint = f", here padding=({shown(given)},)" if ndim == 1 and len(given) == 2 else ""
-        raise ConvSpecError(
-            f"padding={shown(given)} has {len(given)} entries, the kernel has {axes_count(ndim)}.",
-            f"Give one int, or a tuple of {each}{hint}.",
-        )
+        if ndim == 1 and len(given) == 2:
+            remedy = f"For one axis with unlike sides write padding=({shown(given)},)."
+        elif ndim == 1:
+            remedy = "Give one int, or a pair in a tuple: ((before, after),)."
+        else:
+            remedy = f"Give one int, or a tuple of {ndim} ints, or of {ndim} pairs (before, after)."
+        raise ConvSpecError(f"padding={shown(given)} has {len(given)} entries, the kernel has {axes_count(ndim)}.", remedy)
     sides = []
     for axis, entry in enumerate(given):
         pair = entries(entry)
@@ -142,5 +146,6 @@ def sizes(name: str, size: object, ndim: int) -> tuple[int, ...]:
     checked = tuple(integer(f"{name}[{axis}]", entry, error=ConvShapeError) for axis, entry in enumerate(given))
     for axis, entry in enumerate(checked):
         if not 0 <= entry <= MAX_EXTENT:
-            raise ConvShapeError(f"{name}={entry} along axis {axis} is outside 0 … {MAX_EXTENT} = 2**62 - 1.", "Give the number of cells.")
+            fault = "negative" if entry < 0 else f"more than {MAX_EXTENT} = 2**62 - 1"
+            raise ConvShapeError(f"{name}={entry} along axis {axis} is {fault}.", "Give the number of cells, 0 or more.")
     return checked

@@ -8,11 +8,12 @@ meaning: checking values is `ConvSpec`'s.
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from faltung.errors import ConvSpecError, one_of, shown
+from faltung.errors import ConvSpecError, shown
 
 if TYPE_CHECKING:
     from faltung.spec import ConvSpec
@@ -32,7 +33,14 @@ _IGNORED = ("device", "dtype")
 _BARE = ("padding", "padding_mode")
 """PyTorch's reprs write these texts without quotes: ``padding=same``."""
 
-# Keras's Conv2D and PyTorch's LazyConv2d order their arguments differently: reading them would be a silent mistake.
+_UNLIKE = {
+    "Lazy": ": a lazy layer does not know its in_channels",
+    "Conv1D": ": Keras' arguments begin with the filters, not with in_channels",
+    "Conv2D": ": Keras' arguments begin with the filters, not with in_channels",
+    "Conv3D": ": Keras' arguments begin with the filters, not with in_channels",
+}
+"""Constructors whose arguments mean something else: reading them would be a silent mistake."""
+
 _NAME = re.compile(r"[Cc]onv(?:(?P<before>[0-9]+)d)?(?P<transposed>_?[Tt]ranspose)?(?:(?P<after>[0-9]+)d)?")
 _EXAMPLE = "Write for example conv2d(3, 64, 7, stride=2, padding=3) or nn.Conv2d(3, 64, kernel_size=(7, 7))."
 
@@ -54,12 +62,14 @@ def parse_fields(text: str) -> dict[str, Any]:
     Examples
     --------
     >>> parse_fields("nn.Conv1d(4, 8, kernel_size=(3,), bias=False)")
-    {'ndim': 1, 'in_channels': 4, 'out_channels': 8, 'kernel_size': (3,), 'bias': False}
+    {'ndim': 1, 'transposed': False, 'in_channels': 4, 'out_channels': 8, 'kernel_size': (3,), 'bias': False}
     """
     if not isinstance(text, str):
         raise ConvSpecError(f"a spec is read from text, not from {type(text).__name__}.", _EXAMPLE)
     if len(text) > MAX_TEXT:
         raise ConvSpecError(f"the spec's text has {len(text)} characters, more than {MAX_TEXT}.", _EXAMPLE)
+    if not text.strip():
+        raise ConvSpecError("the spec's text is empty.", _EXAMPLE)
     quoted = shown(text, limit=80)
     try:
         with warnings.catch_warnings():
@@ -73,7 +83,8 @@ def parse_fields(text: str) -> dict[str, Any]:
         raise ConvSpecError(f"cannot read {quoted} as a spec: {reason}{end}", _EXAMPLE) from None
     if not isinstance(call, ast.Call):
         raise ConvSpecError(f"cannot read {quoted} as a spec: it is not a call.", _EXAMPLE)
-    fields, positions = _read_name(_called_name(call, quoted), quoted)
+    called = _called_name(call, quoted)
+    fields, positions = _read_name(called, quoted)
     if len(call.args) > len(positions):
         raise ConvSpecError(
             f"{quoted} has {len(call.args)} positional arguments, at most {len(positions)} are known.", f"In order: {', '.join(positions)}."
@@ -86,7 +97,11 @@ def parse_fields(text: str) -> dict[str, Any]:
             continue
         if keyword.arg is None:
             raise ConvSpecError(f"{quoted} has a ** argument, which only running it could read.", "Write the arguments out.")
-        name = one_of("argument", keyword.arg, _SPEC, ConvSpecError)
+        name = keyword.arg
+        if name not in _SPEC:
+            near = difflib.get_close_matches(name, _SPEC, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise ConvSpecError(f"{called} has no argument {shown(name)}.", f"{hint}Known: {', '.join(_SPEC)}.")
         if name in given:
             raise ConvSpecError(f"{name} is given twice in {quoted}.", "Keep one of the two.")
         given[name] = _literal(name, keyword.value)
@@ -118,11 +133,10 @@ def _read_name(name: str, quoted: str) -> tuple[dict[str, Any], tuple[str, ...]]
     match = _NAME.fullmatch(name)
     axes = match and (match["before"] or match["after"])
     if match is None or axes is None or (match["before"] and match["after"]) or len(axes) > 2:
-        raise ConvSpecError(f"{shown(name)} in {quoted} is no convolution.", _EXAMPLE)
-    fields: dict[str, Any] = {"ndim": int(axes)}
-    if not match["transposed"]:
-        return fields, _CONV
-    return {**fields, "transposed": True}, _CONV_TRANSPOSE
+        reason = next((why for start, why in _UNLIKE.items() if name.startswith(start)), "")
+        raise ConvSpecError(f"{shown(name)} in {quoted} is no convolution that can be read{reason}.", _EXAMPLE)
+    transposed = match["transposed"] is not None
+    return {"ndim": int(axes), "transposed": transposed}, _CONV_TRANSPOSE if transposed else _CONV
 
 
 def _literal(name: str, node: ast.expr) -> Any:

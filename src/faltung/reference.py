@@ -128,6 +128,8 @@ def accumulator(*arrays: Array) -> np.dtype[Any]:
     """A type in which to sum: 64 bits for integers, the widest there is for the rest."""
     dtypes = [np.dtype(np.float32) if array.dtype.name == "bfloat16" else array.dtype for array in arrays]
     dtype = np.result_type(*dtypes)
+    if dtype.kind == "f" and all(given.kind in "bui" for given in dtypes):
+        return np.dtype(np.int64)  # uint64 with a signed type: NumPy would leave the integers
     if dtype.kind == "u":
         return np.dtype(np.uint64)
     return np.dtype({"b": np.int64, "i": np.int64, "f": np.longdouble, "c": np.clongdouble}[dtype.kind])

@@ -90,7 +90,7 @@ class ConvSpec:
     flip: bool = False
     ndim: int = None  # type: ignore[assignment]
 
-    # Every per-axis field may be given as one int; __post_init__ brings it to the declared type.
+    # Every per-axis field may be given as one int; the declared types are those of the normal form.
     def __init__(
         self,
         in_channels: int,
@@ -171,7 +171,7 @@ class ConvSpec:
                 raise ConvSpecError(
                     f"output_padding={axis.output_padding} along axis {axis.index} is not below max(stride, dilation) = "
                     f"max({axis.stride}, {axis.dilation}) = {limit}.",
-                    f"Use at most {limit - 1}; for a larger output use negative padding.",
+                    f"{f'Use at most {limit - 1}' if limit > 1 else 'Leave it out'}; for a larger output use negative padding.",
                 )
 
     # -- structure -------------------------------------------------------------------------------

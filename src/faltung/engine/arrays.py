@@ -6,6 +6,7 @@ Owns the dtype rules of the package. Knows nothing of convolution.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faltung.errors import ConvShapeError, ConvTypeError
+from faltung.errors import ConvShapeError, ConvTypeError, shown
 
-__all__ = ["Array", "ElementTypes", "as_array", "element_types", "element_types_of", "out_array", "promoted", "trailing"]
+__all__ = [
+    "Array", "ElementTypes", "as_array", "element_types", "element_types_of", "is_finite", "new_array", "out_array", "promoted", "trailing",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -64,11 +67,49 @@ class ElementTypes:
         A complex array stays complex: its ``.real`` and ``.imag`` are what the kernels read.
         """
         dtype = self.result if self.is_exact else self.stored if self.is_complex else self.parts
-        if array.dtype != dtype:
-            array = array.astype(dtype)
-        if (not array.flags.c_contiguous and any(stride % self.parts.itemsize for stride in array.strides)) or not array.flags.aligned:
-            array = array.copy()
+        try:
+            if array.dtype != dtype:
+                array = array.astype(dtype)
+            if (not array.flags.c_contiguous and any(stride % self.parts.itemsize for stride in array.strides)) or not array.flags.aligned:
+                array = array.copy()
+        except (MemoryError, ValueError):  # of repeated cells, that take no memory themselves
+            raise _unallocatable("a copy", array.shape, dtype) from None
         return array.view(np.uint64) if self.is_exact else array
+
+
+def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, zeros: bool = False) -> Array:
+    """An array to be written, of zeros or of anything; `name` is what a message calls it.
+
+    Raises
+    ------
+    ConvShapeError
+        There is no memory for it.
+    """
+    try:
+        return np.zeros(shape, dtype) if zeros else np.empty(shape, dtype)
+    except (MemoryError, ValueError):
+        raise _unallocatable(name, shape, dtype) from None
+
+
+def is_finite(array: Array) -> bool:
+    """Whether no number of `array` is infinite or NaN.
+
+    Raises
+    ------
+    ConvShapeError
+        There is no memory to tell.
+    """
+    try:
+        return bool(np.isfinite(array).all())
+    except (MemoryError, ValueError):
+        raise _unallocatable("a mask", array.shape, np.dtype(bool)) from None
+
+
+def _unallocatable(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ConvShapeError:
+    return ConvShapeError(
+        f"{name} of shape {shape} in {dtype} needs {math.prod(shape) * dtype.itemsize} bytes, which cannot be allocated.",
+        "Use a smaller batch or input, or convolve it in parts.",
+    )
 
 
 def as_array(name: str, value: object) -> Array:
@@ -82,7 +123,10 @@ def as_array(name: str, value: object) -> Array:
     if isinstance(value, np.ndarray):
         return value
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        if array.dtype != object or not hasattr(value, "__dlpack__"):
+            return array
+        reason = "NumPy sees an object in it, no numbers."
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     try:
@@ -105,14 +149,17 @@ def promoted(names: tuple[str, ...], dtypes: tuple[np.dtype[Any], ...]) -> Eleme
     """How arrays of these dtypes are computed together; `names` are those of the arguments, for errors."""
     for name, dtype in zip(names, dtypes, strict=True):
         element_types(dtype, name)
+    if all(dtype.kind in "bui" for dtype in dtypes):
+        # uint64 with a signed type: NumPy's result_type is float64, which is not exact.
+        common = np.result_type(*dtypes)
+        return element_types(common if common.kind != "f" else np.dtype(np.int64), "the result")
     try:
         return element_types(np.result_type(*dtypes), "the result")
     except TypeError:
-        shown = ", ".join(f"{name} {dtype}" for name, dtype in zip(names, dtypes, strict=True))
-        raise ConvTypeError(f"{shown}: NumPy has no common dtype for these.", "Convert them to one dtype with astype.") from None
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in zip(names, dtypes, strict=True))
+        raise ConvTypeError(f"{listed}: NumPy has no common dtype for these.", "Convert them to one dtype with astype.") from None
 
 
-@functools.lru_cache(maxsize=256)
 def element_types(dtype: object, name: str = "dtype") -> ElementTypes:
     """How arrays of `dtype` are computed.
 
@@ -121,8 +168,13 @@ def element_types(dtype: object, name: str = "dtype") -> ElementTypes:
     """
     try:
         stored = np.dtype(dtype)  # type: ignore[call-overload]
-    except TypeError:
-        raise ConvTypeError(f"{name}={dtype!r} is no dtype.", f"Served: {_SERVED}.") from None
+    except (TypeError, ValueError):
+        raise ConvTypeError(f"{name}={shown(dtype)} is no dtype.", f"Served: {_SERVED}.") from None
+    return _element_types(stored, name)
+
+
+@functools.lru_cache(maxsize=256)
+def _element_types(stored: np.dtype[Any], name: str) -> ElementTypes:
     if stored.name == "bfloat16":
         return ElementTypes(stored, "float32", stored)
     match stored.kind, stored.itemsize:

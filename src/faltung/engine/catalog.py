@@ -15,7 +15,7 @@ from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "Algorithm", "Decision", "choose"]
+__all__ = ["ALGORITHMS", "CHOICES", "Algorithm", "Decision", "choose"]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -108,6 +108,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm("general", "one product at a time, positions mapped one by one", lambda _problem, _dtype: None, lambda _problem, _lanes: 0.1),
 )
 
+CHOICES = ("auto", *(entry.name for entry in ALGORITHMS))
+
 
 def choose(problem: Problem, dtype: str, algorithm: str = "auto") -> tuple[str, tuple[Decision, ...]]:
     """The algorithm for `problem`, and the decision on each.
@@ -117,7 +119,7 @@ def choose(problem: Problem, dtype: str, algorithm: str = "auto") -> tuple[str, 
     ConvPlanError
         `algorithm` is unknown, or does not serve the problem.
     """
-    one_of("algorithm", algorithm, ("auto", *(entry.name for entry in ALGORITHMS)), ConvPlanError)
+    one_of("algorithm", algorithm, CHOICES, ConvPlanError)
     refusals = {entry.name: entry.refusal(problem, dtype) for entry in ALGORITHMS}
     costs = {entry.name: entry.seconds(problem, dtype) for entry in ALGORITHMS if refusals[entry.name] is None}
     if algorithm != "auto":
@@ -139,10 +141,16 @@ def choose(problem: Problem, dtype: str, algorithm: str = "auto") -> tuple[str, 
             reason = entry.idea if algorithm == "auto" else f"{entry.idea}; asked for"
         else:
             reason = (
-                f"{entry.idea}; estimated {costs[entry.name] / costs[best]:.2g} times the cost of {best}" if costs[best] else entry.idea
+                entry.idea if costs[best] == 0 else f"{entry.idea}; estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
             )
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
+
+
+def _factor(cost: float, best: float) -> str:
+    """``1.4 times``, ``140 times``, or ``as much as`` where it is about the same."""
+    factor = cost / best
+    return "as much as" if factor < 1.05 else f"{factor:.1f} times" if factor < 10 else f"{factor:.0f} times"
 
 
 def _times(sizes: tuple[int, ...]) -> str:

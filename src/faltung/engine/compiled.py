@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array, ElementTypes, trailing
+from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, trailing
 from faltung.engine.catalog import Decision, choose
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.native import Correlation, PackedWeight, chosen_isa
 from faltung.engine.problem import Problem
-from faltung.errors import ConvPlanError
+from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = ["Compiled", "PackedWeights", "compile_conv"]
@@ -84,13 +84,24 @@ def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algor
     problems = lowered.problems
     chosen, decisions = choose(problems[0], native, algorithm) if problems else ("none", ())  # an output that receives nothing
     kernels = tuple(
-        tuple(
-            Correlation(_name_for(step.problem, native, algorithm), native, chosen_isa(), *step.problem.arguments) for step in strip.steps
-        )
-        for strip in (lowered.main, *lowered.folded)
+        tuple(_correlation(step.problem, native, algorithm) for step in strip.steps) for strip in (lowered.main, *lowered.folded)
     )
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
     return Compiled(spec, native, backward, lowered, label, decisions, kernels)
+
+
+def _correlation(problem: Problem, native: str, algorithm: str) -> Correlation:
+    """The kernel of one problem."""
+    name = _name_for(problem, native, algorithm)
+    try:
+        return Correlation(name, native, chosen_isa(), *problem.arguments)
+    except (MemoryError, ValueError) as error:  # sizes past what offsets of 64 bits reach
+        raise _too_many_weights(problem, str(error)) from None
+
+
+def _too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
+    count = problem.groups * problem.out_channels * problem.terms
+    return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
 def _name_for(problem: Problem, native: str, algorithm: str) -> str:
@@ -111,7 +122,7 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
-        if compiled.lowered.leaves_cells_out and not types.is_exact and not np.isfinite(weight).all():
+        if compiled.lowered.leaves_cells_out and not types.is_exact and not is_finite(weight):
             # The other kernels read such cells as zeros, and 0 * inf would be NaN.
             size = compiled.lowered.out_size if compiled.backward else compiled.lowered.in_size
             compiled = compile_conv(compiled.spec, size, compiled.native, "general", backward=compiled.backward)
@@ -124,7 +135,10 @@ class PackedWeights:
     @staticmethod
     def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[PackedWeight, ...]:
         steps = compiled.strips[strip].steps
-        return tuple(kernel.pack(weight[trailing(step.taps)]) for kernel, step in zip(compiled.kernels[strip], steps, strict=True))
+        try:
+            return tuple(kernel.pack(weight[trailing(step.taps)]) for kernel, step in zip(compiled.kernels[strip], steps, strict=True))
+        except MemoryError:
+            raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
 
     def run(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
         """``y = conv(x) + bias``.
@@ -151,7 +165,7 @@ class PackedWeights:
             y[...] = 0 if bias is None else bias.reshape(1, *y.shape[1:3], *(1,) * (y.ndim - 3))
         _run_steps(*main, x, bias, y, accumulate, threads)
         for strip, kernels, packed in folded:
-            buffer = np.zeros((*y.shape[:3], *strip.size), y.dtype)
+            buffer = new_array("the padding that folds back", (*y.shape[:3], *strip.size), y.dtype, zeros=True)
             _run_steps(strip, kernels, packed, x, None, buffer, False, threads)
             with np.errstate(all="ignore"):  # as the kernels: inf - inf is NaN without a warning
                 for source, target in _folds(strip):

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from faltung.engine.arrays import Array, element_types_of
+from faltung.engine.arrays import Array, element_types_of, is_finite
 from faltung.engine.catalog import MAX_PANEL_BYTES
 from faltung.engine.checks import check_weight
 from faltung.engine.compiled import compile_conv
@@ -50,7 +50,7 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
     if spec.flip:
         view = np.flip(view, tuple(range(3, view.ndim)))
     # What a transposed convolution stamps outside its output takes no part; read as zeros, 0 * inf would be NaN.
-    careful = spec.transposed and not types.is_exact and not np.isfinite(small).all()
+    careful = spec.transposed and not types.is_exact and not is_finite(small)
     kernel = _kernel(spec, input_size, types.native, "general" if careful else "auto")
     if types.is_complex:
         _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)

@@ -23,6 +23,7 @@ from faltung.spec import ConvSpec
 __all__ = ["Lowered", "Step", "Strip", "is_gather", "lower"]
 
 MAX_STEPS = 4096
+MAX_NDIM = 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,14 @@ def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool) -> Low
     ------
     ConvShapeError
         No output, or a wrapping mode on an empty axis.
+    ConvPlanError
+        Too many axes, phases or strips.
     """
+    if spec.ndim > MAX_NDIM:
+        raise ConvPlanError(
+            f"a convolution of {spec.ndim} axes is more than the {MAX_NDIM} that can be computed.",
+            "NumPy arrays have at most 64 axes; batch, groups and channels take 3.",
+        )
     output_size = spec.output_size(input_size)
     small, large = (input_size, output_size) if spec.transposed else (output_size, input_size)
     before = tuple(side for side, _ in spec.sides(input_size))

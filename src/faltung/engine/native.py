@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 
 from faltung import _native
 from faltung._native import Correlation, PackedWeight, WeightGradient, memory_bandwidth, peak_flops
-from faltung.errors import ConvPlanError, one_of
+from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "PackedWeight", "WeightGradient", "available_isas", "chosen_isa", "get_num_threads", "memory_bandwidth", "peak_flops",
@@ -72,6 +73,10 @@ def _default_threads() -> int:
 
 def checked_threads(name: str, value: object) -> int:
     """`value` if it is a number of threads."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= value.__index__() <= MAX_THREADS:
-        raise ConvPlanError(f"{name}={value!r} is no number of threads.", f"Use a whole number from 1 to {MAX_THREADS}.")
-    return int(value.__index__())
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MAX_THREADS:
+        raise ConvPlanError(f"{name}={shown(value)} is no number of threads.", f"Use a whole number from 1 to {MAX_THREADS}.")
+    return number

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, element_types_of, promoted
-from faltung.engine.catalog import Decision
+from faltung.engine.catalog import CHOICES, Decision
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.native import checked_threads, get_num_threads
@@ -109,7 +109,8 @@ class Plan:
                     f"activation={activation!r} is not defined for {self.dtype} results.", "Use real floating-point arrays."
                 )
         packed = self._compiled.pack(self._types.to_native(kernel), self._types)
-        return PreparedConv(self, packed, native_bias(offset, self._types), activation)
+        added = native_bias(offset, self._types)
+        return PreparedConv(self, packed, None if added is None else added.copy(), activation)
 
     def _check_types(self, name: str, types: ElementTypes) -> None:
         """Raise `ConvTypeError` unless arrays of `types` fit into a plan of these types without loss."""
@@ -188,6 +189,7 @@ def plan(
     """
     spec = as_spec(spec)
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
+    one_of("algorithm", algorithm, CHOICES, ConvPlanError)
     threads = None if threads is None else checked_threads("threads", threads)
     types = element_types(dtype)
     output_shape = spec.output_shape(input_shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Problem"]
 
@@ -42,6 +43,6 @@ class Problem:
         return self.groups * self.out_channels * math.prod(self.out_size) * self.terms
 
     @property
-    def arguments(self) -> tuple[object, ...]:
+    def arguments(self) -> tuple[Any, ...]:
         """The fields in the order in which the compiled module takes them."""
         return tuple(getattr(self, name) for name in self.__slots__)

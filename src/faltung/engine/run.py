@@ -6,15 +6,13 @@ dtype it is returned.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from faltung.engine.arrays import Array, ElementTypes, element_types_of, out_array
+from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_array, out_array
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import PackedWeights, compile_conv
 from faltung.engine.native import get_num_threads
-from faltung.errors import ConvPlanError, ConvShapeError, one_of
+from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
 
 __all__ = ["ACCURACIES", "allocate", "deliver", "native_bias", "run_conv", "run_packed"]
@@ -60,14 +58,7 @@ def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: Eleme
 
 def allocate(shape: tuple[int, ...], types: ElementTypes) -> Array:
     """An array for the kernels to write: in the result's dtype, or in float32 for half-precision results."""
-    try:
-        return np.empty(shape, types.result if types.is_exact or types.is_complex else types.parts)
-    except (MemoryError, ValueError):
-        raise ConvShapeError(
-            f"the result of shape {shape} in {types.result} needs {math.prod(shape) * types.result.itemsize} bytes,"
-            " which cannot be allocated.",
-            "Use a smaller batch or input, or convolve it in parts.",
-        ) from None
+    return new_array("the result", shape, types.result if types.is_exact or types.is_complex else types.parts)
 
 
 def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:

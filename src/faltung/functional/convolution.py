@@ -9,7 +9,8 @@ from typing import Any
 from faltung.engine.arrays import Array, as_array
 from faltung.engine.checks import as_spec
 from faltung.engine.run import run_conv
-from faltung.errors import ConvShapeError, ConvSpecError
+from faltung.errors import ConvShapeError
+from faltung.normal_form import integer
 from faltung.spec import ConvSpec
 
 __all__ = ["conv", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -325,8 +326,7 @@ def _conv_nd(
         raise ConvShapeError(
             f"weight has shape {shape}: an axis of size 0 leaves nothing to sum.", f"It is {layout}, *kernel_size), each at least 1."
         )
-    if isinstance(groups, bool) or not hasattr(groups, "__index__") or groups < 1:
-        raise ConvSpecError(f"groups={groups!r} is no number of groups.", "Use a whole number, 1 or more.")
+    groups = integer("groups", groups, least=1)
     first, second = shape[0], shape[1] * groups
     in_channels, out_channels = (first, second) if transposed else (second, first)
     spec = spec_of(

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faltung.engine.arrays import Array, as_array, trailing
+from faltung.engine.arrays import Array, as_array, new_array, trailing
 from faltung.errors import ConvShapeError
+from faltung.normal_form import entries
 from faltung.spec import ConvSpec
 
 __all__ = ["fold", "unfold"]
@@ -46,14 +47,16 @@ def unfold(x: object, kernel_size: Ints, dilation: Ints = 1, padding: Ints | Seq
            [4, 5, 7, 8]])
     """
     array = as_array("x", x)
-    spec = _window_spec(kernel_size, dilation, padding, stride, array.ndim)
+    spec = _window_spec(kernel_size, dilation, padding, stride, min(max(array.ndim - 1, 1), 2) if array.ndim < 4 else array.ndim - 2)
     batch, channels, size = _split(spec, array)
     outputs = spec.output_size(size)
     sides = spec.sides(size)
     cropped = array[trailing(slice(max(-before, 0), n - max(-after, 0)) for (before, after), n in zip(sides, size, strict=True))]
-    pads = [(0, 0)] * (array.ndim - spec.ndim) + [(max(before, 0), max(after, 0)) for before, after in sides]
-    columns = np.empty((*batch, channels, *spec.kernel_size, *outputs), array.dtype)
-    padded = np.pad(cropped, pads)
+    inside = trailing(slice(max(before, 0), max(before, 0) + n) for (before, _), n in zip(sides, cropped.shape[-spec.ndim :], strict=True))
+    padded_size = tuple(n + max(before, 0) + max(after, 0) for (before, after), n in zip(sides, cropped.shape[-spec.ndim :], strict=True))
+    columns = new_array("the result", (*batch, channels, *spec.kernel_size, *outputs), array.dtype)
+    padded = new_array("the padded input", (*batch, channels, *padded_size), array.dtype, zeros=True)
+    padded[inside] = cropped
     for taps in np.ndindex(*spec.kernel_size):
         columns[(slice(None),) * (len(batch) + 1) + taps] = padded[trailing(_window(spec, taps, outputs))]
     return columns.reshape(*batch, channels * math.prod(spec.kernel_size), math.prod(outputs))
@@ -61,7 +64,7 @@ def unfold(x: object, kernel_size: Ints, dilation: Ints = 1, padding: Ints | Seq
 
 def fold(
     x: object,
-    output_size: Sequence[int],
+    output_size: Ints,
     kernel_size: Ints,
     dilation: Ints = 1,
     padding: Ints | Sequence[Sequence[int]] = 0,
@@ -72,8 +75,8 @@ def fold(
     Parameters
     ----------
     x : array (N, C*prod(kernel_size), L) or (C*prod(kernel_size), L)
-    output_size : tuple of int
-        Spatial size of the result; several give the same L.
+    output_size : int or tuple of int
+        Spatial size of the result, an int for a square; several give the same L.
     kernel_size, dilation, padding, stride
         As of `unfold`.
 
@@ -95,7 +98,7 @@ def fold(
             [1, 2, 1]]])
     """
     columns = as_array("x", x)
-    spec = _window_spec(kernel_size, dilation, padding, stride, len(output_size) + 2)
+    spec = _window_spec(kernel_size, dilation, padding, stride, len(entries(output_size) or (0, 0)))
     size = spec.checked_size("output_size", output_size)
     outputs = spec.output_size(size)
     taps, positions = math.prod(spec.kernel_size), math.prod(outputs)
@@ -109,7 +112,7 @@ def fold(
     batch, channels = columns.shape[:-2], columns.shape[-2] // taps
     sides = spec.sides(size)
     canvas_size = tuple(n + max(before, 0) + max(after, 0) for (before, after), n in zip(sides, size, strict=True))
-    canvas = np.zeros((*batch, channels, *canvas_size), columns.dtype)
+    canvas = new_array("the result", (*batch, channels, *canvas_size), columns.dtype, zeros=True)
     windowed = columns.reshape(*batch, channels, *spec.kernel_size, *outputs)
     # A negative side begins inside the canvas: windows there start at the cropped cell.
     offsets = tuple(max(-before, 0) for before, _ in sides)
@@ -120,9 +123,9 @@ def fold(
     return folded
 
 
-def _window_spec(kernel_size: Ints, dilation: Ints, padding: Ints | Sequence[Sequence[int]], stride: Ints, rank: int) -> ConvSpec:
-    ndim = None if isinstance(kernel_size, Sequence) else min(max(rank - 1, 1), 2) if rank < 4 else rank - 2
-    return ConvSpec(1, 1, kernel_size, stride, padding, dilation, ndim=ndim)
+def _window_spec(kernel_size: Ints, dilation: Ints, padding: Ints | Sequence[Sequence[int]], stride: Ints, ndim: int) -> ConvSpec:
+    """The windows as a spec; of `ndim` axes where `kernel_size` does not tell."""
+    return ConvSpec(1, 1, kernel_size, stride, padding, dilation, ndim=None if isinstance(kernel_size, Sequence) else ndim)
 
 
 def _split(spec: ConvSpec, array: Array) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
@@ -138,4 +141,5 @@ def _split(spec: ConvSpec, array: Array) -> tuple[tuple[int, ...], int, tuple[in
 
 def _window(spec: ConvSpec, taps: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[slice, ...]:
     """The cells of the padded input that the given tap meets, over all output positions."""
-    return tuple(slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in zip(taps, spec.dilation, outputs, spec.stride, strict=True))
+    rows = zip(taps, spec.dilation, outputs, spec.stride, strict=True)
+    return tuple(slice(t * d, t * d + (o - 1) * s + 1 if o else t * d, s) for t, d, o, s in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faltung.engine.arrays import Array, as_array
+from faltung.engine.arrays import Array, ElementTypes, as_array, element_types_of
 from faltung.engine.run import run_conv
 from faltung.errors import ConvShapeError
 from faltung.functional.convolution import Ints, Padding, as_bias, conv2d
@@ -50,20 +50,17 @@ def depthwise_separable_conv2d(
     >>> depthwise_separable_conv2d(np.ones((2, 3, 3), int), np.ones((2, 1, 3, 3), int), np.ones((4, 2, 1, 1), int)).ravel()
     array([18, 18, 18, 18])
     """
-    image = as_array("x", x)
-    if image.ndim not in (3, 4):
-        raise ConvShapeError(
-            f"x has shape {image.shape}, {image.ndim} axes, expected 4 (N, C, H, W) or 3 (C, H, W).", "Add axes with x[None]."
-        )
+    image = _as_image(x)
+    spatial, mixing, offset = as_array("depthwise", depthwise), as_array("pointwise", pointwise), as_bias(bias)
+    spatial = _promoted(spatial, element_types_of(x=image, depthwise=spatial, pointwise=mixing, bias=offset))
     middle = conv2d(
-        image, depthwise, None, stride, padding, dilation, image.shape[-3], padding_mode=padding_mode, flip=flip, accuracy=accuracy
+        image, spatial, None, stride, padding, dilation, image.shape[-3], padding_mode=padding_mode, flip=flip, accuracy=accuracy
     )
-    mixing = as_array("pointwise", pointwise)
     if mixing.shape[2:] != (1, 1):
         raise ConvShapeError(
             f"pointwise has shape {mixing.shape}, expected (O, {middle.shape[-3]}, 1, 1).", "Use weight[:, :, None, None]."
         )
-    return conv2d(middle, mixing, bias, out=out, accuracy=accuracy)
+    return conv2d(middle, mixing, offset, out=out, accuracy=accuracy)
 
 
 def separable_conv2d(
@@ -100,19 +97,16 @@ def separable_conv2d(
     >>> separable_conv2d(np.arange(9).reshape(1, 3, 3), np.array([1, 2, 1]), np.array([-1, 0, 1]))
     array([[[8]]])
     """
-    image = as_array("x", x)
-    if image.ndim not in (3, 4):
-        raise ConvShapeError(
-            f"x has shape {image.shape}, {image.ndim} axes, expected 4 (N, C, H, W) or 3 (C, H, W).", "Add axes with x[None]."
-        )
+    image = _as_image(x)
     channels = image.shape[-3]
-    columns, rows = _per_channel("column", column, channels), _per_channel("row", row, channels)
+    columns, rows, offset = _per_channel("column", column, channels), _per_channel("row", row, channels), as_bias(bias)
+    columns = _promoted(columns, element_types_of(x=image, column=columns, row=rows, bias=offset))
     whole = ConvSpec(
         channels, channels, (columns.shape[1], rows.shape[1]), stride, padding, dilation, channels, True, padding_mode, flip=flip
     )
     vertical, horizontal = _one_axis(whole, 0), _one_axis(whole, 1)
     middle = run_conv(vertical, image, columns.reshape(vertical.weight_shape), None, accuracy=accuracy)
-    return run_conv(horizontal, middle, rows.reshape(horizontal.weight_shape), as_bias(bias), out=out, accuracy=accuracy)
+    return run_conv(horizontal, middle, rows.reshape(horizontal.weight_shape), offset, out=out, accuracy=accuracy)
 
 
 def _as_image(x: object) -> Array:
@@ -122,6 +116,11 @@ def _as_image(x: object) -> Array:
             f"x has shape {image.shape}, {image.ndim} axes, expected 4 (N, C, H, W) or 3 (C, H, W).", "Add axes with x[None]."
         )
     return image
+
+
+def _promoted(weight: Array, types: ElementTypes) -> Array:
+    """The first weight in the dtype of all arrays together, so that the first of two steps knows of the second."""
+    return weight.astype(types.stored, copy=False)
 
 
 def _one_axis(spec: ConvSpec, axis: int) -> ConvSpec:

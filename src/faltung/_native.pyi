@@ -1,0 +1,138 @@
+"""Types of the compiled engine (native/bind/module.cpp). Only `faltung.engine` imports it.
+
+Arrays carry an explicit group axis: x (N, G, IC, *I), weight and gw (G, OC, IC, *K), y and grad (N, G, OC, *O),
+bias (G*OC,) contiguous; IC and OC count the channels of one group. Any element strides, native byte order, aligned.
+"""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+_Array = NDArray[Any]
+
+def detected_isas() -> list[str]:
+    """Instruction sets that this processor runs and this build holds, best last."""
+
+def peak_flops(dtype: str, isa: str, threads: int, seconds: float) -> float:
+    """Best multiply-add rate measured in `seconds`, flop/s of all threads together."""
+
+def memory_bandwidth(threads: int, seconds: float) -> float:
+    """Best triad rate measured in `seconds`, bytes read and written per second."""
+
+@final
+class PackedWeight:
+    """Weights in the order that one correlation reads them."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+@final
+class Correlation:
+    """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
+
+    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter" or "general";
+    `dtype` "float32", "float64" or "uint64" (which takes int64 arrays too); `mode` "zeros", "absent", "circular",
+    "reflect", "replicate" or "symmetric".
+
+    Raises
+    ------
+    ValueError
+        An argument breaks a rule, or the algorithm cannot serve the problem.
+    """
+
+    def __init__(
+        self,
+        algorithm: str,
+        dtype: str,
+        isa: str,
+        groups: int,
+        in_channels: int,
+        out_channels: int,
+        in_size: Sequence[int],
+        out_size: Sequence[int],
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        before: Sequence[int],
+        mode: str,
+    ) -> None: ...
+    @staticmethod
+    def panel_bytes(
+        algorithm: str,
+        dtype: str,
+        isa: str,
+        groups: int,
+        in_channels: int,
+        out_channels: int,
+        in_size: Sequence[int],
+        out_size: Sequence[int],
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        before: Sequence[int],
+        mode: str,
+    ) -> int:
+        """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of the packed weights."""
+
+    def workspace_bytes(self, threads: int) -> int:
+        """Scratch memory of one call, without packed weights."""
+
+    def pack(self, weight: _Array) -> PackedWeight:
+        """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
+
+    def run(
+        self, x: _Array, packed: PackedWeight, bias: _Array | None, y: _Array, accumulate: bool, threads: int
+    ) -> None:
+        """Write to y, or add to it where `accumulate`."""
+
+@final
+class WeightGradient:
+    """gw[g,oc,ic,k] = sum over n, o of grad[n,g,oc,o] * x[n,g,ic, o*stride + k*dilation - before].
+
+    As `Correlation`; `algorithm` is "direct", "filter" or "general".
+    """
+
+    def __init__(
+        self,
+        algorithm: str,
+        dtype: str,
+        isa: str,
+        groups: int,
+        in_channels: int,
+        out_channels: int,
+        in_size: Sequence[int],
+        out_size: Sequence[int],
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        before: Sequence[int],
+        mode: str,
+    ) -> None: ...
+    @staticmethod
+    def panel_bytes(
+        algorithm: str,
+        dtype: str,
+        isa: str,
+        groups: int,
+        in_channels: int,
+        out_channels: int,
+        in_size: Sequence[int],
+        out_size: Sequence[int],
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        before: Sequence[int],
+        mode: str,
+    ) -> int:
+        """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
+
+    def workspace_bytes(self, threads: int) -> int:
+        """Scratch memory of one call."""
+
+    def run(self, x: _Array, grad: _Array, gw: _Array, threads: int) -> None:
+        """Write the gradient to gw."""

@@ -1,0 +1,197 @@
+"""A suite timed against peers: one row a workload, everything checked before it is timed.
+
+Owns what is compared with what. *call* is Faltung's functional call, which packs the weights every time;
+*prepared* has packed them once. ``vs torch`` sets the call against PyTorch's call; ``vs best`` sets
+Faltung's best against the fastest peer that got the right answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.bench.machine import Limits
+from faltung.bench.peers import Arrays, Peer, Prepared
+from faltung.bench.timing import Timing, ratio, time_interleaved
+from faltung.bench.workloads import Workload
+from faltung.engine.plan import plan
+from faltung.functional import conv, conv_input_grad, conv_weight_grad
+
+__all__ = ["CALL", "PREPARED", "Row", "geometric_mean", "make_arrays", "time_workload"]
+
+CALL, PREPARED = "faltung", "faltung prepared"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one workload took.
+
+    Attributes
+    ----------
+    workload : Workload
+    algorithm : str
+        Faltung's, or "" for gradients, whose plan is not public.
+    timings : dict of str to Timing
+        `CALL`, `PREPARED` (forward only) and the peers that can do the workload.
+    deviations : dict of str to float
+        Of each peer: largest difference from Faltung, as a fraction of the largest sum of |products|.
+    tolerance : float
+        What a deviation may be: the rounding of both sides.
+    refusals : dict of str to str
+        Why the other peers are not there.
+    """
+
+    workload: Workload
+    algorithm: str
+    timings: dict[str, Timing]
+    deviations: dict[str, float]
+    tolerance: float
+    refusals: dict[str, str]
+
+    @property
+    def disagreeing(self) -> tuple[str, ...]:
+        """Peers whose result is not Faltung's within rounding; NaN counts as a difference."""
+        return tuple(name for name, deviation in self.deviations.items() if not deviation <= self.tolerance)
+
+    @property
+    def best(self) -> Timing:
+        """Faltung's fastest: prepared where there is such a thing."""
+        return self.timings.get(PREPARED, self.timings[CALL])
+
+    def against_torch(self) -> float | None:
+        """PyTorch's call over Faltung's call; above 1 Faltung is faster."""
+        usable = "torch" in self.timings and "torch" not in self.disagreeing
+        return ratio(self.timings[CALL], self.timings["torch"]) if usable else None
+
+    def against_best(self) -> float | None:
+        """The fastest peer over Faltung's fastest; above 1 Faltung is faster."""
+        peers = [name for name in self.deviations if name not in self.disagreeing]
+        return min((ratio(self.best, self.timings[name]) for name in peers), default=None)
+
+    def fraction_of_limit(self, limits: Limits) -> float:
+        """The least possible time over Faltung's fastest."""
+        work = self.workload
+        return limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved) / self.best.seconds
+
+    def as_dict(self, limits: Limits) -> dict[str, Any]:
+        """Plain data for JSON."""
+        work = self.workload
+        return {
+            "name": work.name,
+            "origin": work.origin,
+            "spec": str(work.spec),
+            "input_shape": work.input_shape,
+            "dtype": work.dtype,
+            "direction": work.direction,
+            "macs": work.macs,
+            "bytes_moved": work.bytes_moved,
+            "algorithm": self.algorithm,
+            "seconds": {name: timing.seconds for name, timing in self.timings.items()},
+            "spread": {name: timing.spread for name, timing in self.timings.items()},
+            "runs": {name: timing.runs for name, timing in self.timings.items()},
+            "against_torch": self.against_torch(),
+            "against_best": self.against_best(),
+            "limit_seconds": limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved),
+            "fraction_of_limit": self.fraction_of_limit(limits),
+            "deviations": self.deviations,
+            "tolerance": self.tolerance,
+            "disagreeing": self.disagreeing,
+            "refusals": self.refusals,
+        }
+
+
+def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
+    """Random data for a workload, uniform in -1 … 1, the same every time."""
+    spec = workload.spec
+    draw = np.random.default_rng(seed)
+
+    def uniform(shape: tuple[int, ...]) -> NDArray[Any]:
+        return draw.uniform(-1, 1, shape).astype(workload.dtype)
+
+    is_forward = workload.direction == "forward"
+    bias = uniform(spec.bias_shape) if spec.bias_shape is not None and is_forward else None
+    grad = None if is_forward else uniform(workload.output_shape)
+    return Arrays(uniform(workload.input_shape), uniform(spec.weight_shape), bias, grad)
+
+
+def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:
+    """Faltung's functional call for the workload's direction."""
+    spec = workload.spec
+    if workload.direction == "input gradient":
+        return lambda: conv_input_grad(spec, arrays.grad, arrays.weight, workload.input_size)
+    if workload.direction == "weight gradient":
+        return lambda: conv_weight_grad(spec, arrays.x, arrays.grad)
+    return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
+
+
+def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, rounds: int) -> Row:
+    """Prepare, check against each other, and time in turn.
+
+    Parameters
+    ----------
+    workload : Workload
+    peers : sequence of Peer
+        Those that refuse the workload are left out, with their reason.
+    threads : int
+        For the peers; Faltung's own number must have been set to the same.
+    rounds : int
+        Of `time_interleaved`.
+    """
+    arrays = make_arrays(workload)
+    call = faltung_call(workload, arrays)
+    mine = call()
+    contenders: dict[str, Callable[[], object]] = {CALL: call}
+    made = plan(workload.spec, workload.input_shape, workload.dtype, threads=threads)
+    if workload.direction == "forward":
+        prepared = made.prepare(arrays.weight, arrays.bias)
+        contenders[PREPARED] = lambda: prepared(arrays.x)
+    refusals = {peer.name: reason for peer in peers if (reason := peer.refusal(workload)) is not None}
+    scale = _largest_sum(workload, arrays)
+    deviations = {}
+    for peer in peers:
+        if peer.name in refusals:
+            continue
+        ready: Prepared = peer.prepare(workload, arrays, threads)
+        deviations[peer.name] = _deviation(ready.as_numpy(ready.call()), mine, scale)
+        contenders[peer.name] = ready.call
+    timings = time_interleaved(contenders, rounds=rounds)
+    algorithm = made.algorithm if workload.direction == "forward" else ""
+    return Row(workload, algorithm, timings, deviations, _tolerance(workload, made.error_bound), refusals)
+
+
+def _largest_sum(workload: Workload, arrays: Arrays) -> float:
+    """The largest sum of |products| over all outputs: what rounding errors are measured against."""
+    bias, grad = (None if array is None else np.abs(array) for array in (arrays.bias, arrays.grad))
+    sizes = Arrays(np.abs(arrays.x), np.abs(arrays.weight), bias, grad)
+    return float(faltung_call(workload, sizes)().max(initial=0))
+
+
+def _deviation(theirs: NDArray[Any], mine: NDArray[Any], scale: float) -> float:
+    if theirs.shape != mine.shape:
+        return math.inf
+    if not mine.size or scale == 0:
+        return 0.0
+    return float(np.max(np.abs(theirs.astype(np.float64) - mine))) / scale
+
+
+def _tolerance(workload: Workload, error_bound: float) -> float:
+    """Twice what a direct sum may be off, for the two sides; a gradient may sum over the outputs instead of the taps."""
+    if workload.direction == "weight gradient":
+        terms = workload.input_shape[0] * math.prod(workload.output_shape[2:])
+        error_bound = max(error_bound, terms * float(np.finfo(workload.dtype).eps))
+    return 2 * error_bound + 16 * float(np.finfo(workload.dtype).eps)
+
+
+def geometric_mean(ratios: Sequence[float | None]) -> float | None:
+    """The geometric mean of what is there; None of nothing.
+
+    >>> geometric_mean([2.0, None, 0.5]), geometric_mean([])
+    (1.0, None)
+    """
+    known = [entry for entry in ratios if entry is not None]
+    return math.exp(sum(map(math.log, known)) / len(known)) if known else None

@@ -1,0 +1,16 @@
+"""The command line. One file a command; `app` holds them together; `main` is the installed program."""
+
+from __future__ import annotations
+
+from faltung.cli import bench, explain, plan, run, tour
+from faltung.cli.app import app
+
+__all__ = ["app", "main"]
+
+for _command in (tour, explain, run, plan, bench):
+    _command.register(app)
+
+
+def main() -> None:
+    """Run the command line in ``sys.argv``; leaves through SystemExit."""
+    app(prog_name="faltung")

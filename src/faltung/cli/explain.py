@@ -1,0 +1,212 @@
+"""`faltung explain`: a spec with the arithmetic behind every number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from faltung.cli import output
+from faltung.cli.inputs import SIZE_HELP, SPEC_HELP, axis_names, read_shape, read_spec
+from faltung.errors import ConvError
+from faltung.spec import ConvSpec
+
+__all__ = ["register"]
+
+_FRAMEWORKS = (("PyTorch", "to_pytorch"), ("ONNX", "to_onnx"), ("JAX", "to_jax"), ("Keras", "to_keras"))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("explain", epilog='Example: faltung explain "conv2d(3, 64, 7, stride=2)" --input 224x224')(explain)
+
+
+def explain(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)],
+    size: Annotated[str | None, typer.Option("--input", metavar="SIZE", help=SIZE_HELP)] = None,
+    code: Annotated[bool, typer.Option(help="Show the code for PyTorch, ONNX, JAX and Keras.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Explain a convolution: shapes, counts, receptive field, gradients, code.
+
+    Every number comes with the sum that gives it. Without --input, what depends on the size is left out.
+    """
+    parsed = read_spec(spec)
+    shape = None if size is None else read_shape(size, parsed)
+    facts = explanation(parsed, shape)
+    if as_json:
+        output.print_json(facts)
+        return
+    output.print_line(str(parsed), style="bold")
+    output.print_line(", ".join(sorted(parsed.kinds)))
+    output.print_facts("Shapes", shape_rows(parsed, shape))
+    output.print_facts("Counts" if shape is None else "Counts, for one sample", count_rows(parsed, shape))
+    output.print_facts("Reach", reach_rows(parsed))
+    output.print_facts("Gradients", gradient_rows(facts["adjoint"]))
+    if code:
+        output.print_title("Code that builds the same")
+        for name, text in facts["code"].items():
+            output.print_code(name, text)
+
+
+def explanation(spec: ConvSpec, shape: tuple[int, ...] | None) -> dict[str, Any]:
+    """Everything the command tells, as plain data; `shape` is (N, C, *size) or None."""
+    facts: dict[str, Any] = {
+        "spec": str(spec),
+        "fields": spec.to_dict(),
+        "kinds": sorted(spec.kinds),
+        "weight_shape": spec.weight_shape,
+        "bias_shape": spec.bias_shape,
+        "parameters": spec.parameters,
+        "parameters_sum": parameters_sum(spec),
+        "effective_kernel_size": spec.effective_kernel_size,
+        "receptive_field": spec.receptive_field(),
+    }
+    size = None
+    if shape is not None:
+        size = shape[-spec.ndim :]
+        output_size = spec.output_size(size)
+        memory = spec.memory((1, *shape[1:]))
+        facts |= {
+            "input_shape": shape,
+            "output_shape": spec.output_shape(shape),
+            "output_sums": [axis.output_sum(cells) for axis, cells in zip(spec.axes, size, strict=True)],
+            "padding": spec.sides(size),
+            "unused_cells": [axis.unused_cells(cells) for axis, cells in zip(spec.axes, size, strict=True)],
+            "input_sizes": [[sizes.start, sizes.stop - 1] for sizes in spec.input_sizes(output_size)],
+            "counted_for": "one sample",
+            "macs": spec.macs(size),
+            "macs_sum": macs_sum(spec, size),
+            "flops": spec.flops(size),
+            "flops_sum": flops_sum(spec, size),
+            "memory_bytes": {
+                "dtype": "float32",
+                "input": memory.input_bytes,
+                "output": memory.output_bytes,
+                "weight": memory.weight_bytes,
+                "bias": memory.bias_bytes,
+                "total": memory.total_bytes,
+            },
+        }
+    adjoint = spec.adjoint(size, batch=1 if shape is None else max(shape[0], 1))
+    facts["adjoint"] = {"input_grad": str(adjoint.input_grad), "weight_grad": adjoint.weight_grad and str(adjoint.weight_grad)}
+    facts["code"] = {name: _code(spec, method) for name, method in _FRAMEWORKS}
+    return facts
+
+
+def _code(spec: ConvSpec, method: str) -> str:
+    try:
+        return str(getattr(spec, method)())
+    except ConvError as error:
+        return f"# {error}".replace("\n", "\n# ")
+
+
+# -- arithmetic ----------------------------------------------------------------------------------
+
+
+def parameters_sum(spec: ConvSpec) -> str:
+    """The parameters as a product.
+
+    >>> parameters_sum(ConvSpec(3, 64, 7, ndim=2))
+    '64·(3·7·7) + 64 = 9 472'
+    """
+    bias = f" + {spec.out_channels}" if spec.bias else ""
+    return f"{weight_product(spec)}{bias} = {output.grouped(spec.parameters)}"
+
+
+def weight_product(spec: ConvSpec) -> str:
+    """The weight's size: channels of its first axis times what each of them holds."""
+    first, *rest = spec.weight_shape
+    return f"{first}·({output.product(rest)})"
+
+
+def macs_sum(spec: ConvSpec, size: tuple[int, ...]) -> str:
+    """The multiply-accumulates as windows times weight.
+
+    >>> macs_sum(ConvSpec(3, 64, 7, stride=2, padding=3, ndim=2), (224, 224))
+    '112·112·64·(3·7·7) = 118 013 952'
+    """
+    windows = size if spec.transposed else spec.output_size(size)
+    return f"{output.product(windows)}·{weight_product(spec)} = {output.grouped(spec.macs(size))}"
+
+
+def flops_sum(spec: ConvSpec, size: tuple[int, ...]) -> str:
+    """Two operations a MAC, and one addition of the bias for each output."""
+    bias = f" + {output.product((spec.out_channels, *spec.output_size(size)))}" if spec.bias else ""
+    return f"2·{output.grouped(spec.macs(size))}{bias} = {output.grouped(spec.flops(size))}"
+
+
+# -- what is shown -------------------------------------------------------------------------------
+
+Rows = list[tuple[str, str]]
+
+
+def shape_rows(spec: ConvSpec, shape: tuple[int, ...] | None) -> Rows:
+    """Weight, bias, input and output."""
+    order = "(in, out / groups, kernel)" if spec.transposed else "(out, in / groups, kernel)"
+    rows: Rows = [("weight", f"{spec.weight_shape} = {order}"), ("bias", str(spec.bias_shape or "none"))]
+    if shape is None:
+        return rows
+    size = shape[-spec.ndim :]
+    result = spec.output_shape(shape)
+    rows += [("input", str(shape)), ("output", f"{result}, that is {output.times(result[-spec.ndim :])} for each of {result[1]} channels")]
+    for name, axis, cells in zip(axis_names(spec.ndim), spec.axes, size, strict=True):
+        rows.append((f"  {name}", axis.output_sum(cells)))
+    if isinstance(spec.padding, str) and spec.padding != "valid":
+        sides = " and ".join(
+            f"{before} before, {after} after ({name})"
+            for name, (before, after) in zip(axis_names(spec.ndim), spec.sides(size), strict=True)
+        )
+        rows.append((f"padding {spec.padding!r}", sides))
+    ranges = zip(axis_names(spec.ndim), spec.input_sizes(spec.output_size(size)), strict=True)
+    rows.append(("same output from", ", ".join(f"{name} {_span(sizes)}" for name, sizes in ranges)))
+    unused = [(name, axis.unused_cells(cells)) for name, axis, cells in zip(axis_names(spec.ndim), spec.axes, size, strict=True)]
+    if any(count for _, count in unused):
+        rows.append(
+            ("never reached", ", ".join(f"{count} at the end of the {name}" for name, count in unused if count) + ", padding counted")
+        )
+    return rows
+
+
+def _span(sizes: range) -> str:
+    if len(sizes) == 1:
+        return f"{sizes.start} only"
+    return f"{sizes.start} to {sizes.stop - 1}"
+
+
+def count_rows(spec: ConvSpec, shape: tuple[int, ...] | None) -> Rows:
+    """Parameters, MACs, FLOPs and memory, each as its product."""
+    rows: Rows = [("parameters", parameters_sum(spec))]
+    if shape is None:
+        return rows
+    size = shape[-spec.ndim :]
+    memory = spec.memory((1, *shape[1:]))
+    parts = f"input {_kib(memory.input_bytes)} + output {_kib(memory.output_bytes)} + weight {_kib(memory.weight_bytes)}"
+    if spec.bias:
+        parts += f" + bias {_kib(memory.bias_bytes)}"
+    counted = "input cells times the whole kernel" if spec.transposed else "outputs times the products in each"
+    rows += [("MACs", macs_sum(spec, size)), ("", f"({counted})"), ("FLOPs", flops_sum(spec, size))]
+    rows.append(("memory, float32", f"{parts} = {_kib(memory.total_bytes)}"))
+    return rows
+
+
+def _kib(count: int) -> str:
+    return output.readable_bytes(count)
+
+
+def reach_rows(spec: ConvSpec) -> Rows:
+    """Receptive field and effective kernel."""
+    spans = ", ".join(f"{axis.dilation}*({axis.kernel}-1) + 1 = {axis.extent}" for axis in spec.axes)
+    rows: Rows = [("receptive field", f"{output.times(spec.receptive_field())} input cells")]
+    rows.append(("effective kernel", output.times(spec.effective_kernel_size)))
+    if any(axis.dilation > 1 and axis.kernel > 1 for axis in spec.axes):
+        rows.append(("", spans))
+    return rows
+
+
+def gradient_rows(adjoint: dict[str, Any]) -> Rows:
+    """The specs that compute the gradients."""
+    rows: Rows = [("of the input", str(adjoint["input_grad"]))]
+    if adjoint["weight_grad"]:
+        rows.append(("of the weight", str(adjoint["weight_grad"])))
+    return rows

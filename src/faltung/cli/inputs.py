@@ -1,0 +1,92 @@
+"""What users type, read: specs, sizes, dtypes. Every refusal is a `ConvError` with a remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+from faltung.errors import ConvError, ConvShapeError
+from faltung.spec import ConvSpec
+
+__all__ = ["SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_shape", "read_sizes", "read_spec", "shortened"]
+
+SIZE_HELP = "Input size, 224x224, or with batch and channels, 1x3x224x224."
+SPEC_HELP = "A convolution, such as conv2d(3, 64, 7, stride=2), or a PyTorch layer as it prints itself."
+
+_LETTERS = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def read_spec(text: str) -> ConvSpec:
+    """The spec that `text` spells."""
+    return ConvSpec.parse(text)
+
+
+def read_sizes(text: str, spec: ConvSpec) -> tuple[int, ...]:
+    """``224x224`` as (224, 224); ``×``, ``,`` and spaces separate too.
+
+    >>> read_sizes("1x3x224x224", ConvSpec(3, 8, 3, ndim=2))
+    (1, 3, 224, 224)
+    """
+    parts = re.split(r"\s*[x×X*,]\s*|\s+", text.strip().strip("()[]"))
+    if not all(re.fullmatch(r"[0-9]{1,19}", part) for part in parts):
+        raise ConvShapeError(f"--input={shortened(text)!r} is not a size.", f"Write whole numbers with x between: {example_sizes(spec)}.")
+    return tuple(map(int, parts))
+
+
+def read_shape(text: str, spec: ConvSpec) -> tuple[int, ...]:
+    """The input's whole shape (N, C, *size) from spatial sizes, or from all of it; N is 1 where not given.
+
+    >>> read_shape("224x224", ConvSpec(3, 8, 3, ndim=2))
+    (1, 3, 224, 224)
+    """
+    sizes = read_sizes(text, spec)
+    if len(sizes) == spec.ndim:
+        return (1, spec.in_channels, *sizes)
+    if len(sizes) in (spec.ndim + 1, spec.ndim + 2):
+        channels = sizes[-spec.ndim - 1]
+        if channels != spec.in_channels:
+            raise ConvShapeError(
+                f"--input={shortened(text)!r} has {channels} channels, {spec} takes {spec.in_channels}.", f"Write {example_sizes(spec)}."
+            )
+        return sizes if len(sizes) == spec.ndim + 2 else (1, *sizes)
+    raise ConvShapeError(
+        f"--input={shortened(text)!r} has {len(sizes)} sizes, {spec} takes {spec.ndim} ({' x '.join(axis_names(spec.ndim))}).",
+        f"Write {example_sizes(spec)}.",
+    )
+
+
+def example_sizes(spec: ConvSpec) -> str:
+    """A size of the right rank, alone and with batch and channels."""
+    size = "x".join(["224"] * spec.ndim if spec.ndim == 2 else ["16000"] if spec.ndim == 1 else ["16"] * spec.ndim)
+    return f"{size}, or with batch and channels 1x{spec.in_channels}x{size}"
+
+
+def axis_names(ndim: int) -> tuple[str, ...]:
+    """What the spatial axes are called."""
+    return _LETTERS.get(ndim, tuple(f"axis {axis}" for axis in range(ndim)))
+
+
+def existing_file(path: Path, what: str) -> Path:
+    """`path` if it is a file that can be opened."""
+    try:
+        if path.is_dir():
+            raise ConvError(f"{path} is a directory, {what} is needed.", "Give the path of a file.")
+        if not path.exists():
+            folder = path.parent
+            if not folder.is_dir():
+                raise ConvError(f"there is no file {path}: the directory {folder} does not exist.", "Check the path.")
+            near = difflib.get_close_matches(path.name, os.listdir(folder), n=2)
+            raise ConvError(f"there is no file {path}.", f"Did you mean {' or '.join(near)}?" if near else "Check the path.")
+    except ConvError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConvError(f"{shortened(str(path))} cannot be opened: {reason}.", f"Give the path of {what}.") from None
+    return path
+
+
+def shortened(text: str) -> str:
+    """At most 40 characters of what was typed, for a message."""
+    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,0 +1,23 @@
+"""What every test shares: how hypothesis searches, and the optional peers."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# "default" finds the same examples on every machine, so that a failure in CI repeats at home. HYPOTHESIS_PROFILE=thorough searches anew.
+_COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=100, derandomize=True, **_COMMON)
+settings.register_profile("thorough", max_examples=2000, print_blob=True, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def torch() -> ModuleType:
+    """PyTorch, the second opinion; tests that ask for it are skipped where it is not installed."""
+    module = pytest.importorskip("torch")
+    module.set_num_threads(1)  # small problems by the hundred: handing them to threads costs more than they do
+    return module

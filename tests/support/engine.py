@@ -1,0 +1,135 @@
+"""What the tests of the engine share: expected results, forced instruction sets and threads, other processes.
+
+`expected_forward`, `expected_input_grad` and `expected_weight_grad` are the reference in the dtype that the
+contract promises; `result_dtype` is that promise, written apart from the package's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+
+import faltung as fl
+from faltung import reference
+from faltung.engine import native
+from tests.support.check import check_same
+from tests.support.strategies import Problem
+
+__all__ = [
+    "check_all_directions", "examples", "expected_forward", "expected_input_grad", "expected_weight_grad", "forced_isa", "labelled",
+    "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
+]  # fmt: skip
+
+
+def examples(count: int) -> settings:
+    """`count` examples by default, in proportion more or less under another profile of hypothesis."""
+    return settings(max_examples=max(1, count * settings.default.max_examples // 100))
+
+
+def result_dtype(*dtypes: Any) -> np.dtype[Any]:
+    """The dtype of a result: ``numpy.result_type``, but 64 bits for integers and bool."""
+    common = np.result_type(*(np.dtype(dtype) for dtype in dtypes))
+    return {"b": np.dtype(np.int64), "i": np.dtype(np.int64), "u": np.dtype(np.uint64)}.get(common.kind, common)
+
+
+def _in_result_dtype(result: np.ndarray, *arrays: np.ndarray | None) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return result.astype(result_dtype(*(array.dtype for array in arrays if array is not None)))
+
+
+def expected_forward(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    return _in_result_dtype(reference.conv(spec, x, weight, bias), x, weight, bias)
+
+
+def expected_input_grad(spec: fl.ConvSpec, grad: np.ndarray, weight: np.ndarray, input_size: tuple[int, ...]) -> np.ndarray:
+    return _in_result_dtype(reference.conv_input_grad(spec, grad, weight, input_size), grad, weight)
+
+
+def expected_weight_grad(spec: fl.ConvSpec, x: np.ndarray, grad: np.ndarray) -> np.ndarray:
+    return _in_result_dtype(reference.conv_weight_grad(spec, x, grad), x, grad)
+
+
+def check_all_directions(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, grad: np.ndarray) -> None:
+    """Forward and both gradients equal the reference, to the dtype and the last bit of value."""
+    check_same(fl.conv(spec, x, weight, bias), expected_forward(spec, x, weight, bias))
+    check_same(fl.conv_input_grad(spec, grad, weight, x.shape[2:]), expected_input_grad(spec, grad, weight, x.shape[2:]))
+    check_same(fl.conv_weight_grad(spec, x, grad), expected_weight_grad(spec, x, grad))
+
+
+def normals(shape: Sequence[int], seed: int, dtype: Any) -> np.ndarray:
+    """Random normal numbers, of complex dtypes in both parts."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=shape)
+    return (values + 1j * rng.normal(size=shape) if np.dtype(dtype).kind == "c" else values).astype(dtype)
+
+
+def normal_arrays(problem: Problem, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Input, weight and bias of `problem` as random normal numbers."""
+    spec, seed = problem.spec, problem.seed
+    bias = normals((spec.out_channels,), seed + 2, dtype) if spec.bias else None
+    return normals(problem.input_shape, seed, dtype), normals(spec.weight_shape, seed + 1, dtype), bias
+
+
+@contextlib.contextmanager
+def labelled(label: object) -> Iterator[None]:
+    """Name the case of a loop in the error that it raises."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"case: {label}")
+        raise
+
+
+@contextlib.contextmanager
+def forced_isa(isa: str) -> Iterator[None]:
+    """Run the engine on another instruction set of this machine, as FALTUNG_ISA does in a new process."""
+    before = os.environ.get("FALTUNG_ISA")
+    os.environ["FALTUNG_ISA"] = isa
+    _forget()
+    try:
+        assert native.chosen_isa() == isa
+        yield
+    finally:
+        del os.environ["FALTUNG_ISA"]
+        if before is not None:
+            os.environ["FALTUNG_ISA"] = before
+        _forget()
+
+
+def _forget() -> None:
+    """Empty every cache of the engine: kernels are cached with their instruction set."""
+    for name in [name for name in sys.modules if name.startswith("faltung.")]:
+        for value in list(vars(sys.modules[name]).values()):
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
+@contextlib.contextmanager
+def num_threads(n: int) -> Iterator[None]:
+    """At most `n` threads."""
+    before = fl.get_num_threads()
+    fl.set_num_threads(n)
+    try:
+        yield
+    finally:
+        fl.set_num_threads(before)
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a Python of its own; it is killed after a minute. What it wrote is in ``.stdout`` and ``.stderr``."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
