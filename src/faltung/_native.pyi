@@ -5,11 +5,11 @@ bias (G*OC,) contiguous; IC and OC count the channels of one group. Any element 
 """
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from numpy.typing import NDArray
 
-_Array = NDArray[Any]
+_Array: TypeAlias = NDArray[Any]
 
 def detected_isas() -> list[str]:
     """Instruction sets that this processor runs and this build holds, best last."""
@@ -85,9 +85,7 @@ class Correlation:
     def pack(self, weight: _Array) -> PackedWeight:
         """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
 
-    def run(
-        self, x: _Array, packed: PackedWeight, bias: _Array | None, y: _Array, accumulate: bool, threads: int
-    ) -> None:
+    def run(self, x: _Array, packed: PackedWeight, bias: _Array | None, y: _Array, accumulate: bool, threads: int) -> None:
         """Write to y, or add to it where `accumulate`."""
 
 @final

@@ -27,7 +27,7 @@ class Adjoint:
         Maps the gradient of the output (N, out, *output_size), with the same weight, to the gradient of the
         input (N, in, *input_size).
     weight_grad : ConvSpec or None
-        Maps "input channels as batch" to the weight's gradient; None where the input size is not known.
+        Maps "input channels as batch" to the weight's gradient; None where the input size is not known or an axis is empty.
         With x the spec's input and dy the output's gradient (of a transposed spec: dy and x), its input is x
         as (in/groups, groups*N, *input_size), channels ordered by group, then sample; its weight is dy as
         (out, N, *output_size); its output is the gradient as (in/groups, out, *kernel_size). With
@@ -46,9 +46,9 @@ def adjoint_of(spec: ConvSpec, input_size: tuple[int, ...] | None, batch: int) -
     make = type(spec)
     turned = {**spec.to_dict(), "in_channels": spec.out_channels, "out_channels": spec.in_channels, "bias": False}
     turned |= {"transposed": not spec.transposed, "output_padding": 0}
-    if input_size is None:
-        return Adjoint(make(**turned), None)
-    output_size = spec.output_size(input_size)
+    output_size = None if input_size is None else spec.output_size(input_size)
+    if input_size is None or output_size is None or 0 in (*input_size, *output_size):
+        return Adjoint(make(**turned), None)  # an empty axis has no kernel to sum over
     large, small = (output_size, input_size) if spec.transposed else (input_size, output_size)
     sides = spec.sides(input_size)
     # The padding after that windows reach: with it exactly `small` windows fit into `large`.

@@ -15,7 +15,7 @@ from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "CHOICES", "Algorithm", "Decision", "choose"]
+__all__ = ["ALGORITHMS", "CHOICES", "Algorithm", "Decision", "choose", "choose_for_nothing"]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -151,6 +151,13 @@ def _factor(cost: float, best: float) -> str:
     """``1.4 times``, ``140 times``, or ``as much as`` where it is about the same."""
     factor = cost / best
     return "as much as" if factor < 1.05 else f"{factor:.1f} times" if factor < 10 else f"{factor:.0f} times"
+
+
+def choose_for_nothing(algorithm: str = "auto") -> tuple[str, tuple[Decision, ...]]:
+    """As `choose`, for an output that no tap reaches: there is nothing to sum, by whatever algorithm."""
+    best = ALGORITHMS[-1].name if algorithm == "auto" else algorithm
+    reason = "no tap reaches the output, there is nothing to sum"
+    return best, tuple(Decision(entry.name, entry.name == best, True, f"{entry.idea}; {reason}", 0.0) for entry in ALGORITHMS)
 
 
 def _times(sizes: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, trailing
-from faltung.engine.catalog import Decision, choose
+from faltung.engine.catalog import Decision, choose, choose_for_nothing
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.native import Correlation, PackedWeight, chosen_isa
 from faltung.engine.problem import Problem
@@ -82,7 +82,7 @@ def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algor
     """
     lowered = lower(spec, input_size, backward=backward)
     problems = lowered.problems
-    chosen, decisions = choose(problems[0], native, algorithm) if problems else ("none", ())  # an output that receives nothing
+    chosen, decisions = choose(problems[0], native, algorithm) if problems else choose_for_nothing(algorithm)
     kernels = tuple(
         tuple(_correlation(step.problem, native, algorithm) for step in strip.steps) for strip in (lowered.main, *lowered.folded)
     )

@@ -68,7 +68,7 @@ def _default_threads() -> int:
     if wish is None:
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(usable, MAX_THREADS)
-    return checked_threads("FALTUNG_NUM_THREADS", int(wish) if wish.strip().isdecimal() else wish)
+    return checked_threads("FALTUNG_NUM_THREADS", int(wish) if wish.strip().isdecimal() and len(wish) < 20 else wish)
 
 
 def checked_threads(name: str, value: object) -> int:

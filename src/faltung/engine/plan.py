@@ -242,6 +242,6 @@ def _activate(y: Array, activation: str) -> Array:
     elif activation == "relu6":
         np.clip(y, 0, 6, out=y)
     else:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # of -inf it is NaN
             y /= 1 + np.exp(-y)
     return y

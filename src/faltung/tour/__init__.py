@@ -57,9 +57,10 @@ def take_tour(
 
     Examples
     --------
-    >>> result = take_tour("cat.jpg", "cat-tour")  # doctest: +SKIP
-    >>> result.passed, result.path  # doctest: +SKIP
-    (True, PosixPath('cat-tour/index.html'))
+    >>> take_tour("no-such-photograph.png")
+    Traceback (most recent call last):
+    faltung.photo.PhotoError: no such file: 'no-such-photograph.png'.
+    ...
     """
     started, used = time.perf_counter(), usage()
     clock = clock or Clock()

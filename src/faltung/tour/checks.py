@@ -24,14 +24,15 @@ Array = NDArray[np.generic]
 
 
 def largest_difference(actual: Array, expected: Array) -> float:
-    """Largest absolute difference; infinite where the shapes differ, NaN where only one side is NaN."""
+    """Largest absolute difference; infinite where the shapes differ, NaN where either side is."""
     if actual.shape != expected.shape:
         return float("inf")
     if actual.size == 0:
         return 0.0
     if actual.dtype.kind in "biu" and expected.dtype.kind in "biu":
         return float(np.abs(actual.astype(np.int64) - expected.astype(np.int64)).max())
-    return float(np.abs(np.asarray(actual, np.longdouble) - np.asarray(expected, np.longdouble)).max())
+    with np.errstate(invalid="ignore"):  # infinity against infinity is no agreement: NaN
+        return float(np.abs(np.asarray(actual, np.longdouble) - np.asarray(expected, np.longdouble)).max())
 
 
 def equal(name: str, actual: ArrayLike, expected: ArrayLike, compared: str = "") -> Check:
@@ -82,7 +83,14 @@ def error_allowed(spec: ConvSpec, x: Array, weight: Array) -> float:
 
 
 def against_definition(
-    spec: ConvSpec, x: Array, weight: Array, bias: Array | None = None, *, drawn: Array | None = None, crop: int = CROP, name: str = ""
+    spec: ConvSpec,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    drawn: Array | None = None,
+    crop: int | None = None,
+    name: str = "",
 ) -> Check:
     """Compare the engine with the definition on the photograph's top left square, its four borders included.
 
@@ -93,9 +101,12 @@ def against_definition(
     drawn : array (O, H', W'), optional
         The result for the whole of `x`, as the page shows it: its top left part is compared too, as far as
         the cut does not reach.
-    crop : int
-        Side of the square.
+    crop : int, optional
+        Side of the square, `CROP` where it is not given.
     """
+    crop = CROP if crop is None else crop
+    if isinstance(spec.padding, str) and not spec.transposed:  # a rule may pad the square otherwise than the whole
+        spec = ConvSpec(**{**spec.to_dict(), "padding": spec.sides(x.shape[1:])})
     square = x[:, :crop, :crop]
     expected = reference.conv(spec, square[None], weight, bias)[0]
     actual = fl.conv(spec, square, weight, bias)

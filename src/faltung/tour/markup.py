@@ -150,7 +150,7 @@ def _picture(picture: Picture) -> str:
     height, width = picture.pixels.shape[:2]
     title = f"<strong>{inline(picture.title)}</strong> " if picture.title else ""
     crisp = ' class="crisp"' if picture.crisp else ""
-    image = f'<img{crisp} src="{data_uri(picture)}" width="{width}" height="{height}" alt="{html.escape(picture.alt)}" loading="lazy">'
+    image = f'<img{crisp} src="{data_uri(picture)}" width="{width}" height="{height}" alt="{html.escape(picture.alt)}" decoding="async">'
     return f"<figure>{image}{_legend(picture.legend)}<figcaption>{title}{inline(picture.caption)}</figcaption></figure>"
 
 

@@ -90,7 +90,7 @@ def _summary(sections: tuple[Section, ...], threads: int, note: str) -> str:
     beside = (
         f" {peer}: the same convolutions there, in turn, in one process. Speed: how many times as fast Faltung is." if peers_found else ""
     )
-    warning = f"<p><strong>{html.escape(note)}</strong></p>" if note else ""
+    warning = f'<p class="note">{html.escape(note)}</p>' if note else ""
     return f"""<div class="scroll" tabindex="0"><table class="plain whole">
 <thead><tr><th scope="col" class="number">#</th><th scope="col">subject</th><th scope="col">checks</th>
 <th scope="col" class="number">Faltung</th>

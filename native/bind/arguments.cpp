@@ -1,0 +1,139 @@
+#include "bind/arguments.h"
+
+#include <stdexcept>
+
+namespace faltung {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& message) {
+    throw std::invalid_argument(message);
+}
+
+std::string text(const Sizes& shape) {
+    std::string joined = "(";
+    for (std::size_t a = 0; a < shape.size(); ++a) {
+        if (a) joined += ", ";
+        joined += shape[a] < 0 ? "N" : std::to_string(shape[a]);
+    }
+    return joined + ")";
+}
+
+Border border_from_name(const std::string& name) {
+    if (name == "zeros") return Border::zeros;
+    if (name == "absent") return Border::absent;
+    if (name == "circular") return Border::circular;
+    if (name == "reflect") return Border::reflect;
+    if (name == "replicate") return Border::replicate;
+    if (name == "symmetric") return Border::symmetric;
+    refuse("mode='" + name + "' is not one of zeros, absent, circular, reflect, replicate, symmetric");
+}
+
+void check_axis(const Axis& axis) {
+    for (Index size : {axis.in, axis.out, axis.kernel})
+        if (size < 0 || size > saturated) refuse("a size is negative or past 2**62: " + std::to_string(size));
+    for (Index step : {axis.stride, axis.dilation})
+        if (step < 1 || step > saturated)
+            refuse("a stride or dilation is not in 1..2**62: " + std::to_string(step));
+    if (axis.before < -saturated || axis.before > saturated)
+        refuse("before is past 2**62: " + std::to_string(axis.before));
+    Index reach = saturating_add(saturating_multiply(max_index(axis.out - 1, 0), axis.stride),
+                                 saturating_multiply(max_index(axis.kernel - 1, 0), axis.dilation));
+    if (reach == saturated) refuse("the extended input of an axis would be longer than 2**62");
+}
+
+bool has_type(const nb::dlpack::dtype& dtype, Type type) {
+    using Code = nb::dlpack::dtype_code;
+    if (dtype.lanes != 1) return false;
+    const auto code = static_cast<Code>(dtype.code);
+    switch (type) {
+        case Type::float32:
+            return code == Code::Float && dtype.bits == 32;
+        case Type::float64:
+            return code == Code::Float && dtype.bits == 64;
+        case Type::uint64:
+            return (code == Code::UInt || code == Code::Int) && dtype.bits == 64;
+    }
+    return false;
+}
+
+const char* type_name(Type type) {
+    return type == Type::float32 ? "float32" : type == Type::float64 ? "float64" : "uint64";
+}
+
+Sizes with_spatial(Sizes shape, const Problem& problem, Index Axis::* size) {
+    for (const Axis& axis : problem.axes) shape.push_back(axis.*size);
+    return shape;
+}
+
+}  // namespace
+
+Type type_from_name(const std::string& name) {
+    if (name == "float32") return Type::float32;
+    if (name == "float64") return Type::float64;
+    if (name == "uint64") return Type::uint64;
+    refuse("dtype='" + name + "' is not one of float32, float64, uint64");
+}
+
+Problem make_problem(const std::string& mode, Index groups, Index in_channels, Index out_channels,
+                     const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size,
+                     const Sizes& stride, const Sizes& dilation, const Sizes& before) {
+    const std::size_t count = in_size.size();
+    if (count < 1 || count > 61) refuse("1 to 61 spatial axes are supported, not " + std::to_string(count));
+    for (const Sizes* sizes : {&out_size, &kernel_size, &stride, &dilation, &before})
+        if (sizes->size() != count)
+            refuse("in_size has " + std::to_string(count) + " entries, another argument has " +
+                   std::to_string(sizes->size()));
+    Problem problem{groups, in_channels, out_channels, {}, border_from_name(mode)};
+    for (Index channels : {groups, in_channels, out_channels})
+        if (channels < 0 || channels > saturated)
+            refuse("a number of groups or channels is negative or past 2**62: " + std::to_string(channels));
+    for (std::size_t a = 0; a < count; ++a) {
+        problem.axes.push_back({in_size[a], out_size[a], kernel_size[a], stride[a], dilation[a], before[a]});
+        check_axis(problem.axes.back());
+    }
+    return problem;
+}
+
+int checked_threads(int threads) {
+    if (threads < 1) refuse("threads=" + std::to_string(threads) + " must be at least 1");
+    return threads;
+}
+
+Sizes x_shape(const Problem& p) {
+    return with_spatial({-1, p.groups, p.in_channels}, p, &Axis::in);
+}
+
+Sizes y_shape(const Problem& p) {
+    return with_spatial({-1, p.groups, p.out_channels}, p, &Axis::out);
+}
+
+Sizes weight_shape(const Problem& p) {
+    return with_spatial({p.groups, p.out_channels, p.in_channels}, p, &Axis::kernel);
+}
+
+Array checked_array(const char* name, const nb::ndarray<nb::ro>& array, Type type, const Sizes& shape,
+                    Index* batch) {
+    if (!has_type(array.dtype(), type)) refuse(std::string(name) + " is not of dtype " + type_name(type));
+    Sizes own;
+    Array result{const_cast<void*>(static_cast<const void*>(array.data())), {}};
+    for (std::size_t a = 0; a < array.ndim(); ++a) {
+        own.push_back(static_cast<Index>(array.shape(a)));
+        result.stride.push_back(array.stride(a));
+    }
+    bool is_right = own.size() == shape.size();
+    for (std::size_t a = 0; is_right && a < own.size(); ++a) {
+        if (shape[a] >= 0) {
+            is_right = own[a] == shape[a];
+        } else if (*batch < 0) {
+            *batch = own[a];
+        } else if (own[a] != *batch) {
+            refuse(std::string(name) + " has batch size " + std::to_string(own[a]) + ", expected " +
+                   std::to_string(*batch));
+        }
+    }
+    if (!is_right) refuse(std::string(name) + " has shape " + text(own) + ", expected " + text(shape));
+    return result;
+}
+
+}  // namespace faltung

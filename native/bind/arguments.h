@@ -1,0 +1,38 @@
+// Turns what Python passed into a checked Problem and Arrays. Every rule broken is a ValueError.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <string>
+#include <vector>
+
+#include "core/problem.h"
+
+namespace faltung {
+
+namespace nb = nanobind;
+
+using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
+using OutputArray = nb::ndarray<nb::device::cpu>;
+using Sizes = std::vector<Index>;
+
+Type type_from_name(const std::string& name);
+
+Problem make_problem(const std::string& mode, Index groups, Index in_channels, Index out_channels,
+                     const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size,
+                     const Sizes& stride, const Sizes& dilation, const Sizes& before);
+
+int checked_threads(int threads);
+
+// The shapes that a problem asks of its arrays; -1 stands for any batch size.
+Sizes x_shape(const Problem& problem);
+Sizes y_shape(const Problem& problem);
+Sizes weight_shape(const Problem& problem);
+
+// Checks dtype and shape; returns data and strides. `batch` is set from the first axis where the shape leaves
+// it open (-1), and checked where it was set before.
+Array checked_array(const char* name, const nb::ndarray<nb::ro>& array, Type type, const Sizes& shape,
+                    Index* batch);
+
+}  // namespace faltung

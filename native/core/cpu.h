@@ -1,0 +1,24 @@
+// Which instruction sets were compiled in, and which of them this processor runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace faltung {
+
+#if defined(__x86_64__)
+#define FALTUNG_EACH_ISA(X) X(baseline) X(avx2) X(avx512)
+#elif defined(__aarch64__)
+#define FALTUNG_EACH_ISA(X) X(neon)
+#else
+#define FALTUNG_EACH_ISA(X) X(baseline)
+#endif
+
+#define FALTUNG_ISA_ENUMERATOR(isa) isa,
+enum class Isa { FALTUNG_EACH_ISA(FALTUNG_ISA_ENUMERATOR) };
+#undef FALTUNG_ISA_ENUMERATOR
+
+std::vector<std::string> detected_isas();    // best last
+Isa isa_from_name(const std::string& name);  // throws std::invalid_argument if this processor cannot run it
+
+}  // namespace faltung

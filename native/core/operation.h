@@ -1,0 +1,48 @@
+// What the binding holds: one prepared computation. Immutable, so any number of threads may run it.
+#pragma once
+
+#include <memory>
+
+#include "core/cpu.h"
+#include "core/problem.h"
+
+namespace faltung {
+
+class Correlation {
+  public:
+    virtual ~Correlation() = default;
+
+    virtual Index panel_bytes() const = 0;  // of one thread
+    virtual Index workspace_bytes(int threads) const = 0;
+    virtual Index packed_bytes() const = 0;
+    // Two correlations with the same layout key read the same packed weights.
+    virtual std::vector<Index> packed_layout() const = 0;
+
+    virtual void pack(const Array& weight, void* packed) const = 0;
+    virtual void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
+                     bool accumulate, int threads) const = 0;
+};
+
+class WeightGradient {
+  public:
+    virtual ~WeightGradient() = default;
+
+    virtual Index panel_bytes() const = 0;
+    virtual Index workspace_bytes(int threads) const = 0;
+    virtual void run(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const = 0;
+};
+
+// A family makes its operation for a problem, or throws std::invalid_argument where it cannot serve it.
+struct CorrelationFamily {
+    const char* name;
+    std::unique_ptr<Correlation> (*make)(const Problem&, Type, Isa);
+    Index (*panel_bytes)(const Problem&, Type, Isa);  // without building tables; saturating
+};
+
+struct WeightGradientFamily {
+    const char* name;
+    std::unique_ptr<WeightGradient> (*make)(const Problem&, Type, Isa);
+    Index (*panel_bytes)(const Problem&, Type, Isa);
+};
+
+}  // namespace faltung

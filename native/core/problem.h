@@ -1,0 +1,58 @@
+// What is to be computed: sizes and the rule beyond the borders. No arrays, no batch, no Python.
+#pragma once
+
+#include <vector>
+
+#include "core/index.h"
+
+namespace faltung {
+
+enum class Type { float32, float64, uint64 };
+
+// What lies outside the input. `zeros` are cells that take part (0 * inf is NaN); `absent` cells do not.
+enum class Border { zeros, absent, circular, reflect, replicate, symmetric };
+
+// Output o and tap k of an axis read the input, extended beyond its borders, at o*stride + k*dilation -
+// before.
+struct Axis {
+    Index in, out, kernel, stride, dilation, before;
+};
+
+struct Problem {
+    Index groups, in_channels, out_channels;  // channels are those of one group
+    std::vector<Axis> axes;
+    Border border;
+};
+
+// An array (outer, group or channel axes first, then the spatial ones) by its first element and element
+// strides.
+struct Array {
+    void* data;
+    std::vector<Index> stride;
+};
+
+constexpr int outer_axes = 3;  // x: n, g, ic; y and grad: n, g, oc; w and gw: g, oc, ic
+
+static inline Index element_bytes(Type type) {
+    return type == Type::float32 ? 4 : 8;
+}
+
+static inline Index taps(const std::vector<Axis>& axes) {
+    Index product = 1;
+    for (const Axis& axis : axes) product = saturating_multiply(product, axis.kernel);
+    return product;
+}
+
+static inline Index outputs(const std::vector<Axis>& axes) {
+    Index product = 1;
+    for (const Axis& axis : axes) product = saturating_multiply(product, axis.out);
+    return product;
+}
+
+// Multiply-adds of one batch member.
+static inline Index multiply_adds(const Problem& p) {
+    Index channels = saturating_multiply(p.groups, saturating_multiply(p.in_channels, p.out_channels));
+    return saturating_multiply(channels, saturating_multiply(taps(p.axes), outputs(p.axes)));
+}
+
+}  // namespace faltung

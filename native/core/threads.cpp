@@ -1,0 +1,172 @@
+#include "core/threads.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace faltung {
+
+namespace {
+
+void pause_briefly() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// True as soon as `done` is; false after about 50 microseconds, when sleeping is cheaper than waiting.
+template <class Predicate>
+bool spin_until(Predicate done) {
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+    do {
+        for (int i = 0; i < 64; ++i) {
+            if (done()) return true;
+            pause_briefly();
+        }
+    } while (std::chrono::steady_clock::now() < deadline);
+    return done();
+}
+
+struct Job {
+    Index tasks = 0;
+    void (*body)(void*, Index, int) = nullptr;
+    void* context = nullptr;
+    std::atomic<Index> next{0};
+
+    void work(int worker) {
+        for (Index task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;)
+            body(context, task, worker);
+    }
+};
+
+class Pool {
+  public:
+    void run(Index tasks, int threads, void (*body)(void*, Index, int), void* context) {
+        std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
+        if (!sole.owns_lock() || !grow(threads - 1)) {
+            for (Index task = 0; task < tasks; ++task) body(context, task, 0);
+            return;
+        }
+        Job job;
+        job.tasks = tasks;
+        job.body = body;
+        job.context = context;
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            job_ = &job;
+            seats_ = threads - 1;
+            taken_ = 0;
+            generation_.fetch_add(1, std::memory_order_release);
+        }
+        wake_.notify_all();
+        job.work(0);
+        {
+            // No worker may join from here on: the job lives on this stack.
+            std::lock_guard<std::mutex> lock(mutex_);
+            job_ = nullptr;
+            seats_ = 0;
+        }
+        auto is_done = [this] { return active_.load(std::memory_order_acquire) == 0; };
+        if (!spin_until(is_done)) {
+            std::unique_lock<std::mutex> lock(mutex_);
+            finished_.wait(lock, is_done);
+        }
+    }
+
+    // At exit. A pool that is still computing for another thread is left to the operating system.
+    void stop() {
+        std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
+        if (!sole.owns_lock()) return;
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            is_stopping_ = true;
+            generation_.fetch_add(1, std::memory_order_release);
+        }
+        wake_.notify_all();
+        for (std::thread& worker : workers_) worker.join();
+        workers_.clear();
+        is_stopping_ = false;
+    }
+
+  private:
+    bool grow(int wanted) {
+        try {
+            workers_.reserve(static_cast<std::size_t>(wanted));
+            while (static_cast<int>(workers_.size()) < wanted)
+                workers_.emplace_back([this, seen = generation_.load()] { serve(seen); });
+        } catch (const std::system_error&) {
+        } catch (const std::bad_alloc&) {
+        }
+        return !workers_.empty();
+    }
+
+    void serve(std::uint64_t seen) {
+        for (;;) {
+            auto is_called = [&] { return generation_.load(std::memory_order_acquire) != seen; };
+            bool is_awake = spin_until(is_called);
+            std::unique_lock<std::mutex> lock(mutex_);
+            if (!is_awake) wake_.wait(lock, is_called);
+            seen = generation_.load(std::memory_order_relaxed);
+            if (is_stopping_) return;
+            if (seats_ == 0) continue;
+            --seats_;
+            int worker = ++taken_;
+            Job* job = job_;
+            active_.fetch_add(1, std::memory_order_relaxed);
+            lock.unlock();
+            job->work(worker);
+            lock.lock();
+            if (active_.fetch_sub(1, std::memory_order_release) == 1) finished_.notify_one();
+        }
+    }
+
+    std::mutex busy_;   // held for a whole run
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable wake_, finished_;
+    std::vector<std::thread> workers_;
+    Job* job_ = nullptr;
+    int seats_ = 0, taken_ = 0;
+    bool is_stopping_ = false;
+    std::atomic<std::uint64_t> generation_{0};
+    std::atomic<int> active_{0};
+};
+
+// Never destroyed: a daemon thread may still be inside a call while the process exits.
+alignas(Pool) unsigned char pool_memory[sizeof(Pool)];
+
+Pool& fresh_pool() {
+    return *new (pool_memory) Pool;
+}
+
+Pool& pool() {
+    static Pool& instance = [&]() -> Pool& {
+        // A forked child has none of the parent's threads, and its locks are in an unknown state.
+        pthread_atfork(nullptr, nullptr, [] { fresh_pool(); });
+        std::atexit([] { reinterpret_cast<Pool*>(pool_memory)->stop(); });
+        return fresh_pool();
+    }();
+    return instance;
+}
+
+}  // namespace
+
+void run_tasks(Index tasks, int threads, void (*body)(void*, Index, int), void* context) {
+    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
+    if (threads > 1) {
+        pool().run(tasks, threads, body, context);
+    } else {
+        for (Index task = 0; task < tasks; ++task) body(context, task, 0);
+    }
+}
+
+}  // namespace faltung

@@ -1,0 +1,48 @@
+#include "core/workspace.h"
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace faltung {
+
+AlignedBuffer::AlignedBuffer(Index bytes) {
+    if (bytes >= saturated) throw std::bad_alloc();
+    bytes_ = round_up(max_index(bytes, 1), workspace_alignment);
+    data_ = static_cast<char*>(
+        ::operator new(static_cast<std::size_t>(bytes_), std::align_val_t(workspace_alignment)));
+}
+
+AlignedBuffer::~AlignedBuffer() {
+    if (data_) ::operator delete(data_, std::align_val_t(workspace_alignment));
+}
+
+AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}
+
+namespace {
+thread_local AlignedBuffer kept;
+}
+
+Workspace::Workspace(Index bytes) {
+    if (kept.bytes() < bytes) {
+        kept = AlignedBuffer();  // freed before the larger one is asked for
+        AlignedBuffer larger(bytes);
+        // Kernels may read a few cells past what was packed; they must not meet denormals there.
+        std::memset(larger.data(), 0, static_cast<std::size_t>(larger.bytes()));
+        kept = std::move(larger);
+    }
+    data_ = kept.data();
+}
+
+Workspace::~Workspace() {
+    if (kept.bytes() > workspace_kept_bytes) kept = AlignedBuffer();
+}
+
+}  // namespace faltung

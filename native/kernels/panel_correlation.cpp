@@ -1,0 +1,282 @@
+#include "kernels/panel_correlation.h"
+
+#include <map>
+#include <stdexcept>
+
+#include "core/threads.h"
+#include "core/workspace.h"
+
+namespace faltung {
+
+namespace {
+
+// Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
+constexpr Index tasks_per_thread = 8;
+
+// Weights beyond this do not stay in L2 from one task to the next: then tasks share out channels before rows.
+constexpr Index many_weight_bytes = 512 << 10;
+
+}  // namespace
+
+template <class T>
+PanelRules PanelCorrelation<T>::rules_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
+    PanelRules rules{
+        sizeof(T), kernel.column_tile,        kernel.column_multiple, kernel.row_tile, kernel.panel_bytes,
+        0,         kernel.most_panel_channels};
+    if (kernel.most_channel_columns > 0) {
+        const Index channels = max_index(1, min_index(problem.in_channels, kernel.most_panel_channels));
+        const Index tiles = kernel.most_channel_columns / channels / kernel.column_tile;
+        rules.most_columns = kernel.column_tile * max_index(1, tiles);
+    }
+    return rules;
+}
+
+template <class T>
+Index PanelCorrelation<T>::panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
+    PanelShape shape = Panel::shape_for(Layout(problem), problem.in_channels, rules_for(problem, kernel));
+    return saturating_multiply(saturating_add(shape.elements, kernel.read_ahead), sizeof(T));
+}
+
+template <class T>
+PanelCorrelation<T>::PanelCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel)
+    : problem_(problem),
+      layout_(problem),
+      kernel_(kernel),
+      panel_(layout_, problem.border, problem.in_channels, rules_for(problem, kernel)) {
+    Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
+                                      kernel.channel_block * Index(sizeof(T)));
+    if (kernel.row_tile > 1) make_steps();
+    if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
+        throw std::invalid_argument("the packed weights would be unreasonably large");
+}
+
+template <class T>
+void PanelCorrelation<T>::make_steps() {
+    const Index column_taps = layout_.columns().kernel, taps = panel_.tap_count(), tile = kernel_.row_tile;
+    std::vector<std::size_t> starts{0};
+    for (Index row = 0; row + tile <= panel_.shape().rows; row += tile) {
+        // Slots lie in the order of their far tap, then input row; so do the taps of an output row.
+        std::map<std::int32_t, RowStep> by_slot;
+        for (Index r = 0; r < tile; ++r)
+            for (Index tap = 0; tap < taps; tap += column_taps) {
+                const std::int32_t cells = panel_.offset(row + r)[tap];
+                RowStep& step = by_slot.emplace(cells, RowStep{cells, 0, {}}).first->second;
+                step.users |= 1 << r;
+                step.tap[r] = static_cast<std::int32_t>(tap);
+            }
+        for (const auto& entry : by_slot) steps_.push_back(entry.second);
+        starts.push_back(steps_.size());
+    }
+    for (std::size_t start : starts) step_starts_.push_back(steps_.data() + start);
+}
+
+template <class T>
+Index PanelCorrelation<T>::panel_bytes() const {
+    return round_up((panel_.shape().elements + kernel_.read_ahead) * Index(sizeof(T)), 64);
+}
+
+template <class T>
+Index PanelCorrelation<T>::workspace_bytes(int threads) const {
+    return saturating_multiply(thread_bytes(), threads);
+}
+
+template <class T>
+Index PanelCorrelation<T>::packed_bytes() const {
+    return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
+}
+
+template <class T>
+std::vector<Index> PanelCorrelation<T>::packed_layout() const {
+    std::vector<Index> key{Index(sizeof(T)), kernel_.channel_block, problem_.groups, problem_.out_channels,
+                           problem_.in_channels};
+    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
+        key.push_back(layout_.origin[a]);
+        key.push_back(layout_.axes[a].kernel);
+    }
+    return key;
+}
+
+template <class T>
+void PanelCorrelation<T>::pack(const Array& weight, void* packed) const {
+    const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
+    const Index block = kernel_.channel_block, taps = panel_.tap_count();
+    std::vector<Index> tap_offset(static_cast<std::size_t>(taps));
+    for (Index tap = 0; tap < taps; ++tap) {
+        Index rest = tap, offset = 0;
+        for (std::size_t a = layout_.axes.size(); a-- > 0;) {
+            offset += rest % layout_.axes[a].kernel * spatial[a];
+            rest /= layout_.axes[a].kernel;
+        }
+        tap_offset[static_cast<std::size_t>(tap)] = offset;
+    }
+    T* to = static_cast<T*>(packed);
+    for (Index g = 0; g < problem_.groups; ++g)
+        for (Index oc0 = 0; oc0 < problem_.out_channels; oc0 += block) {
+            const Index count = min_index(block, problem_.out_channels - oc0);
+            const T* from =
+                static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
+            for (Index ic = 0; ic < problem_.in_channels; ++ic, from += weight.stride[2])
+                for (Index offset : tap_offset) {
+                    for (Index oc = 0; oc < count; ++oc) to[oc] = from[offset + oc * weight.stride[1]];
+                    for (Index oc = count; oc < block; ++oc) to[oc] = T(0);
+                    to += block;
+                }
+        }
+}
+
+// One call's arrays and its division into tasks; the division never touches the order of a sum.
+template <class T>
+struct PanelCorrelation<T>::Call {
+    const PanelCorrelation& op;
+    const Array &x, &y;
+    const T* packed;
+    const T* bias;
+    bool accumulates;
+    std::vector<Index> x_spatial, y_spatial;
+
+    char* workspace = nullptr;
+    Index far_outputs = 1, row_blocks = 1, rows = 1, column_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
+    std::vector<Index> panel_of_worker =
+        {};  // which panel each worker packed last, where tasks can share one
+
+    void share_out(Index batch, int threads);
+    Index task_count(Index batch) const {
+        return batch * op.problem_.groups * far_outputs * column_blocks * row_blocks * channel_chunks;
+    }
+
+    void operator()(Index task, int worker);
+};
+
+template <class T>
+void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
+    const Problem& problem = op.problem_;
+    const Layout& layout = op.layout_;
+    const PanelShape& shape = op.panel_.shape();
+    const std::size_t far_axes = layout.far_axes();
+    constexpr std::size_t axes_limit = 64;
+    Index origin[axes_limit];
+
+    Index rest = task;
+    const Index chunk = rest % channel_chunks;
+    rest /= channel_chunks;
+    const Index first_column = rest % column_blocks * shape.columns;
+    rest /= column_blocks;
+    const Index first_row = rest % row_blocks * rows;
+    rest /= row_blocks;
+    origin[far_axes] = first_row;
+    origin[far_axes + 1] = first_column;
+    Index y_offset = first_row * y_spatial[far_axes] + first_column * y_spatial[far_axes + 1];
+    for (std::size_t a = far_axes; a-- > 0;) {
+        origin[a] = rest % layout.axes[a].out;
+        rest /= layout.axes[a].out;
+        y_offset += origin[a] * y_spatial[a];
+    }
+    const Index g = rest % problem.groups, n = rest / problem.groups;
+
+    char* own = workspace + worker * op.thread_bytes();
+    T* panel = reinterpret_cast<T*>(own);
+    const bool is_whole = shape.channels >= problem.in_channels;
+    Index& packed_panel = panel_of_worker[static_cast<std::size_t>(worker)];
+    const bool is_packed = is_whole && packed_panel == task / channel_chunks;
+    packed_panel = task / channel_chunks;
+    Panel::Source source{};
+    if (!is_packed) source = op.panel_.locate(origin, x_spatial.data(), own + op.panel_bytes());
+    const T* x_group = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
+    T* y_group = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + y_offset;
+
+    CorrelationBlock<T> block;
+    block.panel = panel;
+    block.channel_pitch = shape.channel_pitch;
+    block.offset = op.panel_.offset(0);
+    block.taps = op.panel_.tap_count();
+    block.steps = op.step_starts_.data();
+    block.column_taps = layout.columns().kernel;
+    block.y_channel_stride = y.stride[2];
+    block.y_row_stride = y_spatial[far_axes];
+    block.y_column_stride = y_spatial[far_axes + 1];
+    block.rows = min_index(rows, layout.rows().out - first_row);
+    block.columns = min_index(shape.columns, layout.columns().out - first_column);
+
+    const Index width = op.kernel_.channel_block;
+    const Index first_block = chunk * chunk_blocks;
+    const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
+    Index ic = 0;
+    do {  // at least once: without input channels there is still the bias
+        block.channels = min_index(shape.channels, problem.in_channels - ic);
+        if (!is_packed)
+            op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
+                           block.channels, panel);
+        block.resumes = accumulates || ic > 0;
+        for (Index b = first_block; b < last_block; ++b) {
+            block.weight =
+                packed + (g * op.channel_blocks() + b) * op.packed_block() + ic * block.taps * width;
+            block.out_channels = min_index(width, problem.out_channels - b * width);
+            block.y = y_group + b * width * y.stride[2];
+            block.bias = bias && ic == 0 ? bias + g * problem.out_channels + b * width : nullptr;
+            op.kernel_.compute(block);
+        }
+        ic += shape.channels;
+    } while (ic < problem.in_channels);
+}
+
+template <class T>
+void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
+    const PanelShape& shape = op.panel_.shape();
+    for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
+    column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
+    rows = shape.rows;
+    const Index all_rows = op.layout_.rows().out;
+    row_blocks = ceil_divide(all_rows, rows);
+    chunk_blocks = op.channel_blocks();
+    if (threads == 1) return;
+
+    const Index wanted = tasks_per_thread * threads;
+    auto split_rows = [&] {
+        row_blocks = min_index(all_rows, row_blocks * ceil_divide(wanted, task_count(batch)));
+        rows = min_index(shape.rows, round_up(ceil_divide(all_rows, row_blocks), op.kernel_.row_tile));
+        row_blocks = ceil_divide(all_rows, rows);
+    };
+    auto split_channels = [&] {
+        channel_chunks = min_index(op.channel_blocks(), ceil_divide(wanted, task_count(batch)));
+        chunk_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
+        channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
+    };
+    if (op.packed_block() * op.channel_blocks() * Index(sizeof(T)) > many_weight_bytes) {
+        split_channels();
+        split_rows();
+    } else {
+        split_rows();
+        split_channels();
+    }
+}
+
+template <class T>
+void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+                              const Array& y, bool accumulate, int threads) const {
+    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
+        return;
+    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
+
+    Call call{*this,
+              x,
+              y,
+              static_cast<const T*>(packed),
+              static_cast<const T*>(bias),
+              accumulate,
+              layout_.spatial_strides(x.stride),
+              layout_.spatial_strides(y.stride)};
+    call.share_out(batch, threads);
+    const Index tasks = call.task_count(batch);
+    threads = static_cast<int>(min_index(tasks, threads));
+    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    Workspace workspace(workspace_bytes(threads));
+    call.workspace = workspace.data();
+    parallel_for(tasks, threads, call);
+}
+
+template class PanelCorrelation<float>;
+template class PanelCorrelation<double>;
+template class PanelCorrelation<std::uint64_t>;
+
+}  // namespace faltung

@@ -1,0 +1,37 @@
+// The 1x1 correlation: on arrays whose spatial axes lie behind one another it is one matrix product a batch
+// member.
+#pragma once
+
+#include "kernels/panel_correlation.h"
+
+namespace faltung {
+
+// Null if `problem` is one, else why not.
+const char* why_not_pointwise(const Problem& problem);
+
+template <class T>
+class PointwiseCorrelation : public Correlation {
+  public:
+    PointwiseCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel);
+
+    static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel);
+
+    Index panel_bytes() const override;
+    Index workspace_bytes(int threads) const override;
+    Index packed_bytes() const override { return flat_.packed_bytes(); }
+    std::vector<Index> packed_layout() const override { return flat_.packed_layout(); }
+    void pack(const Array& weight, void* packed) const override;
+    void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
+             bool accumulate, int threads) const override;
+
+  private:
+    std::vector<Index> sizes_;
+    PanelCorrelation<T> flat_;     // all positions as one axis
+    PanelCorrelation<T> general_;  // any strides
+};
+
+extern template class PointwiseCorrelation<float>;
+extern template class PointwiseCorrelation<double>;
+extern template class PointwiseCorrelation<std::uint64_t>;
+
+}  // namespace faltung

@@ -1,0 +1,162 @@
+#include "kernels/registry.h"
+
+#include <stdexcept>
+
+#include "core/isa_switch.h"
+#include "kernels/general/general.h"
+#include "kernels/gradient/panel_gradient.h"
+#include "kernels/panel_correlation.h"
+#include "kernels/pointwise/pointwise.h"
+
+namespace faltung {
+
+FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> pointwise_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_direct_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
+
+namespace {
+
+// make(T(), problem, isa) for the element type that `type` names.
+template <class Make>
+auto for_type(Type type, Make make) {
+    if (type == Type::float32) return make(float());
+    if (type == Type::float64) return make(double());
+    return make(std::uint64_t());
+}
+
+// A family of panel kernels: `Kernel::get<T>(isa, out_channels)` behind the driver `Operation<T>`.
+template <class Base, template <class> class Operation, class Kernel>
+struct PanelFamily {
+    static std::unique_ptr<Base> make(const Problem& problem, Type type, Isa isa) {
+        Kernel::check(problem);
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Base> {
+            using T = decltype(zero);
+            return std::make_unique<Operation<T>>(problem,
+                                                  Kernel::template get<T>(isa, problem.out_channels));
+        });
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        Kernel::check(problem);
+        return for_type(type, [&](auto zero) {
+            using T = decltype(zero);
+            return Operation<T>::panel_bytes_for(problem, Kernel::template get<T>(isa, problem.out_channels));
+        });
+    }
+};
+
+struct AnyProblem {
+    static void check(const Problem&) {}
+};
+
+struct DirectKernel : AnyProblem {
+    template <class T>
+    static CorrelationKernel<T> get(Isa isa, Index out_channels) {
+        FALTUNG_RETURN_FOR_ISA(isa, direct_kernel<T>(out_channels))
+        return {};
+    }
+};
+
+struct FilterKernel : AnyProblem {
+    template <class T>
+    static CorrelationKernel<T> get(Isa isa, Index out_channels) {
+        FALTUNG_RETURN_FOR_ISA(isa, filter_kernel<T>(out_channels))
+        return {};
+    }
+};
+
+struct PointwiseKernel {
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_pointwise(problem))
+            throw std::invalid_argument(std::string("algorithm 'pointwise' does not serve this problem: ") +
+                                        reason);
+    }
+
+    template <class T>
+    static CorrelationKernel<T> get(Isa isa, Index out_channels) {
+        FALTUNG_RETURN_FOR_ISA(isa, pointwise_kernel<T>(out_channels))
+        return {};
+    }
+};
+
+struct GradientDirectKernel : AnyProblem {
+    template <class T>
+    static GradientKernel<T> get(Isa isa, Index out_channels) {
+        FALTUNG_RETURN_FOR_ISA(isa, gradient_direct_kernel<T>(out_channels))
+        return {};
+    }
+};
+
+struct GradientFilterKernel : AnyProblem {
+    template <class T>
+    static GradientKernel<T> get(Isa isa, Index out_channels) {
+        FALTUNG_RETURN_FOR_ISA(isa, gradient_filter_kernel<T>(out_channels))
+        return {};
+    }
+};
+
+template <class Base, template <class> class Operation>
+struct GeneralFamily {
+    template <class T>
+    static GeneralKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, general_kernel<T>())
+        return {};
+    }
+
+    static std::unique_ptr<Base> make(const Problem& problem, Type type, Isa isa) {
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Base> {
+            using T = decltype(zero);
+            return std::make_unique<Operation<T>>(problem, kernel<T>(isa));
+        });
+    }
+
+    static Index panel_bytes(const Problem&, Type, Isa) { return 0; }
+};
+
+template <class Family>
+constexpr CorrelationFamily correlation(const char* name) {
+    return {name, Family::make, Family::panel_bytes};
+}
+
+template <class Family>
+constexpr WeightGradientFamily gradient(const char* name) {
+    return {name, Family::make, Family::panel_bytes};
+}
+
+constexpr CorrelationFamily correlation_families[] = {
+    correlation<PanelFamily<Correlation, PanelCorrelation, DirectKernel>>("direct"),
+    correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseKernel>>("pointwise"),
+    correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
+    correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
+};
+
+constexpr WeightGradientFamily weight_gradient_families[] = {
+    gradient<PanelFamily<WeightGradient, PanelGradient, GradientDirectKernel>>("direct"),
+    gradient<PanelFamily<WeightGradient, PanelGradient, GradientFilterKernel>>("filter"),
+    gradient<GeneralFamily<WeightGradient, GeneralGradient>>("general"),
+};
+
+template <class Families>
+const auto& find(const Families& families, const std::string& name) {
+    std::string known;
+    for (const auto& family : families) {
+        if (name == family.name) return family;
+        known += known.empty() ? family.name : std::string(", ") + family.name;
+    }
+    throw std::invalid_argument("algorithm='" + name + "' is unknown; there are " + known);
+}
+
+}  // namespace
+
+const CorrelationFamily& correlation_family(const std::string& name) {
+    return find(correlation_families, name);
+}
+
+const WeightGradientFamily& weight_gradient_family(const std::string& name) {
+    return find(weight_gradient_families, name);
+}
+
+}  // namespace faltung
