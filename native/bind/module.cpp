@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "bind/arguments.h"
+#include "bind/released.h"
 #include "core/workspace.h"
 #include "kernels/probe/probe.h"
 #include "kernels/registry.h"
@@ -53,7 +54,7 @@ class BoundCorrelation {
     PackedWeight pack(const AnyArray& weight) const {
         const Array array =
             checked_array("weight", nb::ndarray<nb::ro>(weight), type_, weight_shape(problem_), nullptr);
-        nb::gil_scoped_release released;
+        Released released;
         PackedWeight packed{algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes())};
         operation_->pack(array, packed.buffer.data());
         return packed;
@@ -75,7 +76,7 @@ class BoundCorrelation {
             if (channels > 1 && array.stride[0] != 1) throw std::invalid_argument("bias is not contiguous");
             bias_data = array.data;
         }
-        nb::gil_scoped_release released;
+        Released released;
         operation_->run(batch, x_array, packed.buffer.data(), bias_data, y_array, accumulate, threads);
     }
 
@@ -117,7 +118,7 @@ class BoundWeightGradient {
             checked_array("grad", nb::ndarray<nb::ro>(grad), type_, y_shape(problem_), &batch);
         const Array gw_array =
             checked_array("gw", nb::ndarray<nb::ro>(gw), type_, weight_shape(problem_), nullptr);
-        nb::gil_scoped_release released;
+        Released released;
         operation_->run(batch, x_array, grad_array, gw_array, threads);
     }
 
@@ -149,6 +150,9 @@ nb::class_<Bound> bind_operation(nb::module_& m, const char* name, const char* d
 }  // namespace
 
 NB_MODULE(_native, m) {
+    // A thread that is still in a call when the process ends keeps its objects, and that is no fault to
+    // report.
+    nb::set_leak_warnings(false);
     m.doc() = "The compiled engine: correlations and weight gradients on strided arrays with a group axis.";
 
     m.def("detected_isas", &detected_isas,
@@ -159,7 +163,7 @@ NB_MODULE(_native, m) {
             const Type type = type_from_name(dtype);
             const Isa chosen = isa_from_name(isa);
             checked_threads(threads);
-            nb::gil_scoped_release released;
+            Released released;
             return peak_flops(type, chosen, threads, seconds);
         },
         nb::arg("dtype"), nb::arg("isa"), nb::arg("threads"), nb::arg("seconds"),
@@ -168,7 +172,7 @@ NB_MODULE(_native, m) {
         "memory_bandwidth",
         [](int threads, double seconds) {
             checked_threads(threads);
-            nb::gil_scoped_release released;
+            Released released;
             return memory_bandwidth(threads, seconds);
         },
         nb::arg("threads"), nb::arg("seconds"),

@@ -35,9 +35,11 @@ def examples(count: int) -> settings:
 
 
 def result_dtype(*dtypes: Any) -> np.dtype[Any]:
-    """The dtype of a result: ``numpy.result_type``, but 64 bits for integers and bool."""
-    common = np.result_type(*(np.dtype(dtype) for dtype in dtypes))
-    return {"b": np.dtype(np.int64), "i": np.dtype(np.int64), "u": np.dtype(np.uint64)}.get(common.kind, common)
+    """The dtype of a result: ``numpy.result_type``, but 64 bits for integers and bool, which never become floats."""
+    given = [np.dtype(dtype) for dtype in dtypes]
+    if {dtype.kind for dtype in given} <= set("bui"):
+        return np.dtype(np.uint64 if np.result_type(*given).kind == "u" else np.int64)
+    return np.result_type(*given)
 
 
 def _in_result_dtype(result: np.ndarray, *arrays: np.ndarray | None) -> np.ndarray:

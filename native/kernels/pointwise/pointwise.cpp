@@ -1,5 +1,7 @@
 #include "kernels/pointwise/pointwise.h"
 
+#include <optional>
+
 namespace faltung {
 
 namespace {
@@ -11,20 +13,21 @@ Problem flattened(const Problem& problem) {
     return flat;
 }
 
-// The stride between neighbouring positions, if one stride serves all of them; else 0.
-Index flat_stride(const std::vector<Index>& sizes, const std::vector<Index>& stride) {
-    Index step = 0, expected = 0;
+// The stride between neighbouring positions, if one stride serves all of them.
+std::optional<Index> flat_stride(const std::vector<Index>& sizes, const std::vector<Index>& stride) {
+    std::optional<Index> step;
+    Index expected = 0;
     for (std::size_t a = sizes.size(); a-- > 0;) {
         if (sizes[a] == 1) continue;
         const Index own = stride[outer_axes + a];
-        if (step == 0) {
+        if (!step) {
             step = own;
         } else if (own != expected) {
-            return 0;
+            return std::nullopt;
         }
         expected = own * sizes[a];
     }
-    return step == 0 ? 1 : step;
+    return step.value_or(1);
 }
 
 Array flattened(const Array& array, Index step) {
@@ -72,9 +75,9 @@ void PointwiseCorrelation<T>::pack(const Array& weight, void* packed) const {
 template <class T>
 void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
                                   const Array& y, bool accumulate, int threads) const {
-    const Index x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
-    if (x_step != 0 && y_step != 0) {
-        flat_.run(batch, flattened(x, x_step), packed, bias, flattened(y, y_step), accumulate, threads);
+    const std::optional<Index> x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
+    if (x_step && y_step) {
+        flat_.run(batch, flattened(x, *x_step), packed, bias, flattened(y, *y_step), accumulate, threads);
     } else {
         general_.run(batch, x, packed, bias, y, accumulate, threads);
     }

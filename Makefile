@@ -1,0 +1,88 @@
+# What a newcomer types. Everything is built, installed and run in .venv; nothing outside this folder changes.
+#
+#   make test ARGS="-k geometry"          arguments for the command that a target runs
+#   make tour IMAGE=photo.jpg OUT=report  the tour on a picture of your own
+#   make test PYTHON=python3.13           another Python; `make clean` first
+#   make test CONSTRAINTS=/dev/null       the newest versions instead of the known-good ones
+
+PYTHON      ?= python3
+JOBS        ?= $(shell getconf _NPROCESSORS_ONLN)
+CONSTRAINTS ?= constraints.txt
+OUT         ?= tour-report
+IMAGE       ?=
+ARGS        ?=
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
+NATIVE := $(shell find native -type f)
+
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
+
+.PHONY: help tour test lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
+
+help: ## list the targets (default)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tour: $(VENV)/.package $(VENV)/.tour ## build, install, and run every kind of convolution on a photograph
+	$(VENV)/bin/faltung tour --out $(OUT) $(IMAGE) $(ARGS)
+
+# One thread for PyTorch, which is here as a second opinion: the tests already run in parallel.
+test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test ## install what the tests need and run them all, doctests included
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) $(ARGS)
+
+lint: lint-python lint-types lint-imports lint-native lint-spelling ## run every check that does not run the code
+
+lint-python: $(VENV)/.lint ## ... style and likely mistakes in Python
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+lint-types: $(VENV)/.lint $(VENV)/.run $(VENV)/.tour ## ... types
+	$(VENV)/bin/mypy
+
+lint-imports: $(VENV)/.lint ## ... who may import whom
+	PYTHONPATH=src $(VENV)/bin/lint-imports
+
+lint-native: $(VENV)/.lint ## ... style of the C++ code
+	$(VENV)/bin/clang-format --dry-run -Werror $(filter %.h %.cpp,$(NATIVE))
+
+lint-spelling: $(VENV)/.lint ## ... spelling
+	$(VENV)/bin/codespell
+
+format: $(VENV)/.lint ## bring the sources into the form that lint asks for
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/clang-format -i $(filter %.h %.cpp,$(NATIVE))
+
+bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side by side
+	$(VENV)/bin/faltung bench $(ARGS)
+
+clean: ## remove .venv, builds, caches and reports
+	rm -rf $(VENV) build dist $(OUT) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# -- stamps: what is already in .venv ----------------------------------------------------------------
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}: make PYTHON=... chooses another." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# What an extra of pyproject.toml lists; "run" and "build" stand for what the package itself and its build need.
+REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+    known = {"run": p["project"]["dependencies"], "build": [*p["build-system"]["requires"], "cmake", "ninja"]}; \
+    print(*(known | p["project"]["optional-dependencies"])[sys.argv[1]], sep="\n")
+
+$(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.created
+	@$(PY) -c '$(REQUIREMENTS)' $* > $(VENV)/$*.txt
+	@echo "Installing into $(VENV): $$(tr '\n' ' ' < $(VENV)/$*.txt)"
+	@$(PIP) --requirement $(VENV)/$*.txt
+	@touch $@
+
+# Editable: changes in src/ count at once, changes in native/ are compiled here, only what they touch.
+$(VENV)/.package: $(NATIVE) CMakeLists.txt pyproject.toml | $(VENV)/.build
+	@echo "Compiling and installing faltung (about a minute the first time) ..."
+	@$(PIP) --no-build-isolation --config-settings=build-dir=build/editable --editable .
+	@touch $@

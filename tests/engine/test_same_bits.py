@@ -1,0 +1,157 @@
+"""The same bits come back whatever the threads, the batch and the way of calling; sums depend on spec and sizes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import faltung as fl
+from faltung.engine.catalog import ALGORITHMS
+from faltung.engine.native import available_isas
+from tests.support.check import check_same
+from tests.support.engine import examples, forced_isa, labelled, normal_arrays, normals, num_threads
+from tests.support.strategies import Problem, problems
+
+LAYERS = [  # large enough to be shared out
+    ("conv2d(16, 40, 3, padding=1)", (17, 23)),
+    ("conv2d(16, 3, 5, stride=2, padding=2)", (17, 23)),
+    ("conv2d(40, 33, 1)", (17, 23)),
+    ("conv2d(24, 24, 3, padding=1, groups=24, padding_mode='circular')", (17, 23)),
+    ("conv2d(200, 20, 3)", (9, 9)),
+    ("conv1d(8, 64, 9, dilation=3, padding='causal')", (301,)),
+    ("conv3d(4, 20, 3, padding='same', padding_mode='replicate')", (5, 6, 9)),
+    ("conv_transpose2d(24, 18, 4, stride=2, padding=1)", (9, 11)),
+    ("conv_transpose2d(6, 40, 3, stride=3, padding=2, padding_mode='reflect', groups=2)", (7, 8)),
+]
+DTYPES = ["float32", "float64", "complex64", "float16"]
+THREADS = [2, 3, 8]
+NAMES = [entry.name for entry in ALGORITHMS]
+QUICK = [name for name in NAMES if name != "general"]
+
+
+def arrays_of(text: str, size: tuple[int, ...], dtype: str, batch: int = 3) -> tuple[fl.ConvSpec, list[np.ndarray], np.ndarray]:
+    spec = fl.ConvSpec.parse(text)
+    arrays = normal_arrays(Problem(spec, size, batch, 5), dtype)
+    return spec, list(arrays), normals(spec.output_shape(arrays[0].shape), 9, dtype)
+
+
+def every_result(spec: fl.ConvSpec, arrays: list[np.ndarray], grad: np.ndarray, names: list[str]) -> list[np.ndarray]:
+    x, weight, bias = arrays
+    results = [fl.conv(spec, x, weight, bias), fl.conv_input_grad(spec, grad, weight, x.shape[2:]), fl.conv_weight_grad(spec, x, grad)]
+    for name in names:
+        try:
+            results.append(fl.plan(spec, x.shape, x.dtype, algorithm=name)(x, weight, bias))
+        except fl.ConvPlanError:
+            continue
+    return results
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_number_of_threads(dtype: str, isa: str) -> None:
+    with forced_isa(isa):
+        for text, size in LAYERS:
+            problem = arrays_of(text, size, dtype)
+            with num_threads(1):
+                expected = every_result(*problem, QUICK)
+            for threads in THREADS:
+                with num_threads(threads), labelled((text, threads)):
+                    check_same(every_result(*problem, QUICK), expected, bits=True)
+
+
+@examples(60)
+@given(problems(max_batch=3), st.sampled_from(THREADS), st.integers(1, 3))
+def test_any_number_of_threads_on_small_problems(problem: Problem, threads: int, widened: int) -> None:
+    spec = fl.ConvSpec(**{**problem.spec.to_dict(), "out_channels": problem.spec.out_channels * widened * 5})
+    x, weight, bias = normal_arrays(Problem(spec, problem.input_size, problem.batch, problem.seed), "float32")
+    grad = normals(spec.output_shape(x.shape), problem.seed + 9, "float32")
+    with num_threads(1):
+        expected = every_result(spec, [x, weight, bias], grad, NAMES)
+    with num_threads(threads):
+        check_same(every_result(spec, [x, weight, bias], grad, NAMES), expected, bits=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_split_of_the_batch(dtype: str) -> None:
+    for text, size in LAYERS:
+        spec, (x, weight, bias), grad = arrays_of(text, size, dtype, batch=5)
+        whole, whole_grad = fl.conv(spec, x, weight, bias), fl.conv_input_grad(spec, grad, weight, size)
+        for cuts in ([1, 2, 3, 4], [2], [0, 4]):
+            parts = np.split(x, cuts), np.split(grad, cuts)
+            with labelled((text, cuts)):
+                check_same(np.concatenate([fl.conv(spec, part, weight, bias) for part in parts[0]]), whole, bits=True)
+                check_same(np.concatenate([fl.conv_input_grad(spec, part, weight, size) for part in parts[1]]), whole_grad, bits=True)
+        check_same(fl.conv(spec, x[3], weight, bias), whole[3], bits=True)
+        check_same(fl.conv(spec, x[::-2], weight, bias), whole[::-2].copy(), bits=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_way_of_calling(dtype: str) -> None:
+    for text, size in LAYERS:
+        spec, (x, weight, bias), _ = arrays_of(text, size, dtype)
+        expected = fl.conv(spec, x, weight, bias)
+        plan = fl.plan(spec, x.shape, dtype)
+        prepared = plan.prepare(weight, bias)
+        out = np.empty_like(expected)
+        with labelled(text):
+            for _ in range(3):
+                check_same(fl.conv(spec, x, weight, bias), expected, bits=True)
+                check_same(fl.conv(text, x, weight, bias), expected, bits=True)
+                check_same(plan(x, weight, bias), expected, bits=True)
+                check_same(prepared(x), expected, bits=True)
+                assert prepared(x, out) is out
+                check_same(out, expected, bits=True)
+            check_same(prepared(x[:1]), expected[:1], bits=True)
+            check_same(prepared(x[1]), expected[1], bits=True)
+            check_same(prepared(x[:0]), expected[:0], bits=True)
+            check_same(fl.plan(spec, x.shape, dtype, threads=3)(x, weight, bias), expected, bits=True)
+            check_same(fl.plan(spec, x[0].shape, dtype)(x, weight, bias), expected, bits=True)
+            check_same(
+                fl.conv(spec, x, weight, bias, accuracy="exact"),
+                fl.plan(spec, x.shape, dtype, accuracy="exact")(x, weight, bias),
+                bits=True,
+            )
+
+
+def test_the_functions_are_the_spec() -> None:
+    for text, size in LAYERS:
+        spec, (x, weight, bias), _ = arrays_of(text, size, "float32")
+        options = {"stride": spec.stride, "dilation": spec.dilation, "groups": spec.groups, "padding": spec.padding}
+        if spec.transposed and spec.padding_mode != "zeros":
+            continue
+        if spec.transposed:
+            found = getattr(fl, f"conv_transpose{spec.ndim}d")(x, weight, bias, **options)
+        else:
+            found = getattr(fl, f"conv{spec.ndim}d")(x, weight, bias, padding_mode=spec.padding_mode, **options)
+        check_same(found, fl.conv(spec, x, weight, bias), bits=True)
+
+
+def test_prepared_weights_are_a_copy() -> None:
+    spec, (x, weight, bias), _ = arrays_of(*LAYERS[0], "float32")
+    expected = fl.conv(spec, x, weight, bias)
+    prepared = fl.plan(spec, x.shape).prepare(weight, bias)
+    weight[...] = 0
+    check_same(prepared(x), expected, bits=True)
+
+
+@pytest.mark.parametrize("bias_shape", ["contiguous", "strided"])
+def test_a_prepared_bias_is_a_copy(bias_shape: str) -> None:
+    spec, (x, weight, bias), _ = arrays_of(*LAYERS[0], "float32")
+    if bias_shape == "strided":
+        bias = np.repeat(bias, 2)[::2]
+    expected = fl.conv(spec, x, weight, bias)
+    prepared = fl.plan(spec, x.shape).prepare(weight, bias)
+    bias[...] = 0
+    check_same(prepared(x), expected, bits=True)
+
+
+def test_a_plan_is_not_changed_by_what_runs_through_it() -> None:
+    spec = fl.ConvSpec(3, 20, 3, padding=1, ndim=2)
+    plan = fl.plan(spec, (1, 3, 8, 8))
+    first, second = plan.prepare(np.ones(spec.weight_shape, np.float32)), plan.prepare(np.full(spec.weight_shape, 2, np.float32))
+    x = np.ones((1, 3, 8, 8), np.float32)
+    y = first(x)
+    check_same(second(x), 2 * y)
+    check_same(first(x), y, bits=True)
