@@ -84,14 +84,24 @@ def test_costs_are_counts(problem: Problem) -> None:
     assert double.bytes_moved == 4 * cost.bytes_moved
 
 
-def test_what_is_chosen_where() -> None:
-    """Sanity of the estimates, on every instruction set."""
-    for isa in available_isas():
-        with forced_isa(isa), labelled(isa):
-            assert fl.plan("conv2d(256, 256, 1)", (1, 256, 28, 28)).algorithm in ("pointwise", "direct")
-            assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 56, 56)).algorithm == "direct"
-            assert fl.plan("conv2d(64, 64, 3, padding=1, groups=64)", (1, 64, 56, 56)).algorithm == "filter"
-            assert fl.plan("conv_transpose2d(64, 64, 4, stride=2, padding=1)", (1, 64, 28, 28)).algorithm == "phases+direct"
+ORDINARY = [
+    ("conv2d(256, 256, 1)", (1, 256, 28, 28)),
+    ("conv2d(64, 64, 3, padding=1)", (1, 64, 56, 56)),
+    ("conv2d(3, 64, 7, stride=2, padding=3)", (1, 3, 224, 224)),
+    ("conv_transpose2d(64, 64, 4, stride=2, padding=1)", (1, 64, 28, 28)),
+    ("conv1d(16, 16, 9, dilation=4, padding='causal')", (1, 16, 1000)),
+    ("conv3d(8, 16, 3, padding='same', padding_mode='circular')", (1, 8, 16, 16, 16)),
+]
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_what_is_chosen_where(isa: str) -> None:
+    """Sanity of the estimates: channels fill no lanes in a depthwise layer, and no ordinary layer goes the slow way."""
+    with forced_isa(isa):
+        assert fl.plan("conv2d(64, 64, 3, padding=1, groups=64)", (1, 64, 56, 56)).algorithm == "filter"
+        assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 3, 3)).algorithm == "direct"
+        for text, shape in ORDINARY:
+            assert "general" not in fl.plan(text, shape).algorithm
 
 
 def test_refusals_give_the_numbers() -> None:
