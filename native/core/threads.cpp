@@ -37,15 +37,34 @@ bool spin_until(Predicate done) {
     return done();
 }
 
+// Every worker begins with a range of its own, the same at each call of the same size, so that what it reads
+// and writes is still in its caches; whoever is done early helps with the others' ranges.
 struct Job {
-    Index tasks = 0;
+    static constexpr int most_ranges = 32;
+    struct alignas(64) Range {
+        std::atomic<Index> next;
+        Index end;
+    };
+
     void (*body)(void*, Index, int) = nullptr;
     void* context = nullptr;
-    std::atomic<Index> next{0};
+    int ranges = 0;
+    Range range[most_ranges];
+
+    Job(Index tasks, int threads, void (*task_body)(void*, Index, int), void* task_context)
+        : body(task_body), context(task_context), ranges(threads < most_ranges ? threads : most_ranges) {
+        for (int r = 0; r < ranges; ++r) {
+            range[r].next.store(r * tasks / ranges, std::memory_order_relaxed);
+            range[r].end = (r + 1) * tasks / ranges;
+        }
+    }
 
     void work(int worker) {
-        for (Index task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;)
-            body(context, task, worker);
+        for (int r = 0; r < ranges; ++r) {
+            Range& mine = range[(worker + r) % ranges];
+            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;)
+                body(context, task, worker);
+        }
     }
 };
 
@@ -57,10 +76,7 @@ class Pool {
             for (Index task = 0; task < tasks; ++task) body(context, task, 0);
             return;
         }
-        Job job;
-        job.tasks = tasks;
-        job.body = body;
-        job.context = context;
+        Job job(tasks, threads, body, context);
         {
             std::lock_guard<std::mutex> lock(mutex_);
             job_ = &job;
