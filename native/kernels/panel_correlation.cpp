@@ -16,6 +16,9 @@ constexpr Index tasks_per_thread = 8;
 // Weights beyond this do not stay in L2 from one task to the next: then tasks share out channels before rows.
 constexpr Index many_weight_bytes = 512 << 10;
 
+// Terms of the sum that are packed together.
+constexpr Index pack_run = 64;
+
 }  // namespace
 
 template <class T>
@@ -100,27 +103,32 @@ template <class T>
 void PanelCorrelation<T>::pack(const Array& weight, void* packed) const {
     const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
     const Index block = kernel_.channel_block, taps = panel_.tap_count();
-    std::vector<Index> tap_offset(static_cast<std::size_t>(taps));
-    for (Index tap = 0; tap < taps; ++tap) {
-        Index rest = tap, offset = 0;
+    const Index terms = problem_.in_channels * taps;
+    std::vector<Index> place(
+        static_cast<std::size_t>(terms));  // of each term, from an output channel's first
+    for (Index term = 0; term < terms; ++term) {
+        Index rest = term % taps, offset = term / taps * weight.stride[2];
         for (std::size_t a = layout_.axes.size(); a-- > 0;) {
             offset += rest % layout_.axes[a].kernel * spatial[a];
             rest /= layout_.axes[a].kernel;
         }
-        tap_offset[static_cast<std::size_t>(tap)] = offset;
+        place[static_cast<std::size_t>(term)] = offset;
     }
     T* to = static_cast<T*>(packed);
     for (Index g = 0; g < problem_.groups; ++g)
-        for (Index oc0 = 0; oc0 < problem_.out_channels; oc0 += block) {
+        for (Index oc0 = 0; oc0 < problem_.out_channels; oc0 += block, to += terms * block) {
             const Index count = min_index(block, problem_.out_channels - oc0);
-            const T* from =
-                static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
-            for (Index ic = 0; ic < problem_.in_channels; ++ic, from += weight.stride[2])
-                for (Index offset : tap_offset) {
-                    for (Index oc = 0; oc < count; ++oc) to[oc] = from[offset + oc * weight.stride[1]];
-                    for (Index oc = count; oc < block; ++oc) to[oc] = T(0);
-                    to += block;
-                }
+            // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
+            for (Index first = 0; first < terms; first += pack_run) {
+                const Index end = min_index(first + pack_run, terms);
+                const T* from =
+                    static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
+                for (Index oc = 0; oc < count; ++oc, from += weight.stride[1])
+                    for (Index term = first; term < end; ++term)
+                        to[term * block + oc] = from[place[static_cast<std::size_t>(term)]];
+                for (Index oc = count; oc < block; ++oc)
+                    for (Index term = first; term < end; ++term) to[term * block + oc] = T(0);
+            }
         }
 }
 
