@@ -27,17 +27,19 @@ struct PackedWeight {
     AlignedBuffer buffer;
 };
 
-class BoundCorrelation {
+// What both kinds of operation have: a problem, its element type, and the family's computation for it.
+template <class Operation, auto find_family>  // by name
+class Bound {
   public:
-    BoundCorrelation(const std::string& algorithm, const std::string& dtype, const std::string& isa,
-                     Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
-                     const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-                     const Sizes& dilation, const Sizes& before, const std::string& mode)
+    Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa, Index groups,
+          Index in_channels, Index out_channels, const Sizes& in_size, const Sizes& out_size,
+          const Sizes& kernel_size, const Sizes& stride, const Sizes& dilation, const Sizes& before,
+          const std::string& mode)
         : algorithm_(algorithm),
           type_(type_from_name(dtype)),
           problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
                                 stride, dilation, before)),
-          operation_(correlation_family(algorithm).make(problem_, type_, isa_from_name(isa))) {}
+          operation_(find_family(algorithm).make(problem_, type_, isa_from_name(isa))) {}
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
                              Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
@@ -45,10 +47,22 @@ class BoundCorrelation {
                              const Sizes& dilation, const Sizes& before, const std::string& mode) {
         const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
                                              kernel_size, stride, dilation, before);
-        return correlation_family(algorithm).panel_bytes(problem, type_from_name(dtype), isa_from_name(isa));
+        return find_family(algorithm).panel_bytes(problem, type_from_name(dtype), isa_from_name(isa));
     }
 
     Index workspace_bytes(int threads) const { return operation_->workspace_bytes(checked_threads(threads)); }
+
+  protected:
+    std::string algorithm_;
+    Type type_;
+    Problem problem_;
+    std::unique_ptr<Operation> operation_;
+};
+
+class BoundCorrelation : public Bound<Correlation, correlation_family> {
+  public:
+    using Bound::Bound;
+
     Index packed_bytes() const { return operation_->packed_bytes(); }
 
     PackedWeight pack(const AnyArray& weight) const {
@@ -79,36 +93,11 @@ class BoundCorrelation {
         Released released;
         operation_->run(batch, x_array, packed.buffer.data(), bias_data, y_array, accumulate, threads);
     }
-
-  private:
-    std::string algorithm_;
-    Type type_;
-    Problem problem_;
-    std::unique_ptr<Correlation> operation_;
 };
 
-class BoundWeightGradient {
+class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family> {
   public:
-    BoundWeightGradient(const std::string& algorithm, const std::string& dtype, const std::string& isa,
-                        Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
-                        const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-                        const Sizes& dilation, const Sizes& before, const std::string& mode)
-        : type_(type_from_name(dtype)),
-          problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
-                                stride, dilation, before)),
-          operation_(weight_gradient_family(algorithm).make(problem_, type_, isa_from_name(isa))) {}
-
-    static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
-                             Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
-                             const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-                             const Sizes& dilation, const Sizes& before, const std::string& mode) {
-        const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
-                                             kernel_size, stride, dilation, before);
-        return weight_gradient_family(algorithm).panel_bytes(problem, type_from_name(dtype),
-                                                             isa_from_name(isa));
-    }
-
-    Index workspace_bytes(int threads) const { return operation_->workspace_bytes(checked_threads(threads)); }
+    using Bound::Bound;
 
     void run(const AnyArray& x, const AnyArray& grad, const OutputArray& gw, int threads) const {
         checked_threads(threads);
@@ -121,11 +110,6 @@ class BoundWeightGradient {
         Released released;
         operation_->run(batch, x_array, grad_array, gw_array, threads);
     }
-
-  private:
-    Type type_;
-    Problem problem_;
-    std::unique_ptr<WeightGradient> operation_;
 };
 
 template <class Bound>
