@@ -34,6 +34,8 @@ class Compiled:
         For the main strip and each folded strip, the kernel of each step.
     decisions : tuple of Decision
         Of the largest problem.
+    seconds : float
+        Estimated for one sample on one nominal core, all problems together.
     """
 
     spec: ConvSpec
@@ -42,6 +44,7 @@ class Compiled:
     lowered: Lowered
     algorithm: str
     decisions: tuple[Decision, ...]
+    seconds: float
     kernels: tuple[tuple[Correlation, ...], ...]
 
     @property
@@ -83,16 +86,16 @@ def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algor
     lowered = lower(spec, input_size, backward=backward)
     problems = lowered.problems
     chosen, decisions = choose(problems[0], native, algorithm) if problems else choose_for_nothing(algorithm)
-    kernels = tuple(
-        tuple(_correlation(step.problem, native, algorithm) for step in strip.steps) for strip in (lowered.main, *lowered.folded)
-    )
+    strips = (lowered.main, *lowered.folded)
+    served = {step.problem: _serving(step.problem, native, algorithm) for strip in strips for step in strip.steps}
+    kernels = tuple(tuple(_correlation(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
+    seconds = sum(served[problem].cost_seconds or 0.0 for problem in problems)
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
-    return Compiled(spec, native, backward, lowered, label, decisions, kernels)
+    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels)
 
 
-def _correlation(problem: Problem, native: str, algorithm: str) -> Correlation:
+def _correlation(problem: Problem, name: str, native: str) -> Correlation:
     """The kernel of one problem."""
-    name = _name_for(problem, native, algorithm)
     try:
         return Correlation(name, native, chosen_isa(), *problem.arguments)
     except (MemoryError, ValueError) as error:  # sizes past what offsets of 64 bits reach
@@ -104,12 +107,13 @@ def _too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
     return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
-def _name_for(problem: Problem, native: str, algorithm: str) -> str:
-    """`algorithm` where it serves the problem, else the best that does."""
+def _serving(problem: Problem, native: str, algorithm: str) -> Decision:
+    """The decision for `algorithm` where it serves the problem, else for the best that does."""
     try:
-        return choose(problem, native, algorithm)[0]
+        _, decisions = choose(problem, native, algorithm)
     except ConvPlanError:
-        return choose(problem, native)[0]
+        _, decisions = choose(problem, native)
+    return next(decision for decision in decisions if decision.chosen)
 
 
 @dataclass(frozen=True, eq=False)

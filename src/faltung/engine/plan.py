@@ -203,7 +203,7 @@ def plan(
         macs=samples * spec.macs(size),
         flops=samples * spec.flops(size),
         bytes_moved=memory.total_bytes,
-        seconds=samples * parts * sum((d.cost_seconds or 0.0) for d in compiled.decisions if d.chosen),
+        seconds=samples * parts * compiled.seconds,
     )
     return Plan(
         spec=spec,
