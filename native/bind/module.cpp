@@ -65,12 +65,13 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
 
     Index packed_bytes() const { return operation_->packed_bytes(); }
 
-    PackedWeight pack(const AnyArray& weight) const {
+    PackedWeight pack(const AnyArray& weight, int threads) const {
+        checked_threads(threads);
         const Array array =
             checked_array("weight", nb::ndarray<nb::ro>(weight), type_, weight_shape(problem_), nullptr);
         Released released;
         PackedWeight packed{algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes())};
-        operation_->pack(array, packed.buffer.data());
+        operation_->pack(array, packed.buffer.data(), threads);
         return packed;
     }
 
@@ -167,7 +168,7 @@ NB_MODULE(_native, m) {
 
     bind_operation<BoundCorrelation>(m, "Correlation", "A prepared correlation; immutable and safe to share.")
         .def_prop_ro("packed_bytes", &BoundCorrelation::packed_bytes, "Bytes of the packed weights.")
-        .def("pack", &BoundCorrelation::pack, nb::arg("weight").noconvert(),
+        .def("pack", &BoundCorrelation::pack, nb::arg("weight").noconvert(), nb::arg("threads") = 1,
              "Pack weights (G, OC, IC, *K) of any strides.")
         .def("run", &BoundCorrelation::run, nb::arg("x").noconvert(), nb::arg("packed"),
              nb::arg("bias").noconvert().none(), nb::arg("y").noconvert(), nb::arg("accumulate"),

@@ -18,7 +18,7 @@ class Correlation {
     // Two correlations with the same layout key read the same packed weights.
     virtual std::vector<Index> packed_layout() const = 0;
 
-    virtual void pack(const Array& weight, void* packed) const = 0;
+    virtual void pack(const Array& weight, void* packed, int threads) const = 0;
     virtual void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
                      bool accumulate, int threads) const = 0;
 };

@@ -19,6 +19,9 @@ constexpr Index many_weight_bytes = 512 << 10;
 // Terms of the sum that are packed together.
 constexpr Index pack_run = 64;
 
+// Fewer weights are packed before a sleeping worker has woken up.
+constexpr Index parallel_pack_bytes = 128 << 10;
+
 }  // namespace
 
 template <class T>
@@ -100,7 +103,7 @@ std::vector<Index> PanelCorrelation<T>::packed_layout() const {
 }
 
 template <class T>
-void PanelCorrelation<T>::pack(const Array& weight, void* packed) const {
+void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
     const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
     const Index block = kernel_.channel_block, taps = panel_.tap_count();
     const Index terms = problem_.in_channels * taps;
@@ -114,22 +117,25 @@ void PanelCorrelation<T>::pack(const Array& weight, void* packed) const {
         }
         place[static_cast<std::size_t>(term)] = offset;
     }
-    T* to = static_cast<T*>(packed);
-    for (Index g = 0; g < problem_.groups; ++g)
-        for (Index oc0 = 0; oc0 < problem_.out_channels; oc0 += block, to += terms * block) {
-            const Index count = min_index(block, problem_.out_channels - oc0);
-            // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
-            for (Index first = 0; first < terms; first += pack_run) {
-                const Index end = min_index(first + pack_run, terms);
-                const T* from =
-                    static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
-                for (Index oc = 0; oc < count; ++oc, from += weight.stride[1])
-                    for (Index term = first; term < end; ++term)
-                        to[term * block + oc] = from[place[static_cast<std::size_t>(term)]];
-                for (Index oc = count; oc < block; ++oc)
-                    for (Index term = first; term < end; ++term) to[term * block + oc] = T(0);
-            }
+    const Index blocks = channel_blocks();
+    auto pack_block = [&](Index task, int) {
+        const Index g = task / blocks, oc0 = task % blocks * block;
+        const Index count = min_index(block, problem_.out_channels - oc0);
+        T* const to = static_cast<T*>(packed) + task * packed_block();
+        // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
+        for (Index first = 0; first < terms; first += pack_run) {
+            const Index end = min_index(first + pack_run, terms);
+            const T* from =
+                static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
+            for (Index oc = 0; oc < count; ++oc, from += weight.stride[1])
+                for (Index term = first; term < end; ++term)
+                    to[term * block + oc] = from[place[static_cast<std::size_t>(term)]];
+            for (Index oc = count; oc < block; ++oc)
+                for (Index term = first; term < end; ++term) to[term * block + oc] = T(0);
         }
+    };
+    const Index tasks = problem_.groups * blocks;
+    parallel_for(tasks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
 }
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.

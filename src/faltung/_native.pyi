@@ -82,7 +82,7 @@ class Correlation:
     def workspace_bytes(self, threads: int) -> int:
         """Scratch memory of one call, without packed weights."""
 
-    def pack(self, weight: _Array) -> PackedWeight:
+    def pack(self, weight: _Array, threads: int = 1) -> PackedWeight:
         """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
 
     def run(self, x: _Array, packed: PackedWeight, bias: _Array | None, y: _Array, accumulate: bool, threads: int) -> None:

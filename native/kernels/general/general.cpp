@@ -58,7 +58,7 @@ std::vector<Index> GeneralCorrelation<T>::packed_strides() const {
 }
 
 template <class T>
-void GeneralCorrelation<T>::pack(const Array& weight, void* packed) const {
+void GeneralCorrelation<T>::pack(const Array& weight, void* packed, int) const {
     T* to = static_cast<T*>(packed);
     const Index tap_count = taps(problem_.axes);
     for (Index g = 0; g < problem_.groups; ++g)

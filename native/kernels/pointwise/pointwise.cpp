@@ -68,8 +68,8 @@ Index PointwiseCorrelation<T>::workspace_bytes(int threads) const {
 }
 
 template <class T>
-void PointwiseCorrelation<T>::pack(const Array& weight, void* packed) const {
-    flat_.pack(flattened(weight, 0), packed);
+void PointwiseCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    flat_.pack(flattened(weight, 0), packed, threads);
 }
 
 template <class T>

@@ -12,12 +12,14 @@ import importlib.util
 import os
 import platform
 import re
+import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faltung.engine.native import chosen_isa, memory_bandwidth, peak_flops
 
-__all__ = ["BUSY", "Limits", "Usage", "cpu_name", "describe", "measure_limits", "usage"]
+__all__ = ["BUSY", "Limits", "PeakProbe", "Usage", "cpu_name", "describe", "measure_limits", "usage"]
 
 PROBE_SECONDS = 0.1
 
@@ -53,9 +55,12 @@ class Limits:
     flops_per_second: dict[str, float]
     bytes_per_second: float
 
-    def seconds(self, dtype: str, *, macs: int, bytes_moved: int) -> float:
-        """The least time that so much work can take: the larger of arithmetic and memory."""
-        return max(2 * macs / self.flops_per_second[dtype], bytes_moved / self.bytes_per_second)
+    def seconds(self, dtype: str, *, macs: int, bytes_moved: int, flops_per_second: float | None = None) -> float:
+        """The least time that so much work can take: the larger of arithmetic and memory.
+
+        `flops_per_second` is a rate measured at the time, in place of the best one seen.
+        """
+        return max(2 * macs / (flops_per_second or self.flops_per_second[dtype]), bytes_moved / self.bytes_per_second)
 
     def best_of(self, other: Limits) -> Limits:
         """The higher of two measurements of the same machine: other programs can only lower a rate."""
@@ -68,6 +73,41 @@ def measure_limits(dtypes: set[str], threads: int) -> Limits:
     isa = chosen_isa()
     rates = {dtype: peak_flops(dtype, isa, threads, PROBE_SECONDS) for dtype in sorted(dtypes)}
     return Limits(threads, isa, rates, memory_bandwidth(threads, PROBE_SECONDS))
+
+
+class PeakProbe:
+    """The multiply-add rate round by round: what the processor gave while the contenders ran beside it.
+
+    Calling it runs one burst of about a millisecond on all threads; `end_round` closes a round.
+
+    Examples
+    --------
+    >>> probe = PeakProbe("float32", 1, burst=iter([1e9, 3e9, 5e9, 7e9]).__next__)
+    >>> for _ in range(4):
+    ...     probe()
+    >>> probe.end_round(1)
+    >>> probe.rates
+    (6000000000.0,)
+    """
+
+    def __init__(self, dtype: str, threads: int, burst: Callable[[], float] | None = None) -> None:
+        self._burst = burst or (lambda: peak_flops(dtype, chosen_isa(), threads, 0.0))
+        self._open: list[float] = []
+        self._closed: list[float] = []
+
+    def __call__(self) -> None:
+        """Run one burst."""
+        self._open.append(self._burst())
+
+    def end_round(self, _done: int) -> None:
+        """Keep the median of the round's second half: the first half woke the threads up."""
+        self._closed.append(statistics.median(self._open[len(self._open) // 2 :]))
+        self._open.clear()
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """One rate a round, flop/s."""
+        return tuple(self._closed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ Faltung's best against the fastest peer that got the right answer.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faltung.bench.machine import Limits
+from faltung.bench.machine import Limits, PeakProbe
 from faltung.bench.peers import Arrays, Peer, Prepared
 from faltung.bench.timing import Timing, ratio, time_interleaved
 from faltung.bench.workloads import Workload
@@ -25,6 +26,9 @@ from faltung.functional import conv, conv_input_grad, conv_weight_grad
 __all__ = ["CALL", "PREPARED", "Row", "geometric_mean", "make_arrays", "time_workload"]
 
 CALL, PREPARED = "faltung", "faltung prepared"
+
+PEAK = "peak multiply-add rate"
+"""What runs beside the contenders to tell the limit of the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Row:
         What a deviation may be: the rounding of both sides.
     refusals : dict of str to str
         Why the other peers are not there.
+    peak_rates : tuple of float
+        The multiply-add rate of each round, flop/s; empty where it was not measured beside the contenders.
     """
 
     workload: Workload
@@ -52,6 +58,7 @@ class Row:
     deviations: dict[str, float]
     tolerance: float
     refusals: dict[str, str]
+    peak_rates: tuple[float, ...] = ()
 
     @property
     def disagreeing(self) -> tuple[str, ...]:
@@ -74,9 +81,13 @@ class Row:
         return min((ratio(self.best, self.timings[name]) for name in peers), default=None)
 
     def fraction_of_limit(self, limits: Limits) -> float:
-        """The least possible time over Faltung's fastest."""
+        """The least possible time over Faltung's fastest: the median over the rounds, each with its own peak rate."""
         work = self.workload
-        return limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved) / self.best.seconds
+        rates: Sequence[float | None] = self.peak_rates or [None] * len(self.best.runs)
+        return statistics.median(
+            limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved, flops_per_second=rate) / seconds
+            for rate, seconds in zip(rates, self.best.runs, strict=True)
+        )
 
     def as_dict(self, limits: Limits) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -98,6 +109,7 @@ class Row:
             "against_best": self.against_best(),
             "limit_seconds": limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved),
             "fraction_of_limit": self.fraction_of_limit(limits),
+            "peak_rates": self.peak_rates,
             "deviations": self.deviations,
             "tolerance": self.tolerance,
             "disagreeing": self.disagreeing,
@@ -159,9 +171,11 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
         ready: Prepared = peer.prepare(workload, arrays, threads)
         deviations[peer.name] = _deviation(ready.as_numpy(ready.call()), mine, scale)
         contenders[peer.name] = ready.call
-    timings = time_interleaved(contenders, rounds=rounds)
+    probe = PeakProbe(workload.dtype, threads)
+    timings = time_interleaved({**contenders, PEAK: probe}, rounds=rounds, on_round=probe.end_round)
+    del timings[PEAK]
     algorithm = made.algorithm if workload.direction == "forward" else ""
-    return Row(workload, algorithm, timings, deviations, _tolerance(workload, made.error_bound), refusals)
+    return Row(workload, algorithm, timings, deviations, _tolerance(workload, made.error_bound), refusals, probe.rates)
 
 
 def _largest_sum(workload: Workload, arrays: Arrays) -> float:

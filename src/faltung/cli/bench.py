@@ -168,7 +168,8 @@ def legend(peers: Sequence[Peer], *, has_torch: bool) -> list[str]:
     if peers:
         lines.append("vs best: fastest peer / Faltung's fastest.")
     lines.append(
-        "of limit: the least time that arithmetic or memory allows / Faltung's fastest; above 100 % where arrays stay in the caches."
+        "of limit: the least time that arithmetic, at the rate measured in the same round, or memory allows / Faltung's fastest;"
+        " above 100 % where arrays stay in the caches."
     )
     return lines
 

@@ -78,7 +78,8 @@ def _direct_cycles(problem: Problem, lanes: int) -> float:
 def _filter_cycles(problem: Problem, lanes: int) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
-    return sums * (problem.terms / (0.92 if problem.out_channels > 1 else 0.8) + 6) + _packing_cycles(problem)
+    shares_loads = problem.out_channels > 1 and columns > lanes
+    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _packing_cycles(problem)
 
 
 def _pointwise_cycles(problem: Problem, lanes: int) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, trailing
 from faltung.engine.catalog import Decision, choose, choose_for_nothing
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
-from faltung.engine.native import Correlation, PackedWeight, chosen_isa
+from faltung.engine.native import Correlation, PackedWeight, chosen_isa, get_num_threads
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
@@ -140,7 +140,9 @@ class PackedWeights:
     def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[PackedWeight, ...]:
         steps = compiled.strips[strip].steps
         try:
-            return tuple(kernel.pack(weight[trailing(step.taps)]) for kernel, step in zip(compiled.kernels[strip], steps, strict=True))
+            threads = get_num_threads()
+            taken = (weight[trailing(step.taps)] for step in steps)
+            return tuple(kernel.pack(part, threads) for kernel, part in zip(compiled.kernels[strip], taken, strict=True))
         except MemoryError:
             raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
 

@@ -56,7 +56,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
     inverse = strided.input_sizes((112, 112))[0]
 
     blocks: list[Block] = [
-        Formula(("output = ⌊(input + before + after − dilation · (kernel − 1) − 1) / stride⌋ + 1        for each axis on its own",)),
+        Formula(("for each axis on its own:", "output = ⌊(input + before + after − dilation · (kernel − 1) − 1) / stride⌋ + 1")),
         Text(
             "Blue cells are input, dashed ones padding, the outlined squares the first and the last place of the kernel, and the "
             "green grid is the output."
