@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from faltung import identities as identities
     from faltung.adjoint import Adjoint
     from faltung.engine.native import get_num_threads, set_num_threads
     from faltung.engine.plan import Plan, PreparedConv, plan
@@ -32,14 +33,15 @@ if TYPE_CHECKING:
         unfold,
     )
     from faltung.spec import ConvSpec
+    from faltung.viz import Explanation, Terms, explain
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Adjoint", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Plan", "PreparedConv", "conv",
-    "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_weight_grad",
-    "convolve", "correlate", "depthwise_separable_conv2d", "fold", "get_num_threads", "plan", "separable_conv2d", "set_num_threads",
-    "unfold",
+    "Adjoint", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Explanation", "Plan",
+    "PreparedConv", "Terms", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "conv_weight_grad", "convolve", "correlate", "depthwise_separable_conv2d", "explain", "fold", "get_num_threads",
+    "plan", "separable_conv2d", "set_num_threads", "unfold",
 ]  # fmt: skip
 
 _HOMES = {
@@ -48,11 +50,15 @@ _HOMES = {
     "engine.plan": ("Plan", "PreparedConv", "plan"),
     "errors": ("ConvError", "ConvPlanError", "ConvShapeError", "ConvSpecError", "ConvTypeError"),
     "spec": ("ConvSpec",),
+    "viz": ("Explanation", "Terms", "explain"),
 }
+_PACKAGES = ("identities",)
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"faltung.{name}")  # which also makes it an attribute here
     if name not in __all__:
         raise AttributeError(f"module 'faltung' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"faltung.{_HOME_OF.get(name, 'functional')}"), name)
@@ -61,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PACKAGES})

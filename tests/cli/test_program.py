@@ -76,11 +76,11 @@ def test_version(faltung) -> None:
 def test_without_a_command_the_help_is_shown(faltung) -> None:
     result = faltung()
     assert result.exit_code == 0
-    for command in ("explain", "run", "plan", "bench", "tour"):
+    for command in ("explain", "run", "plan", "bench", "tour", "identity"):
         assert command in result.stdout
 
 
-@pytest.mark.parametrize("command", ["explain", "run", "plan", "bench", "tour"])
+@pytest.mark.parametrize("command", ["explain", "run", "plan", "bench", "tour", "identity"])
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_every_help_has_an_example(faltung, command: str, flag: str) -> None:
     result = faltung(command, flag)

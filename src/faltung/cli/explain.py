@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from faltung.cli import output
-from faltung.cli.inputs import SIZE_HELP, SPEC_HELP, axis_names, read_shape, read_spec
-from faltung.errors import ConvError
+from faltung.cli.example_data import example_data
+from faltung.cli.inputs import SIZE_HELP, SPEC_HELP, axis_names, read_shape, read_spec, shortened
+from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
+from faltung.viz import Terms
+from faltung.viz import explain as take_apart
 
 __all__ = ["register"]
+
+AT_HELP = "Show the arithmetic of this output on example data: 0,0,1,2 is batch 0, channel 0, row 1, column 2. Needs --input."
+_TEXT_LIMIT = 24  # products of a reading, so that they stay on one screen
 
 _FRAMEWORKS = (("PyTorch", "to_pytorch"), ("ONNX", "to_onnx"), ("JAX", "to_jax"), ("Keras", "to_keras"))
 
@@ -24,16 +33,20 @@ def register(app: typer.Typer) -> None:
 def explain(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)],
     size: Annotated[str | None, typer.Option("--input", metavar="SIZE", help=SIZE_HELP)] = None,
+    at: Annotated[str | None, typer.Option(metavar="N,OC,Y,X", help=AT_HELP)] = None,
     code: Annotated[bool, typer.Option(help="Show the code for PyTorch, ONNX, JAX and Keras.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Explain a convolution: shapes, counts, receptive field, gradients, code.
+    """Explain a convolution: shapes, counts, receptive field, one output's products, gradients, code.
 
     Every number comes with the sum that gives it. Without --input, what depends on the size is left out.
     """
     parsed = read_spec(spec)
     shape = None if size is None else read_shape(size, parsed)
+    terms = None if at is None else terms_at(parsed, shape, at)
     facts = explanation(parsed, shape)
+    if terms is not None:
+        facts["at"] = terms.to_dict()
     if as_json:
         output.print_json(facts)
         return
@@ -42,6 +55,9 @@ def explain(
     output.print_facts("Shapes", shape_rows(parsed, shape))
     output.print_facts("Counts" if shape is None else "Counts, for one sample", count_rows(parsed, shape))
     output.print_facts("Reach", reach_rows(parsed))
+    if terms is not None:
+        output.print_title(f"Output {at}, on example data")
+        output.console().print(Text(textwrap.indent(terms.to_text(_TEXT_LIMIT), "  ")), soft_wrap=True)
     output.print_facts("Gradients", gradient_rows(facts["adjoint"]))
     if code:
         output.print_title("Code that builds the same")
@@ -99,6 +115,19 @@ def _code(spec: ConvSpec, method: str) -> str:
         return str(getattr(spec, method)())
     except ConvError as error:
         return f"# {error}".replace("\n", "\n# ")
+
+
+def terms_at(spec: ConvSpec, shape: tuple[int, ...] | None, at: str) -> Terms:
+    """The terms of the output whose index `at` spells, on example data of `shape`."""
+    if shape is None:
+        raise ConvShapeError(
+            f"--at={shortened(at)!r} needs the size of the input.", f"Add --input, such as --input {'x'.join(['8'] * spec.ndim)}."
+        )
+    entries = re.split(r"\s*,\s*|\s+", at.strip().strip("()[]").strip())
+    if not all(re.fullmatch(r"-?[0-9]{1,19}", entry) for entry in entries):
+        example = ",".join(["0"] * (spec.ndim + 2))
+        raise ConvShapeError(f"--at={shortened(at)!r} is not an index.", f"Write whole numbers with commas between: --at {example}.")
+    return take_apart(spec, *example_data(spec, shape))[tuple(map(int, entries))]
 
 
 # -- arithmetic ----------------------------------------------------------------------------------
