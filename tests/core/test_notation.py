@@ -298,7 +298,7 @@ def test_the_text_gives_no_warnings() -> None:
                 ConvSpec.parse(text)
 
 
-def read_or_refused(text: str) -> None:
+def check_read_or_refused(text: str) -> None:
     try:
         spec = ConvSpec.parse(text)
     except ConvSpecError:
@@ -308,10 +308,10 @@ def read_or_refused(text: str) -> None:
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
 @settings(max_examples=300)
-def test_any_text_is_read_or_refused(text: str) -> None:
-    read_or_refused(text)
-    read_or_refused(f"conv2d({text})")
-    read_or_refused(f"conv2d(3, 8, 3, {text})")
+def test_any_text_is_check_read_or_refused(text: str) -> None:
+    check_read_or_refused(text)
+    check_read_or_refused(f"conv2d({text})")
+    check_read_or_refused(f"conv2d(3, 8, 3, {text})")
 
 
 WORDS = """
@@ -324,8 +324,8 @@ PIECES = [*WORDS.split(), ", ", "\n", "\0"]
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 @settings(max_examples=500)
 @example("conv2d(3,8,3,padding=same)")
-def test_shuffled_pieces_are_read_or_refused(text: str) -> None:
-    read_or_refused(text)
+def test_shuffled_pieces_are_check_read_or_refused(text: str) -> None:
+    check_read_or_refused(text)
 
 
 @given(specs(), st.integers(0, 10_000), st.characters() | st.just(""))
@@ -333,4 +333,4 @@ def test_shuffled_pieces_are_read_or_refused(text: str) -> None:
 def test_damaged_text_is_read_or_refused(spec: ConvSpec, place: int, character: str) -> None:
     text = str(spec)
     place %= len(text)
-    read_or_refused(text[:place] + character + text[place + 1 :])
+    check_read_or_refused(text[:place] + character + text[place + 1 :])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,7 +94,7 @@ def as_facts(found: Suite, peers: Sequence[Peer], rows: Sequence[Row], limits: L
 
     return {
         "suite": found.name,
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["faltung", *sys.argv[1:]]),
         "machine": describe(limits.threads),
         "versions": {
             "faltung": faltung.__version__,

@@ -63,8 +63,20 @@ class Product:
         }
 
 
+class Listed:
+    """A list of products that can be counted and walked through."""
+
+    products: tuple[Product, ...]
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    def __iter__(self) -> Iterator[Product]:
+        return iter(self.products)
+
+
 @dataclass(frozen=True)
-class Terms:
+class Terms(Listed):
     """One output: its products, its bias, their total.
 
     Attributes
@@ -99,12 +111,6 @@ class Terms:
     bias: Number | None
     total: Number
     gather: tuple[Product, ...] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.products)
-
-    def __iter__(self) -> Iterator[Product]:
-        return iter(self.products)
 
     @property
     def is_transposed(self) -> bool:
@@ -173,7 +179,7 @@ def _real_products(products: Sequence[Product]) -> list[tuple[Any, ...]]:
 
 
 @dataclass(frozen=True)
-class Uses:
+class Uses(Listed):
     """Every product that one input cell, or one weight, takes part in.
 
     Attributes
@@ -199,12 +205,6 @@ class Uses:
     index: tuple[int, ...]
     value: Number
     products: tuple[Product, ...]
-
-    def __len__(self) -> int:
-        return len(self.products)
-
-    def __iter__(self) -> Iterator[Product]:
-        return iter(self.products)
 
     @property
     def is_transposed(self) -> bool:
