@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "CHOICES", "Algorithm", "Decision", "choose", "choose_for_nothing"]
+__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "choose", "choose_for_nothing"]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -36,12 +37,30 @@ class Algorithm:
         Why it does not serve the problem, or None if it does.
     cycles : callable (Problem, lanes) -> float
         Estimated for one sample on one core.
+    make : callable (Problem, native dtype) -> Kernel
+        Its kernel; by default the compiled one of its name.
+    error_growth : callable (Problem, native dtype) -> float, or None
+        Its error bound over that of direct summation. None: it sums directly, in one fixed order, and serves whatever values there
+        are; others serve finite values of moderate size alone (`compiled` sees to that) and never under ``accuracy="exact"``.
     """
 
     name: str
     idea: str
     refusal: Callable[[Problem, str], str | None]
     cycles: Callable[[Problem, int], float]
+    make: Callable[[Problem, str], Kernel] | None = None
+    error_growth: Callable[[Problem, str], float] | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it sums directly."""
+        return self.error_growth is None
+
+    def kernel(self, problem: Problem, dtype: str) -> Kernel:
+        """Its kernel for one problem."""
+        if self.make is not None:
+            return self.make(problem, dtype)
+        return Correlation(self.name, dtype, chosen_isa(), *problem.arguments)
 
     def seconds(self, problem: Problem, dtype: str) -> float:
         """Estimated time for one sample on one nominal core."""
@@ -127,10 +146,11 @@ ALGORITHMS: tuple[Algorithm, ...] = (
 )
 
 CHOICES = ("auto", *(entry.name for entry in ALGORITHMS))
+BY_NAME = {entry.name: entry for entry in ALGORITHMS}
 
 
-def choose(problem: Problem, dtype: str, algorithm: str = "auto") -> tuple[str, tuple[Decision, ...]]:
-    """The algorithm for `problem`, and the decision on each.
+def choose(problem: Problem, dtype: str, algorithm: str = "auto", *, is_exact: bool = False) -> tuple[str, tuple[Decision, ...]]:
+    """The algorithm for `problem`, and the decision on each; where `is_exact`, of those that sum directly.
 
     Raises
     ------
@@ -138,7 +158,10 @@ def choose(problem: Problem, dtype: str, algorithm: str = "auto") -> tuple[str, 
         `algorithm` is unknown, or does not serve the problem.
     """
     one_of("algorithm", algorithm, CHOICES, ConvPlanError)
-    refusals = {entry.name: entry.refusal(problem, dtype) for entry in ALGORITHMS}
+    refusals = {
+        entry.name: "accuracy='exact' asks for direct summation" if is_exact and not entry.is_direct else entry.refusal(problem, dtype)
+        for entry in ALGORITHMS
+    }
     costs = {entry.name: entry.seconds(problem, dtype) for entry in ALGORITHMS if refusals[entry.name] is None}
     if algorithm != "auto":
         if refusals[algorithm] is not None:

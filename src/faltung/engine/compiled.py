@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, trailing
-from faltung.engine.catalog import Decision, choose, choose_for_nothing
+from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, samples_within, trailing
+from faltung.engine.catalog import BY_NAME, Decision, choose, choose_for_nothing
+from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
-from faltung.engine.native import Correlation, PackedWeight, chosen_isa, get_num_threads
+from faltung.engine.native import get_num_threads
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = ["Compiled", "PackedWeights", "compile_conv"]
+
+LARGEST = {"float32": 2.0**40, "float64": 2.0**400}
+"""Up to this magnitude of inputs and weights no algorithm overflows on its way, by any sum that fits into memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +34,16 @@ class Compiled:
 
     Attributes
     ----------
-    kernels : tuple of tuple of Correlation
+    kernels : tuple of tuple of Kernel
         For the main strip and each folded strip, the kernel of each step.
     decisions : tuple of Decision
         Of the largest problem.
     seconds : float
         Estimated for one sample on one nominal core, all problems together.
+    error_growth : float
+        The error bound over that of direct summation.
+    is_direct : bool
+        Whether every kernel sums directly; else they serve values up to `LARGEST` alone.
     """
 
     spec: ConvSpec
@@ -45,7 +53,9 @@ class Compiled:
     algorithm: str
     decisions: tuple[Decision, ...]
     seconds: float
-    kernels: tuple[tuple[Correlation, ...], ...]
+    kernels: tuple[tuple[Kernel, ...], ...]
+    error_growth: float
+    is_direct: bool
 
     @property
     def strips(self) -> tuple[Strip, ...]:
@@ -57,6 +67,12 @@ class Compiled:
         every = list(itertools.chain(*self.kernels))
         scratch: int = max((kernel.workspace_bytes(threads) for kernel in every), default=0)
         return scratch + sum(kernel.packed_bytes for kernel in every)
+
+    @property
+    def direct(self) -> Compiled:
+        """The same by kernels that sum directly."""
+        size = self.lowered.out_size if self.backward else self.lowered.in_size
+        return compile_conv(self.spec, size, self.native, backward=self.backward, is_exact=True)
 
     def pack(self, weight: Array, types: ElementTypes) -> PackedWeights:
         """The weights as the kernels read them; `weight` in the spec's weight shape and in `types`' native form."""
@@ -72,8 +88,12 @@ class Compiled:
 
 
 @functools.lru_cache(maxsize=512)
-def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False) -> Compiled:
+def compile_conv(
+    spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False, is_exact: bool = False
+) -> Compiled:
     """Choose and build the kernels of `spec` (or of its input gradient, `backward`) for one input size.
+
+    Where `is_exact`, only kernels that sum directly are chosen.
 
     Raises
     ------
@@ -85,19 +105,22 @@ def compile_conv(spec: ConvSpec, input_size: tuple[int, ...], native: str, algor
     """
     lowered = lower(spec, input_size, backward=backward)
     problems = lowered.problems
-    chosen, decisions = choose(problems[0], native, algorithm) if problems else choose_for_nothing(algorithm)
+    chosen, decisions = choose(problems[0], native, algorithm, is_exact=is_exact) if problems else choose_for_nothing(algorithm)
     strips = (lowered.main, *lowered.folded)
-    served = {step.problem: _serving(step.problem, native, algorithm) for strip in strips for step in strip.steps}
-    kernels = tuple(tuple(_correlation(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
+    served = {step.problem: _serving(step.problem, native, algorithm, is_exact) for strip in strips for step in strip.steps}
+    kernels = tuple(tuple(_kernel(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
     seconds = sum(served[problem].cost_seconds or 0.0 for problem in problems)
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
-    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels)
+    entries = [(problem, BY_NAME[decision.algorithm]) for problem, decision in served.items()]
+    growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
+    is_direct = all(entry.is_direct for _, entry in entries)
+    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct)
 
 
-def _correlation(problem: Problem, name: str, native: str) -> Correlation:
+def _kernel(problem: Problem, name: str, native: str) -> Kernel:
     """The kernel of one problem."""
     try:
-        return Correlation(name, native, chosen_isa(), *problem.arguments)
+        return BY_NAME[name].kernel(problem, native)
     except (MemoryError, ValueError) as error:  # sizes past what offsets of 64 bits reach
         raise _too_many_weights(problem, str(error)) from None
 
@@ -107,37 +130,49 @@ def _too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
     return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
-def _serving(problem: Problem, native: str, algorithm: str) -> Decision:
+def _serving(problem: Problem, native: str, algorithm: str, is_exact: bool) -> Decision:
     """The decision for `algorithm` where it serves the problem, else for the best that does."""
     try:
-        _, decisions = choose(problem, native, algorithm)
+        _, decisions = choose(problem, native, algorithm, is_exact=is_exact)
     except ConvPlanError:
-        _, decisions = choose(problem, native)
+        _, decisions = choose(problem, native, is_exact=is_exact)
     return next(decision for decision in decisions if decision.chosen)
 
 
 @dataclass(frozen=True, eq=False)
 class PackedWeights:
-    """Weights packed for every kernel of a `Compiled`: one part if real; real, imaginary, minus imaginary if complex."""
+    """Weights packed for every kernel of a `Compiled`: one part if real; real, imaginary, minus imaginary if complex.
+
+    `weight` is what they were packed from, where another packing of it may be needed.
+    """
 
     compiled: Compiled
-    parts: tuple[tuple[tuple[PackedWeight, ...], ...], ...]
+    parts: tuple[tuple[tuple[Any, ...], ...], ...]
+    types: ElementTypes
+    weight: Array | None
 
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
+        if not compiled.is_direct and not samples_within(weight[None], LARGEST[compiled.native]).all():
+            compiled = compiled.direct
         if compiled.lowered.leaves_cells_out and not types.is_exact and not is_finite(weight):
             # The other kernels read such cells as zeros, and 0 * inf would be NaN.
             size = compiled.lowered.out_size if compiled.backward else compiled.lowered.in_size
             compiled = compile_conv(compiled.spec, size, compiled.native, "general", backward=compiled.backward)
         arranged = compiled.arranged(weight)
         parts = (arranged.real, arranged.imag, -arranged.imag) if types.is_complex else (arranged,)
-        return cls(
-            compiled, tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
-        )
+        packed = tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
+        return cls(compiled, packed, types, None if compiled.is_direct else weight)
+
+    @functools.cached_property
+    def _direct(self) -> PackedWeights:
+        """The same weights for kernels that sum directly."""
+        assert self.weight is not None
+        return self.compiled.direct.pack(self.weight, self.types)
 
     @staticmethod
-    def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[PackedWeight, ...]:
+    def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[Any, ...]:
         steps = compiled.strips[strip].steps
         try:
             threads = get_num_threads()
@@ -154,7 +189,21 @@ class PackedWeights:
         x : array (N, groups, read channels, *in_size)
         bias : array (groups * written channels,) or None
         y : array (N, groups, written channels, *out_size), any strides
+
+        Notes
+        -----
+        Samples with values past `LARGEST` are summed directly, each for itself: a result depends on its own sample alone.
         """
+        if not self.compiled.is_direct:
+            fits = samples_within(x, LARGEST[self.compiled.native])
+            if not fits.all():
+                for sample, within in enumerate(fits):
+                    one = slice(sample, sample + 1)
+                    (self._run_parts if within else self._direct.run)(x[one], bias, y[one], threads)
+                return
+        self._run_parts(x, bias, y, threads)
+
+    def _run_parts(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
         if np.iscomplexobj(y):
             real, imaginary, minus_imaginary = range(3)
             bias_parts = (None, None) if bias is None else (np.ascontiguousarray(bias.real), np.ascontiguousarray(bias.imag))
@@ -179,7 +228,7 @@ class PackedWeights:
 
 
 def _run_steps(
-    strip: Strip, kernels: tuple[Correlation, ...], packed: tuple[PackedWeight, ...], x: Array, bias: Array | None, y: Array,
+    strip: Strip, kernels: tuple[Kernel, ...], packed: tuple[Any, ...], x: Array, bias: Array | None, y: Array,
     accumulate: bool, threads: int,
 ) -> None:  # fmt: skip
     for step, kernel, weight in zip(strip.steps, kernels, packed, strict=True):

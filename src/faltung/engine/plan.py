@@ -108,7 +108,9 @@ class Plan:
                 raise ConvTypeError(
                     f"activation={activation!r} is not defined for {self.dtype} results.", "Use real floating-point arrays."
                 )
-        packed = self._compiled.pack(self._types.to_native(kernel), self._types)
+        native = self._types.to_native(kernel)
+        # What is kept for another packing must not change with the caller's array.
+        packed = self._compiled.pack(native if self._compiled.is_direct else native.copy(), self._types)
         added = native_bias(offset, self._types)
         return PreparedConv(self, packed, None if added is None else added.copy(), activation)
 
@@ -194,7 +196,7 @@ def plan(
     types = element_types(dtype)
     output_shape = spec.output_shape(input_shape)
     batch, size = spec.split_shape(input_shape)
-    compiled = compile_conv(spec, size, types.native, algorithm)
+    compiled = compile_conv(spec, size, types.native, algorithm, is_exact=accuracy == "exact")
     samples = math.prod(batch)
     parts = 4 if types.is_complex else 1
     memory = spec.memory(input_shape, types.stored.name)
@@ -213,20 +215,20 @@ def plan(
         why=compiled.decisions,
         workspace_bytes=compiled.workspace_bytes(threads or get_num_threads()) + converted if math.prod(output_shape) else 0,
         cost=cost,
-        error_bound=_error_bound(compiled.lowered.terms, types),
+        error_bound=_error_bound(compiled.lowered.terms, compiled.error_growth, types),
         threads=threads,
         _types=types,
         _compiled=compiled,
     )
 
 
-def _error_bound(terms: int, types: ElementTypes) -> float:
-    """gamma_n of Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., §3.1, for a sum of `terms` products."""
+def _error_bound(terms: int, growth: float, types: ElementTypes) -> float:
+    """gamma_n of Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., §3.1, for a sum of `terms` products, times `growth`."""
     if types.is_exact:
         return 0.0
     unit = float(np.finfo(types.parts).eps) / 2
     rounded = (terms + 1) * (2 if types.is_complex else 1)
-    bound = rounded * unit / (1 - rounded * unit) if rounded * unit < 1 else math.inf
+    bound = growth * rounded * unit / (1 - rounded * unit) if rounded * unit < 1 else math.inf
     if types.is_complex:
         return bound * math.sqrt(2)
     if types.result.itemsize == 2:  # the sum is rounded once more when it is stored

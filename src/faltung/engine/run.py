@@ -27,7 +27,8 @@ def run_conv(spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out
     check_weight(spec, weight)
     check_bias(spec, bias)
     _, size = spec.split_shape(x.shape)
-    packed = compile_conv(spec, size, types.native).pack(types.to_native(weight), types)
+    compiled = compile_conv(spec, size, types.native, is_exact=accuracy == "exact")
+    packed = compiled.pack(types.to_native(weight), types)
     return run_packed(packed, x, native_bias(bias, types), types, out, get_num_threads())
 
 
