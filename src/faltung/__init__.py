@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     )
     from faltung.spec import ConvSpec
     from faltung.viz import Explanation, Terms, explain
+    from faltung.viz.scene import Scene, scene
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Adjoint", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Explanation", "Plan",
-    "PreparedConv", "Terms", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d",
+    "PreparedConv", "Scene", "Terms", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "conv_weight_grad", "convolve", "correlate", "depthwise_separable_conv2d", "explain", "fold", "get_num_threads",
-    "plan", "separable_conv2d", "set_num_threads", "unfold",
+    "plan", "scene", "separable_conv2d", "set_num_threads", "unfold",
 ]  # fmt: skip
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "errors": ("ConvError", "ConvPlanError", "ConvShapeError", "ConvSpecError", "ConvTypeError"),
     "spec": ("ConvSpec",),
     "viz": ("Explanation", "Terms", "explain"),
+    "viz.scene": ("Scene", "scene"),
 }
 _PACKAGES = ("identities",)
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

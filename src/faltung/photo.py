@@ -7,7 +7,6 @@ Pillow and scikit-image (whose data folder holds the default photograph) are imp
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import re
 import struct
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError, one_of
+from faltung.extras import optional
 
 __all__ = ["PhotoError", "default_photograph", "read_photo", "resize_photo", "to_pixels", "write_photo"]
 
@@ -222,10 +222,7 @@ def _nearby(path: Path) -> str:
 
 
 def _pillow(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise PhotoError("reading and writing pictures needs Pillow, which is not installed.", "Run pip install 'faltung[tour]'.") from None
+    return optional(module, extra="tour", purpose="reading and writing pictures", package="Pillow")
 
 
 def _read_image(path: Path) -> Photo:

@@ -174,12 +174,49 @@ class AxisTaps:
         """
         axis = self.axis
         # Also an output that no tap reaches has its window: one of zeros.
-        for position in copies(output, self.output_size, self.mode, min(-self.before, 0), max(self._last, self.output_size - 1)):
+        for position in copies(output, self.output_size, self.mode, *self._gathered):
             for tap in reversed(range(axis.kernel)):
                 place = position + self.before - tap * axis.dilation
-                cell, rest = divmod(place, axis.stride)
-                inside = 0 <= place <= (self.input_size - 1) * axis.stride
-                yield GatherCell(cell if inside and rest == 0 else None, tap, place, inside and rest != 0)
+                cell, is_inserted = self.zero_inserted(place)
+                yield GatherCell(cell, tap, place, is_inserted)
+
+    def zero_inserted(self, position: int) -> tuple[int | None, bool]:
+        """The input cell at a position of the zero-inserted input, and whether there is a zero between two cells instead.
+
+        >>> taps = AxisTaps(Axis(0, kernel=3, stride=2, transposed=True), 2, "zeros")
+        >>> [taps.zero_inserted(position) for position in range(-1, 4)]
+        [(None, False), (0, False), (None, True), (1, False), (None, False)]
+        """
+        cell, rest = divmod(position, self.axis.stride)
+        inside = cell >= 0 and cell + (rest > 0) < self.input_size
+        return (cell if inside and rest == 0 else None), inside and rest != 0
+
+    @property
+    def shown(self) -> range:
+        """The larger side with its border: its cells, the padding, what a transposed axis stamps outside its output.
+
+        >>> AxisTaps(Axis(0, kernel=3, padding=(1, 2)), 5, "zeros").shown
+        range(-1, 7)
+        """
+        after = 0 if self.axis.transposed else max(self.axis.sides(self.input_size)[1], 0)
+        last = self._last if self.axis.transposed else 0
+        return range(min(-self.before, 0), max(self._cells + after, last + 1))
+
+    @property
+    def shown_gather(self) -> range:
+        """The zero-inserted input of a transposed axis with the border that its windows reach.
+
+        >>> AxisTaps(Axis(0, kernel=3, stride=2, transposed=True), 2, "zeros").shown_gather
+        range(-2, 5)
+        """
+        first, last = self._gathered if self.mode != "zeros" else (0, self.output_size - 1)
+        stretched = (self.input_size - 1) * self.axis.stride
+        return range(min(0, first + self.before - self.axis.extent + 1), max(stretched, last + self.before) + 1)
+
+    @property
+    def _gathered(self) -> tuple[int, int]:
+        """The first and the last place at which an output of a transposed axis may stand, itself included."""
+        return min(-self.before, 0), max(self._last, self.output_size - 1)
 
     @property
     def most_copies(self) -> int:

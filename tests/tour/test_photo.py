@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
+from faltung.extras import MissingExtraError
 from faltung.photo import PhotoError, default_photograph, read_photo, resize_photo, to_pixels, write_photo
 
 Image = pytest.importorskip("PIL.Image")
@@ -159,11 +160,12 @@ class TestWhatCanBeWrong:
 
         def without_pillow(name, *rest):
             if name.startswith("PIL"):
-                raise ModuleNotFoundError(name)
+                raise ModuleNotFoundError(name=name)
             return real(name, *rest)
 
         monkeypatch.setattr(importlib, "import_module", without_pillow)
-        self.fails(path, "needs Pillow", "pip install 'faltung[tour]'")
+        with pytest.raises(MissingExtraError, match=r"needs Pillow, which is not installed.\n  Run pip install 'faltung\[tour\]'"):
+            read_photo(path)
 
     def test_scikit_image_is_missing(self, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

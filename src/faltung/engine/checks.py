@@ -1,12 +1,21 @@
-"""Whether weight and bias fit a spec, said with the arithmetic."""
+"""Whether weight and bias fit a spec, said with the arithmetic. Standard library only."""
 
 from __future__ import annotations
 
-from faltung.engine.arrays import Array
+from typing import Protocol
+
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError
 from faltung.spec import ConvSpec
 
 __all__ = ["as_spec", "check_bias", "check_weight"]
+
+
+class Shaped(Protocol):
+    """An array of any kind."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its extents."""
 
 
 def as_spec(spec: object) -> ConvSpec:
@@ -20,7 +29,7 @@ def as_spec(spec: object) -> ConvSpec:
     )
 
 
-def check_weight(spec: ConvSpec, weight: Array) -> None:
+def check_weight(spec: ConvSpec, weight: Shaped) -> None:
     """Raise `ConvShapeError` unless `weight` has the spec's weight shape."""
     expected = spec.weight_shape
     if weight.shape == expected:
@@ -40,7 +49,7 @@ def check_weight(spec: ConvSpec, weight: Array) -> None:
     raise ConvShapeError(f"weight has shape {weight.shape}, expected {expected}", remedy)
 
 
-def check_bias(spec: ConvSpec, bias: Array | None) -> None:
+def check_bias(spec: ConvSpec, bias: Shaped | None) -> None:
     """Raise unless `bias` is None or one number per output channel, and the spec has one."""
     if bias is None:
         return

@@ -1,7 +1,7 @@
 """`explain`: a convolution of given arrays, taken apart where it is asked about.
 
-Owns the way from an index to its products: the axes' meetings (`taps`) combined, channels and groups put
-around them, values read. Nothing is computed before it is asked for.
+Owns the way from an index to its products: the contacts of the window (`windows`) with batch, channels and
+values put to them. Nothing is computed before it is asked for.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 from faltung.functional.convolution import as_bias
 from faltung.spec import ConvSpec
-from faltung.taps import AxisTaps, Meeting
 from faltung.viz import markup, text
 from faltung.viz.numbers import Number, sum_of
-from faltung.viz.terms import ORIGINS, Product, Terms, Uses
+from faltung.viz.terms import Product, Terms, Uses
+from faltung.viz.windows import Contact, Contacts, Index, Windows
 
 __all__ = ["Explanation", "explain"]
-
-Index = tuple[int, ...]
 
 MAX_PRODUCTS = 2**22
 """What is listed at once: some gigabytes of memory would be the next step."""
@@ -94,7 +92,7 @@ class Explanation:
         self.input_shape: Index = tuple(x.shape)
         self.output_shape: Index = spec.output_shape(x.shape)
         self._x, self._weight, self._bias = x, weight, bias
-        self._axes = [AxisTaps(axis, cells, spec.padding_mode) for axis, cells in zip(spec.axes, size, strict=True)]
+        self._windows = Windows(spec, size)
 
     # -- what is asked ---------------------------------------------------------------------------
 
@@ -108,14 +106,15 @@ class Explanation:
         """
         index = self._checked("output", index, self.output_shape)
         batch, channel, place = self._split(index)
-        partners = self._partners(channel, "output")
+        partners = self._windows.inputs_of(channel)
         self._check_reach("output", index, len(partners), through_copies=self.spec.transposed)
-        together = _combined("output", index, len(partners), [axis.of_output(cell) for axis, cell in zip(self._axes, place, strict=True)])
-        products = [self._product(batch, ic, channel, meeting) for ic in partners for meeting in together]
+        contacts = _listed("output", index, len(partners), self._windows.of_output(place))
+        products = [self._product(batch, ic, channel, contact) for ic in partners for contact in contacts]
         gather = products
         if self.spec.transposed:
             products.sort(key=lambda product: product.input_index or ())
-            gather = list(self._gather(batch, channel, place))
+            contacts = list(self._windows.gather(place))
+            gather = [self._product(batch, ic, channel, contact) for ic in partners for contact in contacts]
         bias = None if self._bias is None else self._read(self._bias, (channel,))
         total = self._wrapped(sum_of([product.product for product in products] + ([] if bias is None else [bias])))
         return Terms(self.spec, index, tuple(products), bias, total, tuple(gather))
@@ -140,10 +139,10 @@ class Explanation:
         """
         index = self._checked("input", input_index, self.input_shape)
         batch, channel, place = self._split(index)
-        partners = self._partners(channel, "input")
+        partners = self._windows.outputs_of(channel)
         self._check_reach("input", index, len(partners), through_copies=not self.spec.transposed)
-        together = _combined("input", index, len(partners), [axis.of_input(cell) for axis, cell in zip(self._axes, place, strict=True)])
-        found = (self._product(batch, channel, oc, meeting) for oc in partners for meeting in _kept(together))
+        contacts = _kept(_listed("input", index, len(partners), self._windows.of_input(place)))
+        found = (self._product(batch, channel, oc, contact) for oc in partners for contact in contacts)
         return Uses(self.spec, "input", index, self._read(self._x, index), _in_order(found))
 
     def of_weight(self, weight_index: Sequence[int]) -> Uses:
@@ -161,13 +160,11 @@ class Explanation:
         _check_count("weight", index, samples, windows[-spec.ndim :])
         first, second, *taps = index
         # The first axis counts the channels of all groups, the second those of one.
-        partners = self._partners(first, "input" if spec.transposed else "output")
+        partners = (self._windows.outputs_of if spec.transposed else self._windows.inputs_of)(first)
         ic, oc = (first, partners[second]) if spec.transposed else (partners[second], first)
-        together = _combined(
-            "weight", index, samples, [axis.of_tap(tap) for axis, tap in zip(self._axes, self._flipped(taps), strict=True)]
-        )
+        contacts = _kept(_listed("weight", index, samples, self._windows.of_tap(tuple(taps))))
         batches = itertools.product(*map(range, self._batch))
-        found = (self._product(batch, ic, oc, meeting) for batch in batches for meeting in _kept(together))
+        found = (self._product(batch, ic, oc, contact) for batch in batches for contact in contacts)
         return Uses(spec, "weight", index, self._read(self._weight, index), _in_order(found))
 
     # -- how it is shown -------------------------------------------------------------------------
@@ -188,53 +185,16 @@ class Explanation:
         axes = len(self._batch)
         return index[:axes], index[axes], index[axes + 1 :]
 
-    def _partners(self, channel: int, side: str) -> range:
-        """The channels of the other side in the group of this one."""
-        spec = self.spec
-        own, other = (spec.in_channels, spec.out_channels) if side == "input" else (spec.out_channels, spec.in_channels)
-        size = other // spec.groups
-        first = channel // (own // spec.groups) * size
-        return range(first, first + size)
-
-    def _flipped(self, taps: Iterable[int]) -> Index:
-        """Places in the kernel of taps counted along the window, and back."""
-        return tuple(kernel - 1 - tap if self.spec.flip else tap for tap, kernel in zip(taps, self.spec.kernel_size, strict=True))
-
-    def _weight_index(self, ic: int, oc: int, taps: Iterable[int]) -> Index:
-        spec = self.spec
-        if spec.transposed:
-            return (ic, oc % (spec.out_channels // spec.groups), *self._flipped(taps))
-        return (oc, ic % (spec.in_channels // spec.groups), *self._flipped(taps))
-
-    def _product(self, batch: Index, ic: int, oc: int, meeting: Sequence[Meeting]) -> Product:
-        """The product of one meeting on each axis; none of them is cropped."""
-        position = tuple(met.position for met in meeting)
-        read = [met.input for met in meeting]
-        output_index = (*batch, oc, *(met.output for met in meeting if met.output is not None))
-        input_index = None if None in read else (*batch, ic, *(cell for cell in read if cell is not None))
-        if input_index is None:
-            origin = "zero"
-        else:
-            at_home = (output_index if self.spec.transposed else input_index)[len(batch) + 1 :]
-            origin = "input" if position == at_home else ORIGINS[self.spec.padding_mode]
-        value, weight_index = self._value_of(input_index), self._weight_index(ic, oc, (met.tap for met in meeting))
-        weight = self._read(self._weight, weight_index)
-        return Product(output_index, input_index, value, weight_index, weight, value * weight, origin, position)
-
-    def _gather(self, batch: Index, oc: int, place: Index) -> Iterator[Product]:
-        """The products of a transposed convolution's output, over the zero-inserted input."""
-        windows = list(itertools.product(*(tuple(axis.gather(cell)) for axis, cell in zip(self._axes, place, strict=True))))
-        for ic in self._partners(oc, "output"):
-            for cells in windows:
-                position, inputs = tuple(cell.position for cell in cells), [cell.input for cell in cells]
-                index = None if None in inputs else (*batch, ic, *(cell for cell in inputs if cell is not None))
-                outside = any(cell.input is None and not cell.is_inserted for cell in cells)
-                origin = "input" if index is not None else "zero" if outside else "inserted"
-                value, weight_index = self._value_of(index), self._weight_index(ic, oc, (cell.tap for cell in cells))
-                weight = self._read(self._weight, weight_index)
-                # No cell is multiplied with such a zero, so that an infinite weight does not make it NaN.
-                product = self._value_of(None) if index is None else value * weight
-                yield Product((*batch, oc, *place), index, value, weight_index, weight, product, origin, position)
+    def _product(self, batch: Index, ic: int, oc: int, contact: Contact) -> Product:
+        """The product of one contact, which is not cropped."""
+        assert contact.output is not None
+        input_index = None if contact.input is None else (*batch, ic, *contact.input)
+        weight_index = (*self._windows.weight_channels(ic, oc), *contact.tap)
+        value, weight = self._value_of(input_index), self._read(self._weight, weight_index)
+        # A transposed convolution multiplies no zeros: an infinite weight does not make them NaN in its gather.
+        product = value if input_index is None and self.spec.transposed else value * weight
+        output_index = (*batch, oc, *contact.output)
+        return Product(output_index, input_index, value, weight_index, weight, product, contact.origin, contact.position)
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -258,7 +218,7 @@ class Explanation:
         """Refuse, before anything is listed, a window or copies of a cell that are too many to list."""
         _check_count(name, index, outer, self.spec.kernel_size)
         if through_copies:
-            for axis in self._axes:
+            for axis in self._windows.axes:
                 _check_count(name, index, axis.axis.kernel, [axis.most_copies])
 
     def _checked(self, name: str, index: Any, shape: Index) -> Index:
@@ -309,16 +269,15 @@ def _check_count(name: str, index: Index, outer: int, sizes: Sequence[int]) -> N
         )
 
 
-def _combined(name: str, index: Index, outer: int, along: Iterable[Iterator[Meeting]]) -> list[tuple[Meeting, ...]]:
-    """Every combination of one meeting per axis; each is used `outer` times."""
-    lists = [tuple(found) for found in along]
-    _check_count(name, index, outer, [len(found) for found in lists])
-    return list(itertools.product(*lists))
+def _listed(name: str, index: Index, outer: int, contacts: Contacts) -> list[Contact]:
+    """The contacts, each of which is used `outer` times."""
+    _check_count(name, index, outer, contacts.sizes)
+    return list(contacts)
 
 
-def _kept(meetings: Sequence[Sequence[Meeting]]) -> Iterator[Sequence[Meeting]]:
+def _kept(contacts: Iterable[Contact]) -> list[Contact]:
     """Without those that stamp outside the output."""
-    return (meeting for meeting in meetings if all(met.output is not None for met in meeting))
+    return [contact for contact in contacts if contact.output is not None]
 
 
 def _in_order(products: Iterable[Product]) -> tuple[Product, ...]:

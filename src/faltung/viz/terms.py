@@ -14,10 +14,7 @@ from faltung.spec import ConvSpec
 from faltung.viz import markup, text
 from faltung.viz.numbers import Number, jsonable, sum_of
 
-__all__ = ["ORIGINS", "Product", "Terms", "Uses"]
-
-ORIGINS = {"zeros": "zero", "circular": "wrapped", "reflect": "mirrored", "replicate": "repeated", "symmetric": "mirrored"}
-"""What a padding cell holds, by padding mode: a zero, or an input cell that is wrapped, mirrored or repeated."""
+__all__ = ["Product", "Terms", "Uses"]
 
 
 @dataclass(frozen=True, slots=True)
