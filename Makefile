@@ -19,7 +19,7 @@ NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help tour test lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
+.PHONY: help tour test gallery lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -59,8 +59,11 @@ format: $(VENV)/.lint ## bring the sources into the form that lint asks for
 bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side by side
 	$(VENV)/bin/faltung bench $(ARGS)
 
+gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, moving, into docs/gallery
+	$(PY) -m faltung.viz.gallery docs/gallery
+
 clean: ## remove .venv, builds, caches and reports
-	rm -rf $(VENV) build dist $(OUT) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist $(OUT) docs/gallery .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # -- stamps: what is already in .venv ----------------------------------------------------------------

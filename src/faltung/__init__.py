@@ -34,15 +34,29 @@ if TYPE_CHECKING:
     )
     from faltung.spec import ConvSpec
     from faltung.viz import Explanation, Terms, explain
+    from faltung.viz.pictures.animate import animate, receptive_pyramid
+    from faltung.viz.pictures.animation import Animation
+    from faltung.viz.plots import (
+        plot_circulant,
+        plot_feature_maps,
+        plot_frequency_response,
+        plot_kernels,
+        plot_matrix,
+        plot_output_against_input,
+        plot_receptive_field,
+        plot_separable_approximations,
+    )
     from faltung.viz.scene import Scene, scene
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Adjoint", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Explanation", "Plan",
-    "PreparedConv", "Scene", "Terms", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "conv_weight_grad", "convolve", "correlate", "depthwise_separable_conv2d", "explain", "fold", "get_num_threads",
-    "plan", "scene", "separable_conv2d", "set_num_threads", "unfold",
+    "Adjoint", "Animation", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError", "Explanation",
+    "Plan", "PreparedConv", "Scene", "Terms", "animate", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "conv_weight_grad", "convolve", "correlate", "depthwise_separable_conv2d", "explain", "fold",
+    "get_num_threads", "plan", "plot_circulant", "plot_feature_maps", "plot_frequency_response", "plot_kernels", "plot_matrix",
+    "plot_output_against_input", "plot_receptive_field", "plot_separable_approximations", "receptive_pyramid", "scene", "separable_conv2d",
+    "set_num_threads", "unfold",
 ]  # fmt: skip
 
 _HOMES = {
@@ -52,6 +66,18 @@ _HOMES = {
     "errors": ("ConvError", "ConvPlanError", "ConvShapeError", "ConvSpecError", "ConvTypeError"),
     "spec": ("ConvSpec",),
     "viz": ("Explanation", "Terms", "explain"),
+    "viz.pictures.animate": ("animate", "receptive_pyramid"),
+    "viz.pictures.animation": ("Animation",),
+    "viz.plots": (
+        "plot_circulant",
+        "plot_feature_maps",
+        "plot_frequency_response",
+        "plot_kernels",
+        "plot_matrix",
+        "plot_output_against_input",
+        "plot_receptive_field",
+        "plot_separable_approximations",
+    ),
     "viz.scene": ("Scene", "scene"),
 }
 _PACKAGES = ("identities",)

@@ -48,4 +48,6 @@ def optional(module: str, *, extra: str, purpose: str, package: str | None = Non
         # Another module that is missing inside the package is a fault to be seen, not one of the user's.
         if (error.name or "").partition(".")[0] != top:
             raise
-        raise MissingExtraError(f"{purpose} needs {package or top}, which is not installed.", f"Run pip install 'faltung[{extra}]'.") from None
+        raise MissingExtraError(
+            f"{purpose} needs {package or top}, which is not installed.", f"Run pip install 'faltung[{extra}]'."
+        ) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faltung.spec import ConvSpec
+from faltung.viz.gallery import Case
 
 __all__ = [
     "Block",
@@ -25,12 +25,12 @@ __all__ = [
     "GridRow",
     "Heading",
     "Legend",
+    "Moving",
     "NumberGrid",
     "Picture",
     "Table",
     "Text",
     "Timing",
-    "WindowDiagram",
 ]
 
 Cell = int | float | str
@@ -149,13 +149,11 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowDiagram:
-    """Input with its padding, the kernel's first and last window, and the output: drawn as squares."""
+class Moving:
+    """A moving picture of the gallery; `caption` stands in place of its note."""
 
-    spec: ConvSpec
-    input_size: tuple[int, int]
-    title: str
-    caption: str
+    case: Case
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,19 +212,4 @@ class Timing:
     ratio: float | None = None
 
 
-Block = (
-    Heading
-    | Text
-    | Correction
-    | Formula
-    | NumberGrid
-    | GridRow
-    | Table
-    | Picture
-    | Gallery
-    | WindowDiagram
-    | Folded
-    | Check
-    | Cost
-    | Timing
-)
+Block = Heading | Text | Correction | Formula | NumberGrid | GridRow | Table | Picture | Gallery | Moving | Folded | Check | Cost | Timing

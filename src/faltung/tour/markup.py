@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import itertools
 import re
@@ -20,18 +21,20 @@ from faltung.tour.blocks import (
     GridRow,
     Heading,
     Legend,
+    Moving,
     NumberGrid,
     Picture,
     Table,
     Text,
     Timing,
-    WindowDiagram,
 )
-from faltung.tour.diagram import window_diagram
 from faltung.tour.numbers import milliseconds, number, times
 from faltung.tour.pictures import PALETTES, data_uri
 
 __all__ = ["inline", "measured", "story"]
+
+WIDE = 560
+"""Moving pictures that are wider than this, in pixels, have a row of their own."""
 
 
 def inline(text: str) -> str:
@@ -45,12 +48,12 @@ def inline(text: str) -> str:
 
 
 def story(blocks: Iterable[Block]) -> str:
-    """Everything but checks, costs and timings, in order; grids and diagrams that follow each other stand side by side."""
+    """Everything but checks, costs and timings, in order; grids and moving pictures that follow each other stand side by side."""
     shown = [block for block in blocks if not isinstance(block, Check | Cost | Timing)]
     parts = []
     for kind, run in itertools.groupby(shown, type):
         drawn = [block_html(block) for block in run]
-        if kind in (NumberGrid, WindowDiagram):
+        if kind in (NumberGrid, Moving):
             parts.append(f'<div class="row {kind.__name__.lower()}s">{"".join(drawn)}</div>')
         else:
             parts.extend(drawn)
@@ -166,10 +169,16 @@ def _gallery(block: Gallery) -> str:
     return f'<div class="gallery c{block.columns}">{"".join(_picture(picture) for picture in block.pictures)}</div>'
 
 
-def _diagram(block: WindowDiagram) -> str:
+def _moving(block: Moving) -> str:
+    case, animation = block.case, block.case.animation()
+    # As an image: its style sheet and this page's cannot meet.
+    source = base64.b64encode(animation.to_svg().encode()).decode()
+    size = f'width="{animation.drawing.width:g}" height="{animation.drawing.height:g}"'
+    alt = html.escape(f"{case.heading}, step by step. The last: {animation.captions[-1]}")
+    wide = " wide" * (animation.drawing.width > WIDE)
     return (
-        f'<figure class="diagram">{window_diagram(block.spec, block.input_size, block.title)}'
-        f"<figcaption><strong>{inline(block.title)}</strong> {inline(block.caption)}</figcaption></figure>"
+        f'<figure class="moving{wide}"><img src="data:image/svg+xml;base64,{source}" {size} alt="{alt}" decoding="async">'
+        f"<figcaption><strong>{inline(case.heading)}</strong> {inline(block.caption or case.note)}</figcaption></figure>"
     )
 
 
@@ -232,6 +241,6 @@ _RENDERERS: dict[type, Callable[[Any], str]] = {
     Table: _table,
     Picture: _picture,
     Gallery: _gallery,
-    WindowDiagram: _diagram,
+    Moving: _moving,
     Folded: _folded,
 }

@@ -12,14 +12,18 @@ import faltung as fl
 from faltung import reference
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Check, Gallery, Picture, Table, Text
+from faltung.tour.blocks import Block, Check, Gallery, Moving, Picture, Table, Text
 from faltung.tour.checks import against_definition, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import colour, signed
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
+
+MOVING = ("rgb-stacked", "depthwise-separable", "dilated", "transposed", "grouped", "pointwise", "circular", "separable")
+"""The kinds as the gallery names them."""
 
 Array = NDArray[np.generic]
 
@@ -61,6 +65,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
         rows.append((kind.name, kind.does, kind.used, f"{cost.parameters:,}", f"{cost.macs / 1e6:,.2f} M"))
     blocks: list[Block] = [
         Gallery(tuple(kind.picture for kind in kinds)),
+        *(Moving(case(name)) for name in MOVING),
         Table(
             ("kind", "what it does", "where it is used", "weights", "MACs here"),
             tuple(rows),

@@ -7,12 +7,13 @@ import numpy as np
 import faltung as fl
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Text
 from faltung.tour.checks import against_definition, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import grey, reach_of, signed
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
 
@@ -77,6 +78,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
             )
             for o in range(4)
         ),
+        Moving(case("rgb")),
         Heading("One map, channel by channel"),
         Text("Filter 0 at work: each channel meets its own kernel, the three results are added, and only their sum leaves the layer."),
         Gallery(

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 import faltung as fl
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Text
 from faltung.tour.checks import against_definition, differ, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import grey, reach_of, signed
 from faltung.tour.section import Section
 from faltung.tour.sections.correlation import EXAMPLE, LAPLACIAN_OF_EXAMPLE
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
 
@@ -86,6 +87,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
         ),
         equal("convolving a single 1 prints the kernel", fl.convolve(impulse, COUNTING), COUNTING),
         equal("correlating a single 1 prints it turned", fl.correlate(impulse, COUNTING), COUNTING[::-1, ::-1]),
+        Moving(case("flipped")),
         Heading("On the photograph: the light changes sides"),
         Text(
             "The emboss kernel lights the brightness as if it were a relief. Correlated, the light comes from the top left; convolved "

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 import faltung as fl
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Picture, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Picture, Text
 from faltung.tour.checks import against_definition, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import colour, grey, reach_of, signed
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["EXAMPLE", "section"]
 
@@ -54,6 +55,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
         ),
         Formula(_worked(EXAMPLE, kernels["laplacian"], 0, 2)),
         equal("the 5 × 5 example gives [[0, 0, −7], [4, 0, −1], [0, 6, 1]]", small, LAPLACIAN_OF_EXAMPLE),
+        Moving(case("standard")),
         Heading("On the photograph: two Sobel kernels"),
         Text(
             "`sobel_x` is positive where brightness rises to the right and negative where it falls; `sobel_y` says the same of the "

@@ -9,12 +9,13 @@ import faltung as fl
 from faltung import reference
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Table, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Table, Text
 from faltung.tour.checks import equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import grey, signed
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
 
@@ -99,6 +100,7 @@ def _counts(standard: ConvSpec, depthwise: ConvSpec, pointwise: ConvSpec) -> tup
     apart = depthwise.parameters + pointwise.parameters
     factor = standard.parameters / apart
     return (
+        *(Moving(case(f"groups-{groups}")) for groups in (1, 2, 8)),
         Heading("The counts"),
         Formula(
             (

@@ -6,12 +6,13 @@ import numpy as np
 
 import faltung as fl
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Table, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Table, Text
 from faltung.tour.checks import against_definition, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import grey, signed
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
 
@@ -103,6 +104,8 @@ def _how_many_maps(photograph: Photograph) -> tuple[Block, ...]:
         found.append(shape)
         expected.append((1, filters, *photograph.size))
     return (
+        Moving(case("pointwise-numbers")),
+        Moving(case("pointwise")),
         Heading("How many maps come out"),
         Table(("filters F₁", "weight", "input (N, C, H, W)", "output"), tuple(rows), "As many maps as filters"),
         Correction(

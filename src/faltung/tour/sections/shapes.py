@@ -7,24 +7,25 @@ import numpy as np
 import faltung as fl
 from faltung import reference
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, Heading, Picture, Table, Text, WindowDiagram
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, Heading, Moving, Picture, Table, Text
 from faltung.tour.checks import against_definition, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["CASES", "section"]
 
-CASES: tuple[tuple[str, ConvSpec, int, int], ...] = (
-    ("no padding, no strides", ConvSpec(1, 1, (3, 3), bias=False), 4, 2),
-    ("arbitrary padding, no strides", ConvSpec(1, 1, (4, 4), padding=2, bias=False), 5, 6),
-    ("half padding, no strides", ConvSpec(1, 1, (3, 3), padding=1, bias=False), 5, 5),
-    ("full padding, no strides", ConvSpec(1, 1, (3, 3), padding=2, bias=False), 5, 7),
-    ("no padding, strides", ConvSpec(1, 1, (3, 3), stride=2, bias=False), 5, 2),
-    ("padding, strides", ConvSpec(1, 1, (3, 3), stride=2, padding=1, bias=False), 5, 3),
-    ("padding, strides (odd)", ConvSpec(1, 1, (3, 3), stride=2, padding=1, bias=False), 6, 3),
+CASES: tuple[tuple[str, int], ...] = (
+    ("no-padding-no-strides", 2),
+    ("arbitrary-padding-no-strides", 6),
+    ("half-padding-no-strides", 5),
+    ("full-padding-no-strides", 7),
+    ("no-padding-strides", 2),
+    ("padding-strides", 3),
+    ("padding-strides-odd", 3),
 )
-"""Dumoulin and Visin's seven cases (arXiv:1603.07285): name, spec, input side, output side."""
+"""Dumoulin and Visin's seven cases (arXiv:1603.07285) as the gallery names them, and their output side."""
 
 SHEET = (203, 216, 232)
 """Colour of the paper that pictures of different sizes lie on."""
@@ -34,14 +35,15 @@ def section(photograph: Photograph, clock: Clock) -> Section:
     """One formula, seven cases, the same seven on the photograph, and what rounding down forgets."""
     height, width = photograph.size
     image = photograph.grey[None]
-    rows, photo_rows, diagrams = [], [], []
+    rows, photo_rows, moving = [], [], []
     slid, predicted, computed = [], [], []
-    for name, spec, side, _ in CASES:
+    for key, _ in CASES:
+        drawn = case(key)
+        name, spec, side = drawn.heading.lower(), ConvSpec.parse(drawn.specs[0]), drawn.input_size[0]
         axis = spec.axes[0]
-        unused = axis.unused_cells(side)
-        note = "; the last row and column are never reached" if unused else ""
+        note = " The last row and column are never reached." if axis.unused_cells(side) else ""
         rows.append((name, f"{side} × {side}", spec.kernel_size[0], spec.stride[0], axis.sides(side)[0], axis.output_sum(side)))
-        diagrams.append(WindowDiagram(spec, (side, side), name, f"{side} × {side} → {' × '.join(map(str, spec.output_size(side)))}{note}"))
+        moving.append(Moving(drawn, f"{side} × {side} → {' × '.join(map(str, spec.output_size(side)))}.{note}"))
         photo_rows.append((name, spec.axes[0].output_sum(height), spec.axes[1].output_sum(width)))
         kernel = np.ones(spec.weight_shape, np.int64)
         slid.append(reference.conv(spec, np.ones((1, 1, side, side), np.int64), kernel).shape[2])
@@ -58,17 +60,16 @@ def section(photograph: Photograph, clock: Clock) -> Section:
     blocks: list[Block] = [
         Formula(("for each axis on its own:", "output = ⌊(input + before + after − dilation · (kernel − 1) − 1) / stride⌋ + 1")),
         Text(
-            "Blue cells are input, dashed ones padding, the outlined squares the first and the last place of the kernel, and the "
-            "green grid is the output."
+            "Below lies the input, dark blue where the window is, dashed where there is padding; above it the output, filled cell by cell."
         ),
-        *diagrams,
+        *moving,
         Table(
             ("case", "input", "kernel", "stride", "padding", "output per axis"), tuple(rows), "The seven cases with their numbers put in"
         ),
         equal(
             "sliding until the window no longer fits counts what the formula says",
             slid,
-            [side for *_, side in CASES],
+            [side for _, side in CASES],
             "7 cases, counted by the definition",
         ),
         Heading("The same seven on the photograph"),
@@ -98,7 +99,7 @@ def section(photograph: Photograph, clock: Clock) -> Section:
             "An output cell stands for every place where the kernel fits, so the output's size is a matter of counting places.",
             "Padding adds places at the border, a stride skips some, and a dilated kernel needs more room.",
         ),
-        tuple(dict.fromkeys(str(spec) for _, spec, _, _ in CASES)),
+        tuple(dict.fromkeys(str(ConvSpec.parse(case(key).specs[0])) for key, _ in CASES)),
         tuple(blocks),
     )
 

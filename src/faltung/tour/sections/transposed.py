@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 import faltung as fl
 from faltung.spec import ConvSpec
-from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, NumberGrid, Picture, Table, Text
+from faltung.tour.blocks import Block, Correction, Formula, Gallery, GridRow, Heading, Moving, NumberGrid, Picture, Table, Text
 from faltung.tour.checks import against_definition, differ, equal
 from faltung.tour.clock import Clock, Stage, cost_of
 from faltung.tour.photograph import Photograph
 from faltung.tour.pictures import colour, grey
 from faltung.tour.section import Section
+from faltung.viz.gallery import case
 
 __all__ = ["section"]
 
@@ -115,6 +116,7 @@ def _overlap() -> tuple[Block, ...]:
     result = _up(SMALL, PYRAMID)
     meeting = _up(np.ones((3, 3), np.int64), np.ones((3, 3), np.int64))
     return (
+        Moving(case("transposed-no-overlap")),
         Heading("Stride smaller than the kernel: stamps overlap"),
         GridRow(
             (
@@ -191,6 +193,8 @@ def _adjoint(photograph: Photograph) -> tuple[Block, ...]:
     returned = fl.conv(spec.adjoint(photograph.size).input_grad, y, weight)
     left, right = int((answer * y).sum()), int((x * returned).sum())
     return (
+        Moving(case("transposed")),
+        Moving(case("transposed-gather")),
         Heading("Why it is called transposed"),
         Text(
             "A convolution is linear, so it is a matrix A. Here is the one of kernel [1, 2, 3] at stride 2 on five cells, found by "

@@ -256,9 +256,9 @@ class Scene:
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def _repr_html_(self) -> str:
-        from faltung.viz.pictures.animation import Animation
+        from faltung.viz.pictures.animate import animate_scene
 
-        return Animation.of(self)._repr_html_()
+        return animate_scene(self)._repr_html_()
 
 
 def flat_index(index: Index, size: Index) -> int:

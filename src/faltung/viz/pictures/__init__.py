@@ -1,0 +1,1 @@
+"""Pictures drawn from scenes, and the files they become."""

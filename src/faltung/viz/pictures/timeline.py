@@ -1,0 +1,128 @@
+"""Which frame shows which step, and when a cell shows which value.
+
+Owns the numbering of frames over the stages of a scene. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from faltung.viz.numbers import Number
+from faltung.viz.scene.model import Scene, Step
+from faltung.viz.windows import Index
+
+__all__ = ["Frame", "Interval", "Shown", "contents", "frames_of", "runs", "starts", "touched"]
+
+Interval = tuple[int, int]
+"""From the first of these frames to before the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: a step of a stage.
+
+    Attributes
+    ----------
+    number, stage : int
+        Counted from 0.
+    step : Step
+    """
+
+    number: int
+    stage: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a cell shows during some frames.
+
+    Attributes
+    ----------
+    frames : (int, int)
+    value : int, float, complex or None
+        None: nothing yet.
+    is_written : bool
+        Whether a step has written it; if not, it is what the cell starts with.
+    """
+
+    frames: Interval
+    value: Number | None
+    is_written: bool
+
+
+def frames_of(scene: Scene) -> tuple[Frame, ...]:
+    """One frame a step, stage after stage."""
+    pairs = [(stage, step) for stage, one in enumerate(scene.stages) for step in one.steps]
+    return tuple(Frame(number, stage, step) for number, (stage, step) in enumerate(pairs))
+
+
+def starts(scene: Scene) -> tuple[int, ...]:
+    """The first frame of each stage, and after the last stage the number of frames."""
+    counted = [0]
+    for stage in scene.stages:
+        counted.append(counted[-1] + len(stage.steps))
+    return tuple(counted)
+
+
+def contents(scene: Scene, stage: int) -> dict[tuple[int, Index], tuple[Shown, ...]]:
+    """By channel and cell, what the outputs of a stage show over all frames of the scene, first to last without a gap.
+
+    Examples
+    --------
+    >>> from faltung.viz.scene import scene
+    >>> shown = contents(scene("conv1d(1, 1, 2)", x=[[1, 2, 3]], weight=[[[1, 1]]]), 0)
+    >>> [(one.frames, one.value) for one in shown[0, (1,)]]
+    [((0, 1), None), ((1, 2), 5)]
+    """
+    first, total = starts(scene)[stage], starts(scene)[-1]
+    output = scene.stages[stage].output
+    own = [cell for cell in output.cells if cell.origin == "output"]
+    written: dict[tuple[int, Index], list[tuple[int, Number]]] = {
+        (channel, cell.position): [] for channel in range(output.channels) for cell in own
+    }
+    for number, step in enumerate(scene.stages[stage].steps):
+        for write in step.writes:
+            written[write.channel, write.cell].append((first + number, write.value))
+    found = {}
+    for (channel, position), writes in written.items():
+        start = output.value(channel, position)
+        changes: list[tuple[int, Number | None, bool]] = [(0, None, False), (first, start, False)]
+        changes += [(frame, value, True) for frame, value in writes]
+        ends = [frame for frame, _, _ in changes[1:]] + [total]
+        found[channel, position] = tuple(
+            Shown((frame, end), value, is_written) for (frame, value, is_written), end in zip(changes, ends, strict=True) if frame < end
+        )
+    return {key: _joined(shown) for key, shown in found.items()}
+
+
+def _joined(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    """The wait before a stage and the blank in its first steps are one."""
+    if len(shown) > 1 and shown[0].value is None and shown[1].value is None:
+        return (Shown((shown[0].frames[0], shown[1].frames[1]), None, False), *shown[2:])
+    return shown
+
+
+def touched(scene: Scene, stage: int) -> dict[Index, tuple[Interval, ...]]:
+    """By position on the grid under the window, the frames in which the window lies on it."""
+    found: dict[Index, list[int]] = {}
+    for number, step in enumerate(scene.stages[stage].steps, starts(scene)[stage]):
+        for tap in step.window:
+            found.setdefault(tap.position, []).append(number)
+    return {position: runs(numbers) for position, numbers in found.items()}
+
+
+def runs(numbers: Iterable[int]) -> tuple[Interval, ...]:
+    """Frames, rising, as intervals.
+
+    >>> runs([0, 1, 2, 5])
+    ((0, 3), (5, 6))
+    """
+    found: list[Interval] = []
+    for number in numbers:
+        if found and number <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], number + 1))
+        else:
+            found.append((number, number + 1))
+    return tuple(found)
