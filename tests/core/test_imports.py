@@ -15,6 +15,7 @@ import pytest
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "extras": {"errors"},
+    "notebook": set(),
     "geometry": {"errors"},
     "taps": {"errors", "geometry"},
     "normal_form": {"errors", "geometry"},

@@ -19,6 +19,7 @@ from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.native import checked_threads, get_num_threads
 from faltung.engine.run import ACCURACIES, native_bias, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
+from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
 __all__ = ["ACTIVATIONS", "Cost", "Decision", "Plan", "PreparedConv", "plan"]
@@ -113,6 +114,10 @@ class Plan:
         packed = self._compiled.pack(native if self._compiled.is_direct else native.copy(), self._types)
         added = native_bias(offset, self._types)
         return PreparedConv(self, packed, None if added is None else added.copy(), activation)
+
+    def _repr_html_(self) -> str:
+        rows = [(entry.algorithm, "chosen" if entry.chosen else "fits" if entry.fits else "refused", entry.reason) for entry in self.why]
+        return table_html(f"{self.spec} on {self.input_shape}, {self.dtype}: {self.algorithm}", rows, ("algorithm", "", "why"))
 
     def _check_types(self, name: str, types: ElementTypes) -> None:
         """Raise `ConvTypeError` unless arrays of `types` fit into a plan of these types without loss."""

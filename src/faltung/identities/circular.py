@@ -13,6 +13,7 @@ from faltung.engine.arrays import Array, as_array, new_array, trailing
 from faltung.errors import ConvPlanError, ConvShapeError, ConvSpecError
 from faltung.identities.matrix import check_entries, meetings
 from faltung.identities.rewritten import channel_groups, common_dtype, read, reversed_kernel, working_dtype
+from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
 __all__ = ["CircularFFT", "circular_as_fft"]
@@ -42,6 +43,10 @@ class CircularFFT:
     transfer: Array
     bias: Array | None
     dtype: np.dtype[Any]
+
+    def _repr_html_(self) -> str:
+        rows = [("input size", self.input_size), ("transfer", f"{self.transfer.shape}, {self.transfer.dtype}")]
+        return table_html(f"{self.spec} as a product of spectra", rows)
 
     def __call__(self, x: object) -> Array:
         """The convolution of x (N, in, *i) or (in, *i); of integers exact.

@@ -10,6 +10,7 @@ import numpy as np
 from faltung.engine.arrays import Array, as_array, element_types_of
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.functional import conv
+from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
 __all__ = ["Rewritten", "changed", "channel_groups", "common_dtype", "read", "reversed_kernel", "working_dtype"]
@@ -33,6 +34,11 @@ class Rewritten:
     def __call__(self, x: object) -> Array:
         """The convolution of x (N, in, *i) or (in, *i)."""
         return conv(self.spec, x, self.weight, self.bias)
+
+    def _repr_html_(self) -> str:
+        bias = "none" if self.bias is None else f"{self.bias.shape}, {self.bias.dtype}"
+        rows = [("weight", f"{self.weight.shape}, {self.weight.dtype}"), ("bias", bias)]
+        return table_html(str(self.spec), rows)
 
 
 def read(spec: ConvSpec | str, weight: object, bias: object = None) -> tuple[ConvSpec, Array, Array | None]:

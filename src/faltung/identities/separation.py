@@ -13,6 +13,7 @@ from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.functional import conv
 from faltung.identities.rewritten import common_dtype, working_dtype
 from faltung.normal_form import integer
+from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
 __all__ = ["Separation", "depthwise_separate", "separate"]
@@ -59,6 +60,14 @@ class Separation:
     def __call__(self, x: object) -> Array:
         """The approximate convolution of x (N, in, *i) or (in, *i), without padding."""
         return conv(self.specs[1], conv(self.specs[0], x, self.weights[0]), self.weights[1])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            *((f"step {number}", spec) for number, spec in enumerate(self.specs, 1)),
+            ("relative error", f"{self.relative_error:.3g}"),
+            ("MACs an output", f"{self.macs} instead of {self.dense_macs}, {100 * self.saving:.0f} % saved"),
+        ]
+        return table_html(f"separation of rank {self.rank}", rows)
 
 
 def separate(kernel: object, rank: int = 1) -> Separation:
