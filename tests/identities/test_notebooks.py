@@ -13,10 +13,11 @@ from faltung import identities
 
 KERNEL = np.outer([1.0, 2.0, 1.0], [1.0, 0.0, -1.0])
 
+CIRCULAR = "conv1d(1, 1, 3, padding=1, padding_mode='circular')"
 SHOWN = {
     "rewritten": (lambda: identities.flip("conv2d(1, 1, 3)", KERNEL[None, None]), "conv2d(1, 1, (3, 3), flip=True)"),
     "separation": (lambda: identities.separate(KERNEL, 1), "6 instead of 9, 33 % saved"),
-    "circular": (lambda: identities.circular_as_fft("conv1d(1, 1, 3, padding=1, padding_mode='circular')", [[[1, 2, 1]]], None, 8), "(1, 1, 8)"),
+    "circular": (lambda: identities.circular_as_fft(CIRCULAR, [[[1, 2, 1]]], None, 8), "(1, 1, 8)"),
     "plan": (lambda: fl.plan("conv2d(1, 1, 3)", (1, 1, 5, 5)), "kernel 3×3 is not 1 along every axis"),
 }
 
