@@ -122,6 +122,18 @@ class ConvSpec:
         put("output_padding", per_axis("output_padding", output_padding, self.ndim, least=0))
         self._check()
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
+
+    # Caches are looked up with specs at every call.
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the hash: that of a text differs from process to process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     # -- rules -----------------------------------------------------------------------------------
 
     def _check(self) -> None:

@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,19 @@ __all__ = [
 
 Array = NDArray[Any]
 
+
+class HasDtype(Protocol):
+    """An array of any kind."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its elements."""
+
+
 _SERVED = "bool, integers, float16, bfloat16, float32, float64, complex64, complex128"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ElementTypes:
     """How one dtype is computed.
 
@@ -47,15 +56,20 @@ class ElementTypes:
     result: np.dtype[Any]
     is_complex: bool = False
 
-    @property
+    @functools.cached_property
     def is_exact(self) -> bool:
         """Whether sums are exact (integers; past 64 bits they wrap)."""
         return self.native == "uint64"
 
-    @property
+    @functools.cached_property
     def parts(self) -> np.dtype[Any]:
         """The dtype in which an array, or each part of a complex one, goes to the kernels."""
         return np.dtype(self.native)
+
+    @functools.cached_property
+    def _read(self) -> np.dtype[Any]:
+        """The dtype of arrays that the kernels read."""
+        return self.result if self.is_exact else self.stored if self.is_complex else self.parts
 
     @property
     def is_converted(self) -> bool:
@@ -67,11 +81,12 @@ class ElementTypes:
 
         A complex array stays complex: its ``.real`` and ``.imag`` are what the kernels read.
         """
-        dtype = self.result if self.is_exact else self.stored if self.is_complex else self.parts
+        dtype = self._read
         try:
             if array.dtype != dtype:
                 array = array.astype(dtype)
-            if (not array.flags.c_contiguous and any(stride % self.parts.itemsize for stride in array.strides)) or not array.flags.aligned:
+            flags = array.flags
+            if not flags.carray and (not flags.aligned or any(stride % self.parts.itemsize for stride in array.strides)):
                 array = array.copy()
         except (MemoryError, ValueError):  # of repeated cells, that take no memory themselves
             raise _unallocatable("a copy", array.shape, dtype) from None
@@ -155,7 +170,7 @@ def as_array(name: str, value: object) -> Array:
         ) from None
 
 
-def element_types_of(**arrays: Array | None) -> ElementTypes:
+def element_types_of(**arrays: HasDtype | None) -> ElementTypes:
     """The `ElementTypes` of several named arrays together, promoted by ``numpy.result_type``."""
     names = tuple(name for name, array in arrays.items() if array is not None)
     return promoted(names, tuple(array.dtype for array in arrays.values() if array is not None))

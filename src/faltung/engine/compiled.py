@@ -57,7 +57,7 @@ class Compiled:
     error_growth: float
     is_direct: bool
 
-    @property
+    @functools.cached_property
     def strips(self) -> tuple[Strip, ...]:
         """The main strip, then those that fold back onto it."""
         return (self.lowered.main, *self.lowered.folded)
@@ -176,7 +176,7 @@ class PackedWeights:
         steps = compiled.strips[strip].steps
         try:
             threads = get_num_threads()
-            taken = (weight[trailing(step.taps)] for step in steps)
+            taken = (weight if step.is_everything else weight[trailing(step.taps)] for step in steps)
             return tuple(kernel.pack(part, threads) for kernel, part in zip(compiled.kernels[strip], taken, strict=True))
         except MemoryError:
             raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
@@ -204,7 +204,7 @@ class PackedWeights:
         self._run_parts(x, bias, y, threads)
 
     def _run_parts(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
-        if np.iscomplexobj(y):
+        if y.dtype.kind == "c":
             real, imaginary, minus_imaginary = range(3)
             bias_parts = (None, None) if bias is None else (np.ascontiguousarray(bias.real), np.ascontiguousarray(bias.imag))
             self._run_part(x.real, real, bias_parts[0], y.real, accumulate=False, threads=threads)
@@ -215,11 +215,11 @@ class PackedWeights:
             self._run_part(x, 0, bias, y, accumulate=False, threads=threads)
 
     def _run_part(self, x: Array, part: int, bias: Array | None, y: Array, *, accumulate: bool, threads: int) -> None:
-        main, *folded = zip(self.compiled.strips, self.compiled.kernels, self.parts[part], strict=True)
-        if not main[0].is_covered and not accumulate:
+        strips, every_kernels, every_packed = self.compiled.strips, self.compiled.kernels, self.parts[part]
+        if not strips[0].is_covered and not accumulate:
             y[...] = 0 if bias is None else bias.reshape(1, *y.shape[1:3], *(1,) * (y.ndim - 3))
-        _run_steps(*main, x, bias, y, accumulate, threads)
-        for strip, kernels, packed in folded:
+        _run_steps(strips[0], every_kernels[0], every_packed[0], x, bias, y, accumulate, threads)
+        for strip, kernels, packed in zip(strips[1:], every_kernels[1:], every_packed[1:], strict=True):
             buffer = new_array("the padding that folds back", (*y.shape[:3], *strip.size), y.dtype, zeros=True)
             _run_steps(strip, kernels, packed, x, None, buffer, False, threads)
             with np.errstate(all="ignore"):  # as the kernels: inf - inf is NaN without a warning
@@ -232,7 +232,7 @@ def _run_steps(
     accumulate: bool, threads: int,
 ) -> None:  # fmt: skip
     for step, kernel, weight in zip(strip.steps, kernels, packed, strict=True):
-        kernel.run(x, weight, bias, y[trailing(step.writes)], accumulate, threads)
+        kernel.run(x, weight, bias, y if step.is_everything else y[trailing(step.writes)], accumulate, threads)
 
 
 def _folds(strip: Strip) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:

@@ -26,7 +26,7 @@ MAX_STEPS = 4096
 MAX_NDIM = 61
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One problem, the taps of the kernel that it uses, and where in the strip it writes."""
 
@@ -34,8 +34,13 @@ class Step:
     taps: tuple[slice, ...]
     writes: tuple[slice, ...]
 
+    @functools.cached_property
+    def is_everything(self) -> bool:
+        """Whether it uses every tap and writes every cell."""
+        return all(taken == slice(None) for taken in (*self.taps, *self.writes))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Strip:
     """A block of the output's continued grid: the output itself, or a part outside that folds back onto it."""
 
@@ -47,13 +52,13 @@ class Strip:
         """Its extents."""
         return tuple(image.length for image in self.images)
 
-    @property
+    @functools.cached_property
     def is_covered(self) -> bool:
         """Whether the steps write every cell; the others receive nothing."""
         return sum(math.prod(step.problem.out_size) for step in self.steps) == math.prod(self.size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lowered:
     """A convolution in one direction for one input size, as problems for the kernels."""
 
@@ -62,13 +67,13 @@ class Lowered:
     main: Strip
     folded: tuple[Strip, ...]
 
-    @property
+    @functools.cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem to solve, the largest first."""
         steps = itertools.chain(self.main.steps, *(strip.steps for strip in self.folded))
         return tuple(sorted((step.problem for step in steps), key=lambda problem: -problem.macs))
 
-    @property
+    @functools.cached_property
     def leaves_cells_out(self) -> bool:
         """Whether cells outside take no part at all, rather than as zeros."""
         return any(problem.mode == "absent" for problem in self.problems)

@@ -6,11 +6,15 @@ dtype it is returned.
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_array, out_array
 from faltung.engine.checks import check_bias, check_weight
-from faltung.engine.compiled import PackedWeights, compile_conv
+from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.native import get_num_threads
 from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
@@ -23,13 +27,32 @@ ACCURACIES = ("default", "exact")
 def run_conv(spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default") -> Array:
     """The convolution of arrays of any kind; parameters, result and errors as of `faltung.conv`."""
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
-    types = element_types_of(x=x, weight=weight, bias=bias)
-    check_weight(spec, weight)
-    check_bias(spec, bias)
-    _, size = spec.split_shape(x.shape)
-    compiled = compile_conv(spec, size, types.native, is_exact=accuracy == "exact")
+    offset = None if bias is None else (bias.shape, bias.dtype)
+    types, compiled = _checked(spec, x.shape, x.dtype, weight.shape, weight.dtype, offset, accuracy == "exact")
     packed = compiled.pack(types.to_native(weight), types)
     return run_packed(packed, x, native_bias(bias, types), types, out, get_num_threads())
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """An array by what is checked of it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@functools.lru_cache(maxsize=1024)
+def _checked(
+    spec: ConvSpec, x_shape: tuple[int, ...], x_dtype: np.dtype[Any], weight_shape: tuple[int, ...], weight_dtype: np.dtype[Any],
+    bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool,
+) -> tuple[ElementTypes, Compiled]:  # fmt: skip
+    """What depends on shapes and dtypes alone: the arguments checked, the kernels chosen."""
+    weight, offset = _Described(weight_shape, weight_dtype), None if bias is None else _Described(*bias)
+    types = element_types_of(x=_Described(x_shape, x_dtype), weight=weight, bias=offset)
+    check_weight(spec, weight)
+    check_bias(spec, offset)
+    _, size = spec.split_shape(x_shape)
+    return types, compile_conv(spec, size, types.native, is_exact=is_exact)
 
 
 def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: ElementTypes, out: Array | None, threads: int) -> Array:
@@ -43,16 +66,17 @@ def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: Eleme
         Checked here; any strides; may overlap the inputs.
     """
     compiled = packed.compiled
-    groups = compiled.spec.groups
-    ndim = compiled.spec.ndim
-    is_batched = x.ndim == ndim + 2
-    written = compiled.spec.in_channels if compiled.backward else compiled.spec.out_channels
-    shape = (*x.shape[: x.ndim - ndim - 1], written, *compiled.lowered.out_size)
+    spec, in_size, out_size = compiled.spec, compiled.lowered.in_size, compiled.lowered.out_size
+    groups = spec.groups
+    is_batched = x.ndim == spec.ndim + 2
+    read, written = (spec.out_channels, spec.in_channels) if compiled.backward else (spec.in_channels, spec.out_channels)
+    shape = (*x.shape[: x.ndim - spec.ndim - 1], written, *out_size)
     out = out_array(out, shape, types.result)
-    native = types.to_native(x if is_batched else x[None])
-    grouped = native.reshape(native.shape[0], groups, native.shape[1] // groups, *compiled.lowered.in_size)
+    native = types.to_native(x)
+    batch = native.shape[0] if is_batched else 1
+    grouped = native.reshape(batch, groups, read // groups, *in_size)
     result = out if out is not None and _can_write(out, types, x, bias) else allocate(shape, types)
-    y = (result if is_batched else result[None]).reshape(grouped.shape[0], groups, written // groups, *compiled.lowered.out_size)
+    y = result.reshape(batch, groups, written // groups, *out_size)
     packed.run(grouped, bias, y.view(np.uint64) if types.is_exact else y, threads)
     return deliver(result, out, types)
 
@@ -65,6 +89,8 @@ def allocate(shape: tuple[int, ...], types: ElementTypes) -> Array:
 def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:
     """`result` in its final dtype, stored in `out` if one was given."""
     if out is None:
+        if result.dtype == types.result:
+            return result
         with np.errstate(over="ignore"):  # a half-precision result may be infinite, as its definition says
             return result.astype(types.result, copy=False)
     if result is not out:
