@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from faltung import reference
-from faltung.bench.peers import PEERS, chosen_peers
+from faltung.bench.peers import PEERS, Prepared, chosen_peers, missing_peers
+from faltung.bench.peers.peer import fastest
 from faltung.bench.report import make_arrays
 from faltung.bench.workloads import Workload
 from faltung.errors import ConvError
@@ -27,6 +31,9 @@ SMALL = [
         "float64",
     ),
     Workload("picture", "", "conv2d(1, 1, 5, padding='same', bias=False)", (1, 1, 8, 9), "float64"),
+    Workload("separable", "", "conv2d(1, 1, (5, 3), padding='same', bias=False)", (1, 1, 8, 9), weights="separable"),
+    Workload("depthwise, padded beyond the kernel", "", "conv1d(3, 3, 4, padding=((5, 1),), groups=3)", (2, 3, 9)),
+    Workload("valid FIR", "", "conv1d(1, 1, 4, bias=False)", (1, 1, 20)),
     Workload("causal", "", "conv1d(3, 4, 2, padding='causal', dilation=3)", (2, 3, 11), "float64"),
     Workload("volume", "", "conv3d(2, 3, 3, padding=1)", (1, 2, 4, 3, 5), "float64"),
     Workload("transposed", "", "conv_transpose2d(4, 3, 4, stride=2, padding=1)", (1, 4, 3, 5), "float64"),
@@ -51,30 +58,69 @@ def by_definition(workload: Workload, arrays):
     return reference.conv(spec, arrays.x, arrays.weight, arrays.bias)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("workload", SMALL, ids=lambda workload: workload.name)
 @pytest.mark.parametrize("name", PEERS)
-def test_a_peer_agrees_with_the_definition_or_refuses(name: str, workload: Workload) -> None:
+def test_every_configuration_agrees_with_the_definition_or_the_peer_refuses(
+    name: str, workload: Workload, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload = replace(workload, dtype=dtype)
     peer = PEERS[name]
-    pytest.importorskip(peer.package)
     reason = peer.refusal(workload)
     if reason is not None:
         assert reason in REFUSALS[name]
         return
+    pytest.importorskip(peer.package)
     arrays = make_arrays(workload)
-    prepared = peer.prepare(workload, arrays, threads=1)
     expected = by_definition(workload, arrays)
-    np.testing.assert_allclose(prepared.as_numpy(prepared.call()), expected, rtol=0, atol=1e-13 * workload.spec.weight_shape[1] * 100)
+    right: list[str] = []
 
+    def check(label: str, prepared: Prepared) -> None:
+        found = prepared.as_numpy(prepared.call())
+        assert found.dtype == dtype
+        atol = 100 * workload.spec.weight_shape[1] * float(np.finfo(dtype).eps)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol, err_msg=label)
+        right.append(label)
+
+    def check_all(candidates) -> Prepared:
+        for label, make in candidates.items():
+            try:
+                prepared = make()
+                prepared.call()
+            except Exception:  # noqa: BLE001  a configuration that the library lacks is no candidate
+                assert label in LACKING
+            else:
+                check(label, prepared)
+        return prepared
+
+    monkeypatch.setattr(f"{type(peer).__module__}.fastest", check_all, raising=False)
+    prepared = peer.prepare(workload, arrays, threads=os.cpu_count() or 1)
+    if not right:
+        check("only", prepared)
+    assert right
+
+
+LACKING = {"prepacked", "prepacked channels-last", "blocked"}
+"""Configurations that their library has for some layers only."""
 
 REFUSALS = {
-    "torch": {"PyTorch has no symmetric padding"},
-    "torch-cl": {"PyTorch has no symmetric padding", "PyTorch has no channels-last layout for one axis"},
-    "scipy": {
-        "SciPy has no such call",
-        "SciPy has no channels",
-        "SciPy has neither stride nor dilation, and centres odd kernels only",
-        "SciPy pads by half the kernel",
+    "torch": {"PyTorch has no symmetric padding", "PyTorch takes only symmetric zero padding here"},
+    "torch-best": {"PyTorch has no symmetric padding", "PyTorch takes only symmetric zero padding here"},
+    "onnxruntime": {
+        "ONNX has no symmetric padding",
+        "ONNX Runtime's inference package has no gradients",
+        "ONNX Runtime's processor kernel has no float64",
     },
+    "openvino": {"OpenVINO has no circular padding", "OpenVINO has no gradients", "OpenVINO's processor kernels have no float64"},
+    "ncnn": {"the net of one layer pads with zeros", "ncnn has no gradients", "ncnn has no float64"},
+    "jax": {"JAX has no grouped transposed convolution"},
+    "opencv": {
+        "OpenCV filters images",
+        "OpenCV filters the channels of one image, each by itself",
+        "OpenCV has neither stride nor dilation",
+        "OpenCV pads by half the kernel",
+    },
+    "scipy": {"SciPy has no such call", "SciPy has no sum over channels", "SciPy has neither stride nor dilation"},
 }
 
 
@@ -83,8 +129,13 @@ REFUSALS = {
     [
         ("torch", "conv4d(1, 1, 2)", (1, 1, 3, 3, 3, 3)),
         ("torch", "conv_transpose1d(1, 1, 3, padding=((1, 0),))", (1, 1, 5)),
-        ("scipy", "conv2d(1, 1, 3, bias=False)", (1, 1, 5, 5)),
-        ("scipy", "conv2d(1, 1, 3, padding=1)", (1, 1, 5, 5)),
+        ("scipy", "conv2d(1, 1, 4, padding='same', padding_mode='reflect')", (1, 1, 5, 5)),
+        ("scipy", "conv2d(2, 2, 3)", (1, 2, 5, 5)),
+        ("opencv", "conv2d(1, 1, 3, bias=False)", (1, 1, 5, 5)),
+        ("opencv", "conv2d(1, 1, 3, padding=1, padding_mode='circular', bias=False)", (1, 1, 5, 5)),
+        ("onnxruntime", "conv4d(1, 1, 2)", (1, 1, 3, 3, 3, 3)),
+        ("openvino", "conv4d(1, 1, 2)", (1, 1, 3, 3, 3, 3)),
+        ("ncnn", "conv4d(1, 1, 2)", (1, 1, 3, 3, 3, 3)),
     ],
 )
 def test_what_a_library_lacks_is_refused(name: str, text: str, shape: tuple[int, ...]) -> None:
@@ -93,6 +144,52 @@ def test_what_a_library_lacks_is_refused(name: str, text: str, shape: tuple[int,
 
 def test_most_small_workloads_are_within_pytorch() -> None:
     assert sum(PEERS["torch"].refusal(workload) is None for workload in SMALL) == len(SMALL) - 1
+
+
+def test_jax_does_not_pretend_to_a_number_of_threads() -> None:
+    workload = SMALL[0]
+    with pytest.raises(ValueError, match="processors, 99 were asked for"):
+        PEERS["jax"].prepare(workload, make_arrays(workload), threads=99)
+
+
+class Stopwatch:
+    """A clock that only calls move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def takes(self, *costs: float):
+        calls = iter(costs)
+
+        def call() -> float:
+            self.now += next(calls, costs[-1])
+            return costs[-1]
+
+        return lambda: Prepared(call, np.asarray)
+
+
+def test_the_configuration_with_the_shortest_call_is_taken() -> None:
+    watch = Stopwatch()
+    # The first is slow to begin with; the second is the fastest whenever no other program is in its way.
+    candidates = {"slow start": watch.takes(0.15, 0.1, 0.002), "noisy": watch.takes(0.005, 0.1, 0.001, 0.1), "steady": watch.takes(0.003)}
+    assert fastest(candidates, lambda: watch.now).configuration == "noisy"
+
+
+def test_a_configuration_that_fails_is_no_candidate_but_all_failing_is_an_error() -> None:
+    def broken() -> Prepared:
+        raise RuntimeError("no such kernel")
+
+    watch = Stopwatch()
+    assert fastest({"broken": broken, "works": watch.takes(1.0)}, lambda: watch.now).configuration == "works"
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        fastest({"broken": broken})
+
+
+def test_a_slow_configuration_is_tried_once() -> None:
+    watch = Stopwatch()
+    chosen = fastest({"slow": watch.takes(5.0), "quick": watch.takes(0.001)}, lambda: watch.now)
+    assert chosen.configuration == "quick"
+    assert watch.now < 5.0 + 1
 
 
 def test_peers_are_chosen_by_name_once_each() -> None:
@@ -105,6 +202,11 @@ def test_without_a_list_all_that_are_installed_take_part(monkeypatch: pytest.Mon
     assert [peer.name for peer in chosen_peers(None)] == ["scipy"]
 
 
+def test_what_is_not_installed_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faltung.bench.peers._is_installed", lambda peer: peer.package != "cv2")
+    assert [peer.distribution for peer in missing_peers()] == ["opencv-python-headless"]
+
+
 def test_an_unknown_peer_is_told_the_near_one() -> None:
     with pytest.raises(ConvError, match="Did you mean 'scipy'"):
         chosen_peers("scipi")
@@ -113,5 +215,5 @@ def test_an_unknown_peer_is_told_the_near_one() -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faltung.bench.peers._is_installed", lambda peer: False)
     with pytest.raises(ConvError, match="needs torch, which is not installed") as caught:
-        chosen_peers("torch-cl")
+        chosen_peers("torch-best")
     assert "pip install torch" in caught.value.remedy

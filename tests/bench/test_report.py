@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from faltung.bench.machine import Limits, cpu_name, describe, measure_limits, usage
 from faltung.bench.peers import PEERS, Prepared
-from faltung.bench.report import CALL, PREPARED, Row, geometric_mean, make_arrays, time_workload
+from faltung.bench.report import CALL, PREPARED, Row, make_arrays, time_workload
 from faltung.bench.timing import Timing
 from faltung.bench.workloads import Workload
 
@@ -18,7 +19,7 @@ LIMITS = Limits(1, "any", {"float32": 2e9, "float64": 1e9}, 1e9)
 
 
 def row(deviations: dict[str, float] | None = None, **seconds: float) -> Row:
-    names = {"call": CALL, "prepared": PREPARED, "torch_cl": "torch-cl"}
+    names = {"call": CALL, "prepared": PREPARED, "torch_best": "torch-best"}
     timings = {names.get(name, name): Timing(name, (value, value)) for name, value in seconds.items()}
     others = {name: 0.0 for name in timings if name not in (CALL, PREPARED)}
     return Row(LAYER, "direct", timings, {**others, **(deviations or {})}, 1e-6, {})
@@ -27,7 +28,7 @@ def row(deviations: dict[str, float] | None = None, **seconds: float) -> Row:
 class Wrong:
     """A peer that adds `error` to one output."""
 
-    name, idea, package = "wrong", "", "numpy"
+    name, idea, package, distribution = "wrong", "", "numpy", "numpy"
 
     def __init__(self, error: float) -> None:
         self.error = error
@@ -44,9 +45,11 @@ class Wrong:
 
 
 def test_torch_is_compared_with_the_call_and_the_best_peer_with_the_prepared() -> None:
-    found = row(call=4.0, prepared=2.0, torch=8.0, torch_cl=6.0)
+    found = row(call=4.0, prepared=2.0, torch=8.0, torch_best=6.0)
     assert found.against_torch() == 2.0
     assert found.against_best() == 3.0
+    assert found.best_peer() == "torch-best"
+    assert found.against_each() == {"torch": 4.0, "torch-best": 3.0}
     assert found.best.seconds == 2.0
 
 
@@ -58,12 +61,12 @@ def test_a_gradient_has_no_prepared_form() -> None:
 def test_without_peers_there_is_no_ratio() -> None:
     found = row(call=4.0)
     assert found.against_torch() is None
-    assert found.against_best() is None
+    assert found.against_best() is found.best_peer() is None
 
 
 @pytest.mark.parametrize("deviation", [2e-6, math.inf, math.nan])
 def test_a_peer_that_is_wrong_is_named_and_left_out_of_the_ratios(deviation: float) -> None:
-    found = row({"torch": deviation}, call=4.0, prepared=2.0, torch=1.0, torch_cl=6.0)
+    found = row({"torch": deviation}, call=4.0, prepared=2.0, torch=1.0, torch_best=6.0)
     assert found.disagreeing == ("torch",)
     assert found.against_torch() is None
     assert found.against_best() == 3.0
@@ -103,6 +106,37 @@ def test_a_wrong_answer_is_found(error: float, names: tuple[str, ...]) -> None:
     assert "wrong" in found.timings
 
 
+class Broken(Wrong):
+    """A peer that should be able to, and is not."""
+
+    def prepare(self, workload, arrays, threads) -> Prepared:
+        raise RuntimeError("no kernel for this\nstack of the library")
+
+
+def test_a_peer_that_fails_is_named_with_its_message() -> None:
+    found = time_workload(LAYER, [Broken(0.0), Wrong(0.0)], threads=1, rounds=1)
+    assert found.failures == {"wrong": "RuntimeError: no kernel for this"}
+    assert "wrong" in found.timings  # the other of that name
+
+
+def test_a_peer_that_takes_longer_than_the_row_may_is_given_up_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faltung.bench.report._timed", lambda call: (3.0, call()))
+    yardstick = Wrong(0.0)
+    yardstick.name = "torch"
+    found = time_workload(LAYER, [Wrong(0.0), yardstick], threads=1, rounds=1, budget_seconds=4.0)
+    assert found.failures == {"wrong": "one call takes 3 s, more than the 1 s that a row of 4 s has for it"}
+    assert set(found.timings) == {CALL, PREPARED, "torch"}
+
+
+def test_which_configuration_was_the_fastest_is_kept() -> None:
+    class Best(Wrong):
+        def prepare(self, workload, arrays, threads) -> Prepared:
+            return replace(super().prepare(workload, arrays, threads), configuration="channels-last")
+
+    facts = time_workload(LAYER, [Best(0.0)], threads=1, rounds=1).as_dict(LIMITS)
+    assert facts["configurations"] == {"wrong": "channels-last"}
+
+
 def test_plain_data_holds_every_run() -> None:
     facts = row(call=4.0, prepared=2.0, torch=8.0).as_dict(LIMITS)
     assert facts["seconds"] == {CALL: 4.0, PREPARED: 2.0, "torch": 8.0}
@@ -120,9 +154,14 @@ def test_the_data_is_the_same_every_time_and_of_the_dtype() -> None:
     assert first.grad is None
 
 
-def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one() -> None:
-    assert geometric_mean([4.0, 0.25, None]) == pytest.approx(1.0)
-    assert geometric_mean([None]) is None
+@pytest.mark.parametrize("text", ["conv2d(2, 3, (5, 3))", "conv3d(1, 2, (2, 3, 4))", "conv1d(1, 1, 7)"])
+def test_separable_weights_have_rank_one_along_every_axis(text: str) -> None:
+    weight = make_arrays(Workload("x", "", text, (1, 2, 9, 9, 9), "float64", weights="separable")).weight
+    assert np.abs(weight).max() > 0
+    for kernel in weight.reshape(-1, *weight.shape[2:]):
+        for axis in range(kernel.ndim):
+            unfolded = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
+            assert np.linalg.matrix_rank(unfolded) == 1
 
 
 def test_the_machine_is_described_without_its_name() -> None:

@@ -66,11 +66,12 @@ def test_warming_lasts_as_long_as_asked() -> None:
     assert len(bench.events) == 11 + 5  # 11 ms of warming, then 5 ms that count
 
 
-def test_a_long_call_is_warmed_once_and_measured_once() -> None:
+@pytest.mark.parametrize(("seconds", "calls"), [(0.1, 6), (0.19, 6), (0.21, 4), (3.0, 4)])
+def test_a_long_call_is_measured_once_a_round_and_a_very_long_one_warmed_in_the_first_alone(seconds: float, calls: int) -> None:
     bench = Bench()
-    timing = bench.time({"long": bench.contender("long", 3.0)}, rounds=2, pause_seconds=0)["long"]
-    assert len(bench.events) == 4
-    assert timing.runs == (3.0, 3.0)
+    timing = bench.time({"long": bench.contender("long", seconds)}, rounds=3, pause_seconds=0)["long"]
+    assert len(bench.events) == calls
+    assert timing.runs == pytest.approx((seconds,) * 3)
 
 
 def test_no_pause_means_no_sleep() -> None:
@@ -84,6 +85,14 @@ def test_progress_is_told_after_every_round() -> None:
     done: list[int] = []
     bench.time({"x": bench.contender("x", 1.0)}, rounds=3, on_round=done.append)
     assert done == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("budget", "rounds"), [(None, 9), (1e9, 9), (2.0, 5), (1.3, 4), (1.2, 3), (0.1, 3)])
+def test_a_budget_ends_the_rounds_but_three_are_run(budget: float | None, rounds: int) -> None:
+    bench = Bench()
+    contenders = {"a": bench.contender("a", 0.1), "b": bench.contender("b", 0.1)}  # warmed and measured: 0.4 s a round
+    timings = bench.time(contenders, rounds=9, pause_seconds=0, budget_seconds=budget)
+    assert {len(timing.runs) for timing in timings.values()} == {rounds}
 
 
 @pytest.mark.parametrize(("contenders", "rounds", "problem"), [({}, 3, "nothing to time"), ({"x": print}, 0, "rounds=0 is below 1")])

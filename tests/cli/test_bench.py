@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from faltung.bench.peers import PEERS, Prepared
+from faltung.bench.workloads import CLASSES
+from tests.bench.runs import a_run, a_workload
 
 QUICK = ("bench", "--only", "tiny", "--rounds", "1", "--peers")
 
@@ -13,7 +18,7 @@ QUICK = ("bench", "--only", "tiny", "--rounds", "1", "--peers")
 class Liar:
     """A peer whose answer is zero."""
 
-    name, idea, package = "liar", "answers zero", "numpy"
+    name, idea, package, distribution = "liar", "answers zero", "numpy", "numpy"
 
     def refusal(self, workload) -> None:
         return None
@@ -28,7 +33,7 @@ def test_a_table_with_its_limits_and_legend(faltung) -> None:
     assert result.exit_code == 0, result.stderr
     assert "tiny 3×3 3→8 at 16²" in result.stdout
     assert "limits measured:" in result.stdout
-    assert "prepared: packed once." in result.stdout
+    assert "prepared: packed once" in result.stdout
     assert "vs best" not in result.stdout
     assert result.stderr == ""
 
@@ -41,7 +46,10 @@ def test_json_has_all_that_repeats_the_run(as_json) -> None:
     assert set(facts["versions"]) == {"faltung", "python", "numpy", "scipy"}
     assert facts["limits"]["flops_per_second"]["float32"] > 0
     (row,) = facts["workloads"]
-    assert row["refusals"]["scipy"] == "SciPy has no channels"
+    assert row["refusals"]["scipy"] == "SciPy has no sum over channels"
+    assert row["class"] == "tiny"
+    assert facts["classes"]["tiny"]["rows"] == facts["all"]["rows"] == 1
+    assert facts["seconds_per_row"] == 4.0
     assert set(row["seconds"]) == {"faltung", "faltung prepared"}
     assert "command" in facts
     assert "preemptions_per_second" in facts
@@ -52,13 +60,73 @@ def test_a_peer_that_disagrees_is_shown_and_left_out(faltung, monkeypatch: pytes
     result = faltung(*QUICK, "liar", columns=200)
     assert result.exit_code == 0, result.stderr
     assert "≠ tiny 3×3 3→8 at 16²: liar differs from Faltung by" in result.stdout
-    assert "geometric mean" not in result.stdout
+    assert "vs torch" not in result.stdout
+
+
+class Broken(Liar):
+    """A peer that raises."""
+
+    name = "broken"
+
+    def prepare(self, workload, arrays, threads) -> Prepared:
+        raise RuntimeError("no kernel")
+
+
+def test_a_peer_that_fails_is_told_with_its_message(faltung, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PEERS, "broken", Broken())
+    result = faltung(*QUICK, "broken", columns=200)
+    assert result.exit_code == 0, result.stderr
+    assert "! tiny 3×3 3→8 at 16²: broken was left out. RuntimeError: no kernel" in result.stdout
+
+
+def test_peers_that_cannot_take_part_or_are_not_installed_are_told(faltung, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faltung.bench.peers._is_installed", lambda peer: peer.package != "ncnn")
+    result = faltung(*QUICK, "scipy", columns=200)
+    assert "not in 1 of 1 rows: scipy. SciPy has no sum over channels (1)." in result.stdout
+    assert "not installed: ncnn. Run pip install ncnn to compare with them." in result.stdout
+
+
+def test_a_class_is_looked_up_in_the_full_suite(as_json) -> None:
+    facts = as_json("bench", "--class", "tiny", "--only", "lenet,5x5", "--rounds", "1", "--peers", "none")
+    assert facts["suite"] == "full"
+    assert [row["name"] for row in facts["workloads"]] == ["tiny 5×5 6→16 at 14²"]
+
+
+def test_a_failure_in_many_rows_is_told_once(faltung, tmp_path: Path) -> None:
+    rows = [a_workload(str(number), "fir", failures={"jax": "too many threads"}) for number in range(5)]
+    recorded = tmp_path / "run.json"
+    recorded.write_text(json.dumps(a_run(*rows)), encoding="utf-8")
+    told = [line for line in faltung("bench", "--recorded", recorded).stdout.splitlines() if line.startswith("!")]
+    assert told == ["! 5 rows: jax was left out. too many threads"]
+
+
+def test_help_names_every_class_and_peer(faltung) -> None:
+    words = faltung("bench", "--help", columns=200).stdout.replace(".", ",").replace(" ", ",").split(",")
+    assert {*CLASSES, *PEERS} <= set(words)
+
+
+def test_a_recorded_run_is_shown_and_drawn_again(faltung, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    recorded, figure = tmp_path / "run.json", tmp_path / "run.svg"
+    rows = [a_workload(name, key) for key in ("fir", "tiny") for name in (f"first {key}", f"second {key}", f"third {key}")]
+    rows[0]["disagreeing"], rows[0]["deviations"]["scipy"] = ["scipy"], None
+    recorded.write_text(json.dumps(a_run(*rows, preemptions_per_second=400.0)), encoding="utf-8")
+    result = faltung("bench", "--recorded", recorded, "--figure", figure, columns=200)
+    assert result.exit_code == 0, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["first", "fir", "1.00", "1.00", "4.00", "≠2.00", "4.00×", "2.00×", "80", "%"] in lines
+    assert ["long", "1-D,", "FIR", "3", "4.00×", "2.00×", "2.00×", "80", "%"] in lines
+    assert ["all", "6", "4.00×", "2.00×", "2.00×", "80", "%"] in lines
+    assert "scipy differs from Faltung by more than can be told" in result.stdout
+    assert "400 preemptions per second of work" in result.stdout
+    assert figure.read_text(encoding="utf-8").startswith("<?xml")
+    assert json.loads(faltung("bench", "--recorded", recorded, "--json").stdout) == json.loads(recorded.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_number_is_cut_off(faltung, columns: int) -> None:
     pytest.importorskip("torch")
-    result = faltung(*QUICK, "torch,torch-cl,scipy", columns=columns)
+    result = faltung(*QUICK, "torch,torch-best,scipy", columns=columns)
     assert result.exit_code == 0, result.stderr
     assert "…" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= columns
@@ -78,6 +146,11 @@ def test_the_number_of_threads_is_put_back(faltung) -> None:
         (("--suite", "quik"), "Did you mean 'quick'?"),
         (("--peers", "torhc"), "Did you mean 'torch'?"),
         (("--only", "nothing"), "no workload of suite 'quick' contains 'nothing'."),
+        (("--class", "depthwice"), "Did you mean 'depthwise'?"),
+        (("--suite", "foundation", "--class", "fir"), "suite 'foundation' has no layer of class fir."),
+        (("--seconds-per-row", "0"), "--seconds-per-row=0 is not above 0"),
+        (("--figure", "run.xls"), "no format of the figure"),
+        (("--recorded", "nowhere.json"), "nowhere.json: No such file"),
         (("--rounds", "0"), "--rounds=0 is not between 1 and 1000."),
         (("--threads", "0"), "--threads=0 is no number of threads."),
         (("--rounds", "many"), "Invalid value for '--rounds'"),
@@ -85,3 +158,10 @@ def test_the_number_of_threads_is_put_back(faltung) -> None:
 )
 def test_bad_input_is_one_block(refused, options: tuple[str, ...], told: str) -> None:
     assert told in refused("bench", *options)
+
+
+@pytest.mark.parametrize(("text", "told"), [("no json", "holds no JSON"), ("[1]", "is no run of the benchmark")])
+def test_a_file_that_holds_no_run_is_refused(refused, tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text, encoding="utf-8")
+    assert told in refused("bench", "--recorded", path)

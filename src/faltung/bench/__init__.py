@@ -1,5 +1,6 @@
 """Side-by-side timing: contenders in one process, in turn, on the same arrays.
 
-`timing` owns the clock discipline, `workloads` the layers, `peers` the other libraries, `machine` the
-limits that this machine sets, `report` what a run brings together. Nothing here is needed to convolve.
+`timing` owns the clock discipline, `workloads` what can be timed, `layers` the table of layers, `suites` which
+of them go together, `peers` the other libraries, `machine` the limits that this machine sets, `report` what is
+compared in a row, `summary` what a run comes down to, `figure` its picture. Nothing here is needed to convolve.
 """

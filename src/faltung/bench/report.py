@@ -1,7 +1,8 @@
 """A suite timed against peers: one row a workload, everything checked before it is timed.
 
 Owns what is compared with what. *call* is Faltung's functional call, which packs the weights every time;
-*prepared* has packed them once. ``vs torch`` sets the call against PyTorch's call; ``vs best`` sets
+*prepared* has packed them once and writes into an array that is there, as peers in their best configuration do
+where they can. ``vs torch`` sets the call against PyTorch's call; ``vs best`` sets
 Faltung's best against the fastest peer that got the right answer.
 """
 
@@ -9,23 +10,27 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.bench.machine import Limits, PeakProbe
-from faltung.bench.peers import Arrays, Peer, Prepared
+from faltung.bench.peers import Arrays, Peer
 from faltung.bench.timing import Timing, ratio, time_interleaved
 from faltung.bench.workloads import Workload
 from faltung.engine.plan import plan
 from faltung.functional import conv, conv_input_grad, conv_weight_grad
 
-__all__ = ["CALL", "PREPARED", "Row", "geometric_mean", "make_arrays", "time_workload"]
+__all__ = ["CALL", "PREPARED", "Row", "make_arrays", "time_workload"]
 
 CALL, PREPARED = "faltung", "faltung prepared"
+
+SHARE = 4
+"""A peer one call of which takes more than this part of a row's time is given up; ``torch``, the yardstick, may take all of it."""
 
 PEAK = "peak multiply-add rate"
 """What runs beside the contenders to tell the limit of the moment."""
@@ -47,7 +52,11 @@ class Row:
     tolerance : float
         What a deviation may be: the rounding of both sides.
     refusals : dict of str to str
-        Why the other peers are not there.
+        Why the other peers are not there: what they cannot do.
+    failures : dict of str to str
+        What a peer raised that should have been able to, or how long it took where it was given up.
+    configurations : dict of str to str
+        Of peers with several, which one was the fastest.
     peak_rates : tuple of float
         The multiply-add rate of each round, flop/s; empty where it was not measured beside the contenders.
     """
@@ -58,6 +67,8 @@ class Row:
     deviations: dict[str, float]
     tolerance: float
     refusals: dict[str, str]
+    failures: dict[str, str] = field(default_factory=dict)
+    configurations: dict[str, str] = field(default_factory=dict)
     peak_rates: tuple[float, ...] = ()
 
     @property
@@ -75,10 +86,18 @@ class Row:
         usable = "torch" in self.timings and "torch" not in self.disagreeing
         return ratio(self.timings[CALL], self.timings["torch"]) if usable else None
 
+    def against_each(self) -> dict[str, float]:
+        """Each peer that got the right answer over Faltung's fastest; above 1 Faltung is faster."""
+        return {name: ratio(self.best, self.timings[name]) for name in self.deviations if name not in self.disagreeing}
+
+    def best_peer(self) -> str | None:
+        """The peer that Faltung's ratio is lowest against."""
+        ratios = self.against_each()
+        return min(ratios, key=ratios.__getitem__, default=None)
+
     def against_best(self) -> float | None:
         """The fastest peer over Faltung's fastest; above 1 Faltung is faster."""
-        peers = [name for name in self.deviations if name not in self.disagreeing]
-        return min((ratio(self.best, self.timings[name]) for name in peers), default=None)
+        return min(self.against_each().values(), default=None)
 
     def fraction_of_limit(self, limits: Limits) -> float:
         """The least possible time over Faltung's fastest: the median over the rounds, each with its own peak rate."""
@@ -95,18 +114,23 @@ class Row:
         return {
             "name": work.name,
             "origin": work.origin,
+            "class": work.layer_class,
             "spec": str(work.spec),
             "input_shape": work.input_shape,
             "dtype": work.dtype,
             "direction": work.direction,
+            "weights": work.weights,
             "macs": work.macs,
             "bytes_moved": work.bytes_moved,
+            "intensity": work.intensity,
             "algorithm": self.algorithm,
             "seconds": {name: timing.seconds for name, timing in self.timings.items()},
             "spread": {name: timing.spread for name, timing in self.timings.items()},
             "runs": {name: timing.runs for name, timing in self.timings.items()},
             "against_torch": self.against_torch(),
+            "best_peer": self.best_peer(),
             "against_best": self.against_best(),
+            "against_each": self.against_each(),
             "limit_seconds": limits.seconds(work.dtype, macs=work.macs, bytes_moved=work.bytes_moved),
             "fraction_of_limit": self.fraction_of_limit(limits),
             "peak_rates": self.peak_rates,
@@ -114,6 +138,8 @@ class Row:
             "tolerance": self.tolerance,
             "disagreeing": self.disagreeing,
             "refusals": self.refusals,
+            "failures": self.failures,
+            "configurations": self.configurations,
         }
 
 
@@ -128,7 +154,13 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     is_forward = workload.direction == "forward"
     bias = uniform(spec.bias_shape) if spec.bias_shape is not None and is_forward else None
     grad = None if is_forward else uniform(workload.output_shape)
-    return Arrays(uniform(workload.input_shape), uniform(spec.weight_shape), bias, grad)
+    weight = uniform(spec.weight_shape)
+    if workload.weights == "separable":
+        channels, rows = spec.weight_shape[:2], [-1, *(1,) * (spec.ndim - 1)]
+        weight = np.ones((*channels, *(1,) * spec.ndim), workload.dtype)
+        for axis, extent in enumerate(spec.kernel_size):
+            weight = weight * uniform((extent,)).reshape(rows[: spec.ndim - axis])
+    return Arrays(uniform(workload.input_shape), weight, bias, grad)
 
 
 def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:
@@ -141,17 +173,20 @@ def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any
     return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
 
 
-def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, rounds: int) -> Row:
+def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, rounds: int, budget_seconds: float | None = None) -> Row:
     """Prepare, check against each other, and time in turn.
 
     Parameters
     ----------
     workload : Workload
     peers : sequence of Peer
-        Those that refuse the workload are left out, with their reason.
+        Those that refuse the workload, fail or take longer than the whole budget for one call are left out,
+        with the reason in the row.
     threads : int
         For the peers; Faltung's own number must have been set to the same.
     rounds : int
+        Of `time_interleaved`.
+    budget_seconds : float, optional
         Of `time_interleaved`.
     """
     arrays = make_arrays(workload)
@@ -161,21 +196,50 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     made = plan(workload.spec, workload.input_shape, workload.dtype, threads=threads)
     if workload.direction == "forward":
         prepared = made.prepare(arrays.weight, arrays.bias)
-        contenders[PREPARED] = lambda: prepared(arrays.x)
-    refusals = {peer.name: reason for peer in peers if (reason := peer.refusal(workload)) is not None}
+        out = np.empty_like(mine)
+        contenders[PREPARED] = lambda: prepared(arrays.x, out=out)
+    refusals, failures, deviations, configurations = {}, {}, {}, {}
     scale = _largest_sum(workload, arrays)
-    deviations = {}
     for peer in peers:
-        if peer.name in refusals:
+        reason = peer.refusal(workload)
+        if reason is not None:
+            refusals[peer.name] = reason
             continue
-        ready: Prepared = peer.prepare(workload, arrays, threads)
-        deviations[peer.name] = _deviation(ready.as_numpy(ready.call()), mine, scale)
+        try:
+            ready = peer.prepare(workload, arrays, threads)
+            seconds, result = _timed(ready.call)
+            deviation = _deviation(ready.as_numpy(result), mine, scale)
+        except Exception as error:  # noqa: BLE001  a foreign library raises what it likes; the row says what
+            failures[peer.name] = f"{type(error).__name__}: {error}".partition("\n")[0]
+            continue
+        most = math.inf if budget_seconds is None else budget_seconds / (1 if peer.name == "torch" else SHARE)
+        if seconds > most and (seconds := _timed(ready.call)[0]) > most:  # the first call may set things up
+            failures[peer.name] = f"one call takes {seconds:.2g} s, more than the {most:g} s that a row of {budget_seconds:g} s has for it"
+            continue
+        deviations[peer.name] = deviation
         contenders[peer.name] = ready.call
+        if ready.configuration:
+            configurations[peer.name] = ready.configuration
     probe = PeakProbe(workload.dtype, threads)
-    timings = time_interleaved({**contenders, PEAK: probe}, rounds=rounds, on_round=probe.end_round)
+    timings = time_interleaved({**contenders, PEAK: probe}, rounds=rounds, budget_seconds=budget_seconds, on_round=probe.end_round)
     del timings[PEAK]
-    algorithm = made.algorithm if workload.direction == "forward" else ""
-    return Row(workload, algorithm, timings, deviations, _tolerance(workload, made.error_bound), refusals, probe.rates)
+    return Row(
+        workload,
+        algorithm=made.algorithm if workload.direction == "forward" else "",
+        timings=timings,
+        deviations=deviations,
+        tolerance=_tolerance(workload, made.error_bound),
+        refusals=refusals,
+        failures=failures,
+        configurations=configurations,
+        peak_rates=probe.rates,
+    )
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
 
 
 def _largest_sum(workload: Workload, arrays: Arrays) -> float:
@@ -199,13 +263,3 @@ def _tolerance(workload: Workload, error_bound: float) -> float:
         terms = workload.input_shape[0] * math.prod(workload.output_shape[2:])
         error_bound = max(error_bound, terms * float(np.finfo(workload.dtype).eps))
     return 2 * error_bound + 16 * float(np.finfo(workload.dtype).eps)
-
-
-def geometric_mean(ratios: Sequence[float | None]) -> float | None:
-    """The geometric mean of what is there; None of nothing.
-
-    >>> geometric_mean([2.0, None, 0.5]), geometric_mean([])
-    (1.0, None)
-    """
-    known = [entry for entry in ratios if entry is not None]
-    return math.exp(sum(map(math.log, known)) / len(known)) if known else None

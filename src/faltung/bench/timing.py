@@ -19,6 +19,12 @@ __all__ = ["Timing", "ratio", "time_interleaved"]
 MEASURE_SECONDS = 0.005
 """Calls are repeated until this much time has passed, so that the clock's own cost does not count."""
 
+LONG = 20
+"""A call that takes so many times the warming is not warmed again after its first round: what is cold in it is lost in it."""
+
+FEWEST_ROUNDS = 3
+"""What a budget leaves of the rounds: a median of less says little."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -75,6 +81,7 @@ def time_interleaved(
     rounds: int = 15,
     pause_seconds: float = 0.015,
     warm_seconds: float = 0.010,
+    budget_seconds: float | None = None,
     on_round: Callable[[int], object] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], object] = time.sleep,
@@ -86,13 +93,15 @@ def time_interleaved(
     contenders : mapping of str to callable
         Each is called without arguments and does one unit of work.
     rounds : int
-        Entries in each `Timing.runs`.
+        Entries in each `Timing.runs`; fewer where the budget is spent.
     pause_seconds : float
         Idle time before each contender: PyTorch's workers spin for about 10 ms after a call, and would take
         a core from whoever comes next.
     warm_seconds : float
         Calls for this long, at least one, are not counted: after a pause the caches are cold and both
-        threads may sit on one core.
+        threads may sit on one core. From the second round on not for calls of 20 times as long.
+    budget_seconds : float, optional
+        No further round is begun after so long, but three are run.
     on_round : callable, optional
         Called with the number of rounds done, for a progress bar.
     clock, sleep : callable
@@ -120,12 +129,16 @@ def time_interleaved(
         raise ConvError(f"rounds={rounds} is below 1.", "Use 1 or more; 15 gives a steady median.")
     names = list(contenders)
     runs: dict[str, list[float]] = {name: [] for name in names}
+    started = clock()
     for done in range(rounds):
+        if budget_seconds is not None and done >= FEWEST_ROUNDS and clock() - started >= budget_seconds:
+            break
         first = done % len(names)
         for name in names[first:] + names[:first]:
             if pause_seconds > 0:
                 sleep(pause_seconds)
-            _calls_for(contenders[name], warm_seconds, clock)
+            if not runs[name] or runs[name][-1] < LONG * warm_seconds:
+                _calls_for(contenders[name], warm_seconds, clock)
             runs[name].append(_calls_for(contenders[name], MEASURE_SECONDS, clock))
         if on_round is not None:
             on_round(done + 1)
