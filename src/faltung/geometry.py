@@ -244,6 +244,16 @@ class Axis:
         most_taps = -(-self.kernel // step)
         return extent_of(most_taps, self.dilation * step // self.stride)
 
+    def outputs_inside(self, tap: int, small: int, large: int, before: int) -> range:
+        """The outputs, of `small`, for which `tap` meets one of `large` cells and not the padding.
+
+        >>> Axis(0, kernel=3, dilation=4).outputs_inside(2, 6, 6, 4)
+        range(0, 2)
+        """
+        offset = before - tap * self.dilation
+        first = max(-(-offset // self.stride), 0)
+        return range(first, max(first, min(-(-(large + offset) // self.stride), small)))
+
     # -- the adjoint, taken apart ----------------------------------------------------------------
 
     def reached_after(self, large: int, small: int, before: int) -> int:

@@ -250,8 +250,9 @@ def test_gif_joins_equal_frames() -> None:
 
 def read_film(path: Path) -> tuple[dict[str, Any], list[raster.Pixels]]:
     """What the file says of itself, and its pictures."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", ResourceWarning)  # the reader leaves its pipes open
+        patch.setenv("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # else it forks, which JAX warns of where it has been imported
         reader = pytest.importorskip("imageio_ffmpeg").read_frames(str(path))
         facts = next(reader)
         width, height = facts["size"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = ["Compiled", "PackedWeights", "compile_conv"]
+
+STEP_SECONDS = 5e-6
+"""What a problem costs beyond its arithmetic: the call, and threads that wait for one another."""
 
 LARGEST = {"float32": 2.0**40, "float64": 2.0**400}
 """Up to this magnitude of inputs and weights no algorithm overflows on its way, by any sum that fits into memory."""
@@ -89,11 +93,13 @@ class Compiled:
 
 @functools.lru_cache(maxsize=512)
 def compile_conv(
-    spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False, is_exact: bool = False
-) -> Compiled:
+    spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False, is_exact: bool = False,
+    skips_padding: bool = True,
+) -> Compiled:  # fmt: skip
     """Choose and build the kernels of `spec` (or of its input gradient, `backward`) for one input size.
 
-    Where `is_exact`, only kernels that sum directly are chosen.
+    Where `is_exact`, only kernels that sum directly are chosen. Where `skips_padding`, and an algorithm is not asked for, zeros of the
+    padding may be left out.
 
     Raises
     ------
@@ -103,14 +109,19 @@ def compile_conv(
         The algorithm asked for does not serve the largest problem. Smaller ones (the phases and strips of a
         transposed convolution) fall back to one that does.
     """
-    lowered = lower(spec, input_size, backward=backward)
+    ways = [lower(spec, input_size, backward=backward)]
+    if skips_padding and algorithm == "auto":
+        ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
+    serve = functools.partial(_serving, native=native, algorithm=algorithm, is_exact=is_exact)
+    estimates = [sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) for way in ways]
+    seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
     chosen, decisions = choose(problems[0], native, algorithm, is_exact=is_exact) if problems else choose_for_nothing(algorithm)
     strips = (lowered.main, *lowered.folded)
-    served = {step.problem: _serving(step.problem, native, algorithm, is_exact) for strip in strips for step in strip.steps}
+    served = {problem: serve(problem) for problem in problems}
     kernels = tuple(tuple(_kernel(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
-    seconds = sum(served[problem].cost_seconds or 0.0 for problem in problems)
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
+    label = f"taps+{label}" if lowered.skips_padding else label
     entries = [(problem, BY_NAME[decision.algorithm]) for problem, decision in served.items()]
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
@@ -156,10 +167,14 @@ class PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
         if not compiled.is_direct and not samples_within(weight[None], LARGEST[compiled.native]).all():
             compiled = compiled.direct
-        if compiled.lowered.leaves_cells_out and not types.is_exact and not is_finite(weight):
-            # The other kernels read such cells as zeros, and 0 * inf would be NaN.
-            size = compiled.lowered.out_size if compiled.backward else compiled.lowered.in_size
-            compiled = compile_conv(compiled.spec, size, compiled.native, "general", backward=compiled.backward)
+        lowered = compiled.lowered
+        if (lowered.leaves_cells_out or lowered.skips_padding) and not types.is_exact and not is_finite(weight):
+            # The other kernels read cells that take no part as zeros, and 0 * inf would be NaN; zeros that take part must make it so.
+            size = lowered.out_size if compiled.backward else lowered.in_size
+            only = "general" if lowered.leaves_cells_out else "auto"
+            compiled = compile_conv(
+                compiled.spec, size, compiled.native, only, backward=compiled.backward, is_exact=True, skips_padding=False
+            )
         arranged = compiled.arranged(weight)
         parts = (arranged.real, arranged.imag, -arranged.imag) if types.is_complex else (arranged,)
         packed = tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
@@ -232,7 +247,8 @@ def _run_steps(
     accumulate: bool, threads: int,
 ) -> None:  # fmt: skip
     for step, kernel, weight in zip(strip.steps, kernels, packed, strict=True):
-        kernel.run(x, weight, bias, y if step.is_everything else y[trailing(step.writes)], accumulate, threads)
+        target = y if step.is_everything else y[trailing(step.writes)]
+        kernel.run(x, weight, None if step.accumulates else bias, target, accumulate or step.accumulates, threads)
 
 
 def _folds(strip: Strip) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:

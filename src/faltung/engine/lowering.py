@@ -13,11 +13,11 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
-from faltung.geometry import Image, Phase, images
+from faltung.geometry import Axis, Image, Phase, images
 from faltung.spec import ConvSpec
 
 __all__ = ["Lowered", "Step", "Strip", "is_gather", "lower"]
@@ -28,11 +28,12 @@ MAX_NDIM = 61
 
 @dataclass(frozen=True)
 class Step:
-    """One problem, the taps of the kernel that it uses, and where in the strip it writes."""
+    """One problem, the taps of the kernel that it uses, and where in the strip it writes, or adds where it `accumulates`."""
 
     problem: Problem
     taps: tuple[slice, ...]
     writes: tuple[slice, ...]
+    accumulates: bool = False
 
     @functools.cached_property
     def is_everything(self) -> bool:
@@ -54,18 +55,22 @@ class Strip:
 
     @functools.cached_property
     def is_covered(self) -> bool:
-        """Whether the steps write every cell; the others receive nothing."""
-        return sum(math.prod(step.problem.out_size) for step in self.steps) == math.prod(self.size)
+        """Whether the steps write every cell; the others receive nothing, or what is added to them."""
+        return sum(math.prod(step.problem.out_size) for step in self.steps if not step.accumulates) == math.prod(self.size)
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A convolution in one direction for one input size, as problems for the kernels."""
+    """A convolution in one direction for one input size, as problems for the kernels.
+
+    Where it `skips_padding`, zeros of the padding take no part in some of them.
+    """
 
     in_size: tuple[int, ...]
     out_size: tuple[int, ...]
     main: Strip
     folded: tuple[Strip, ...]
+    skips_padding: bool = False
 
     @functools.cached_property
     def problems(self) -> tuple[Problem, ...]:
@@ -81,7 +86,8 @@ class Lowered:
     @property
     def terms(self) -> int:
         """At most so many products, each rounded once, are summed for one output."""
-        main = max((step.problem.terms for step in self.main.steps), default=0)
+        of_steps = [step.problem.terms for step in self.main.steps]
+        main = sum(of_steps) if self.skips_padding else max(of_steps, default=0)
         folded = sum(_strip_terms(strip) for strip in self.folded)
         return main + folded
 
@@ -100,8 +106,11 @@ def is_gather(spec: ConvSpec, *, backward: bool) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool) -> Lowered:
+def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skips_padding: bool = False) -> Lowered:
     """`spec` for an input of `input_size`, or its input gradient.
+
+    Where `skips_padding`, a kernel that lies in the padding for much of its time is taken apart into its taps, each of which is
+    computed only where it meets the input.
 
     Raises
     ------
@@ -125,9 +134,89 @@ def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool) -> Low
         mode = "absent" if backward and spec.padding_mode == "zeros" else spec.padding_mode
         problem = Problem(spec.groups, second, first, large, small, spec.kernel_size, spec.stride, spec.dilation, before, mode)
         everything = tuple(slice(None) for _ in small)
-        return Lowered(large, small, Strip(_identity(small), (Step(problem, everything, everything),)), ())
-    main, *folded = _strips(spec, small, large, before, first, second)
-    return Lowered(small, large, main, tuple(folded))
+        main = Strip(_identity(small), (Step(problem, everything, everything),))
+        whole = Lowered(large, small, main, ())
+    else:
+        main, *folded = _strips(spec, small, large, before, first, second)
+        whole = Lowered(small, large, main, tuple(folded))
+    taken_apart = _by_taps(main)
+    if not skips_padding or whole.folded or taken_apart == main:
+        return whole
+    return replace(whole, main=taken_apart, skips_padding=True)
+
+
+# With fewer channels a tap alone has too little to do, and with less padding there is too little to skip.
+MIN_CHANNELS = 32
+MOST_INSIDE = 0.75
+MOST_TAPS = 64
+
+
+def _by_taps(strip: Strip) -> Strip:
+    """The strip with those steps taken apart that spend their time on zeros."""
+    steps = tuple(itertools.chain.from_iterable(map(_taps_of, strip.steps)))
+    return Strip(strip.images, steps)
+
+
+def _taps_of(step: Step) -> tuple[Step, ...]:
+    """A step as one for each of its taps, those first that meet the input everywhere."""
+    problem = step.problem
+    taps, windows = math.prod(problem.kernel_size), math.prod(problem.out_size)
+    if (
+        problem.mode not in ("zeros", "absent")
+        or min(problem.in_channels, problem.out_channels) < MIN_CHANNELS
+        or not 1 < taps <= MOST_TAPS
+    ):
+        return (step,)
+    axes = [
+        Axis(index, kernel, stride, dilation)
+        for index, (kernel, stride, dilation) in enumerate(zip(problem.kernel_size, problem.stride, problem.dilation, strict=True))
+    ]
+    inside = [
+        [axis.outputs_inside(tap, small, large, before) for tap in range(axis.kernel)]
+        for axis, small, large, before in zip(axes, problem.out_size, problem.in_size, problem.before, strict=True)
+    ]
+    met = math.prod(sum(map(len, outputs)) for outputs in inside)
+    if met > MOST_INSIDE * taps * windows:
+        return (step,)
+    places = [place for place in itertools.product(*map(range, problem.kernel_size)) if all(map(len, _at(inside, place)))]
+    # A stable sort: those that meet the input everywhere write, the others add to what is there.
+    places.sort(key=lambda place: not _is_everywhere(_at(inside, place), problem))
+    writers = sum(_is_everywhere(_at(inside, place), problem) for place in places[:1])
+    return tuple(_tap_step(step, axes, place, _at(inside, place), accumulates=number >= writers) for number, place in enumerate(places))
+
+
+def _at(inside: list[list[range]], place: tuple[int, ...]) -> tuple[range, ...]:
+    return tuple(along[tap] for along, tap in zip(inside, place, strict=True))
+
+
+def _is_everywhere(outputs: tuple[range, ...], problem: Problem) -> bool:
+    return all(len(along) == windows for along, windows in zip(outputs, problem.out_size, strict=True))
+
+
+def _tap_step(step: Step, axes: list[Axis], place: tuple[int, ...], outputs: tuple[range, ...], *, accumulates: bool) -> Step:
+    """One tap, where it meets the input."""
+    problem = step.problem
+    ones = (1,) * len(axes)
+    before = tuple(
+        front - tap * axis.dilation - along.start * axis.stride
+        for front, tap, axis, along in zip(problem.before, place, axes, outputs, strict=True)
+    )
+    alone = replace(problem, out_size=tuple(map(len, outputs)), kernel_size=ones, dilation=ones, before=before)
+    taps = tuple(_one_of(taken, tap) for taken, tap in zip(step.taps, place, strict=True))
+    writes = tuple(_part(written, along) for written, along in zip(step.writes, outputs, strict=True))
+    return Step(alone, taps, writes, accumulates)
+
+
+def _one_of(taken: slice, number: int) -> slice:
+    """The slice of the one entry that comes as number `number` in the entries of `taken`."""
+    entry = (taken.start or 0) + number * (taken.step or 1)
+    return slice(entry, entry + 1)
+
+
+def _part(written: slice, along: range) -> slice:
+    """The entries of a rising slice whose numbers are `along`."""
+    start, step = written.start or 0, written.step or 1
+    return slice(start + along.start * step, start + (along.stop - 1) * step + 1, step)
 
 
 def _check_wrapping(spec: ConvSpec, large: tuple[int, ...], small: tuple[int, ...]) -> None:
