@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faltung as fl
-from faltung.engine.catalog import ALGORITHMS
+from faltung.engine.catalog import ALGORITHMS, BY_NAME
 from faltung.engine.native import available_isas
-from tests.support.check import check_error, check_same
-from tests.support.engine import examples, expected_forward, forced_isa, labelled, normals
+from tests.support.check import check_error, check_same, check_within
+from tests.support.engine import examples, expected_forward, forced_isa, labelled, magnitude, normals
 from tests.support.strategies import Problem, integers_of_shape, problems
 
 NAMES = [entry.name for entry in ALGORITHMS]
@@ -48,7 +48,10 @@ def test_every_algorithm_that_fits_can_be_asked_for(problem: Problem, dtype: str
             plan = fl.plan(spec, shape, dtype, algorithm=decision.algorithm)
             assert [entry.algorithm for entry in plan.why if entry.chosen] == [decision.algorithm]
             with labelled(decision.algorithm):
-                check_same(plan(x, weight, bias), expected)
+                if BY_NAME[decision.algorithm].is_direct:
+                    check_same(plan(x, weight, bias), expected)
+                else:
+                    check_within(plan(x, weight, bias), expected, plan.error_bound * magnitude(spec, x, weight, bias), dtype=expected.dtype)
         else:
             with pytest.raises(fl.ConvPlanError) as caught:
                 fl.plan(spec, shape, dtype, algorithm=decision.algorithm)
@@ -107,7 +110,8 @@ def test_what_is_chosen_where(isa: str) -> None:
 def test_refusals_give_the_numbers() -> None:
     plan = fl.plan("conv2d(8, 8, (1, 3), stride=(1, 2))", (1, 8, 9, 9))
     assert {decision.algorithm: decision.reason for decision in plan.why if not decision.fits} == {
-        "pointwise": "kernel 1×3 is not 1 along every axis"
+        "pointwise": "kernel 1×3 is not 1 along every axis",
+        "fft": "stride 1×2: a transform computes every position",
     }
     plan = fl.plan("conv2d(8, 8, 1, stride=(1, 2))", (1, 8, 9, 9))
     assert plan.why[0].reason == "stride 1×2 is not 1 along every axis"

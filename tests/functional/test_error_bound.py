@@ -14,18 +14,12 @@ import faltung as fl
 from faltung import reference
 from faltung.engine.catalog import ALGORITHMS
 from tests.support.check import check_within
-from tests.support.engine import examples, labelled, normal_arrays, normals
+from tests.support.engine import examples, labelled, magnitude, normal_arrays, normals
 from tests.support.strategies import Problem, problems
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 DTYPES = ["float16", BFLOAT16, "float32", "float64", "complex64", "complex128"]
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52, "complex64": 2.0**-23, "complex128": 2.0**-52}
-
-
-def magnitude(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> float:
-    """The largest sum over one output of ``|input| * |weight|``."""
-    wide = [None if array is None else np.abs(array.astype(complex if array.dtype.kind == "c" else float)) for array in (x, weight, bias)]
-    return float(reference.conv(spec, *wide).max())
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

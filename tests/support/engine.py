@@ -25,6 +25,7 @@ from tests.support.strategies import Problem
 
 __all__ = [
     "check_all_directions", "examples", "expected_forward", "expected_input_grad", "expected_weight_grad", "forced_isa", "labelled",
+    "magnitude",
     "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
 ]  # fmt: skip
 
@@ -49,6 +50,12 @@ def _in_result_dtype(result: np.ndarray, *arrays: np.ndarray | None) -> np.ndarr
 
 def expected_forward(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     return _in_result_dtype(reference.conv(spec, x, weight, bias), x, weight, bias)
+
+
+def magnitude(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> float:
+    """The largest sum over one output of ``|input| * |weight|``."""
+    wide = [None if array is None else np.abs(array.astype(complex if array.dtype.kind == "c" else float)) for array in (x, weight, bias)]
+    return float(reference.conv(spec, *wide).max())
 
 
 def expected_input_grad(spec: fl.ConvSpec, grad: np.ndarray, weight: np.ndarray, input_size: tuple[int, ...]) -> np.ndarray:

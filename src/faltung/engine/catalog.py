@@ -10,7 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from faltung.engine import fft_cost
+from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
@@ -35,21 +38,24 @@ class Algorithm:
         In one line.
     refusal : callable (Problem, native dtype) -> str or None
         Why it does not serve the problem, or None if it does.
-    cycles : callable (Problem, lanes) -> float
-        Estimated for one sample on one core.
+    cycles : callable (Problem, native dtype) -> float
+        Estimated for one sample on one core, packing included where it counts.
     make : callable (Problem, native dtype) -> Kernel
         Its kernel; by default the compiled one of its name.
     error_growth : callable (Problem, native dtype) -> float, or None
         Its error bound over that of direct summation. None: it sums directly, in one fixed order, and serves whatever values there
         are; others serve finite values of moderate size alone (`compiled` sees to that) and never under ``accuracy="exact"``.
+    keeps_bound : callable (kernel, x of one sample, packed weights) -> bool, or None
+        Whether the bound holds for these values; where it does not, they are summed directly.
     """
 
     name: str
     idea: str
     refusal: Callable[[Problem, str], str | None]
-    cycles: Callable[[Problem, int], float]
+    cycles: Callable[[Problem, str], float]
     make: Callable[[Problem, str], Kernel] | None = None
     error_growth: Callable[[Problem, str], float] | None = None
+    keeps_bound: Callable[[Any, Array, Any], bool] | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -64,8 +70,7 @@ class Algorithm:
 
     def seconds(self, problem: Problem, dtype: str) -> float:
         """Estimated time for one sample on one nominal core."""
-        lanes = _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
-        return self.cycles(problem, lanes) / NOMINAL_HERTZ
+        return self.cycles(problem, dtype) / NOMINAL_HERTZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +94,32 @@ def _packing_cycles(problem: Problem) -> float:
     return 1.15 * rows * (45 + 1.5 * problem.in_size[-1])
 
 
-def _direct_cycles(problem: Problem, lanes: int) -> float:
+def _lanes(dtype: str) -> int:
+    """Elements of a vector."""
+    return _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
+
+
+def _direct_cycles(problem: Problem, dtype: str) -> float:
+    lanes = _lanes(dtype)
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
     return sums * (problem.terms / 0.92 + 17) + _packing_cycles(problem)
 
 
-def _filter_cycles(problem: Problem, lanes: int) -> float:
+def _filter_cycles(problem: Problem, dtype: str) -> float:
+    lanes = _lanes(dtype)
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
     return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _packing_cycles(problem)
 
 
-def _pointwise_cycles(problem: Problem, lanes: int) -> float:
+def _pointwise_cycles(problem: Problem, dtype: str) -> float:
     positions = math.prod(problem.out_size)
-    sums = problem.groups * problem.out_channels * math.ceil(positions / lanes)
+    sums = problem.groups * problem.out_channels * math.ceil(positions / _lanes(dtype))
     return sums * (problem.terms / 0.88 + 8) + 1.5 * problem.groups * problem.in_channels * positions
 
 
-def _general_cycles(problem: Problem, _lanes: int) -> float:
+def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
 
 
@@ -128,6 +140,21 @@ def _panel_refusal(algorithm: str, problem: Problem, dtype: str) -> str | None:
     return None
 
 
+# SciPy is loaded by the first convolution that is computed so, not by every plan.
+
+
+def _fft_kernel(problem: Problem, dtype: str) -> Kernel:
+    from faltung.engine.fft import FFTCorrelation
+
+    return FFTCorrelation(problem, dtype)
+
+
+def _fft_keeps_bound(kernel: Any, x: Array, packed: Any) -> bool:
+    from faltung.engine.fft_guard import keeps_bound
+
+    return keeps_bound(kernel, x, packed)
+
+
 ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm("pointwise", "a matrix product of channels, positions in the vector lanes", _pointwise_refusal, _pointwise_cycles),
     Algorithm(
@@ -141,6 +168,15 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(_panel_refusal, "filter"),
         _filter_cycles,
+    ),
+    Algorithm(
+        "fft",
+        "products of spectra, block by block",
+        fft_cost.refusal,
+        fft_cost.cycles,
+        _fft_kernel,
+        fft_cost.error_growth,
+        _fft_keeps_bound,
     ),
     Algorithm("general", "one product at a time, positions mapped one by one", lambda _problem, _dtype: None, _general_cycles),
 )

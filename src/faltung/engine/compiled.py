@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,8 @@ class Compiled:
         The error bound over that of direct summation.
     is_direct : bool
         Whether every kernel sums directly; else they serve values up to `LARGEST` alone.
+    guards : tuple of tuple of callable or None
+        As `kernels`: what else a kernel asks of the values, `Algorithm.keeps_bound`.
     """
 
     spec: ConvSpec
@@ -60,6 +62,7 @@ class Compiled:
     kernels: tuple[tuple[Kernel, ...], ...]
     error_growth: float
     is_direct: bool
+    guards: tuple[tuple[Callable[[Any, Array, Any], bool] | None, ...], ...]
 
     @functools.cached_property
     def strips(self) -> tuple[Strip, ...]:
@@ -125,7 +128,8 @@ def compile_conv(
     entries = [(problem, BY_NAME[decision.algorithm]) for problem, decision in served.items()]
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
-    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct)
+    guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
+    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:
@@ -207,16 +211,29 @@ class PackedWeights:
 
         Notes
         -----
-        Samples with values past `LARGEST` are summed directly, each for itself: a result depends on its own sample alone.
+        Samples whose values some kernel does not serve are summed directly, each for itself: a result depends on its own sample alone.
         """
         if not self.compiled.is_direct:
-            fits = samples_within(x, LARGEST[self.compiled.native])
+            fits = self._fitting_samples(x)
             if not fits.all():
                 for sample, within in enumerate(fits):
                     one = slice(sample, sample + 1)
                     (self._run_parts if within else self._direct.run)(x[one], bias, y[one], threads)
                 return
         self._run_parts(x, bias, y, threads)
+
+    def _fitting_samples(self, x: Array) -> Array:
+        """For each sample whether the kernels serve its values."""
+        fits = samples_within(x, LARGEST[self.compiled.native])
+        reals = (x.real, x.imag) if self.types.is_complex else (x,)
+        for strip, kernels in enumerate(self.compiled.kernels):
+            for step, (kernel, keeps_bound) in enumerate(zip(kernels, self.compiled.guards[strip], strict=True)):
+                if keeps_bound is None:
+                    continue
+                packed = [part[strip][step] for part in self.parts[: len(reals)]]
+                for sample in np.flatnonzero(fits):
+                    fits[sample] = all(keeps_bound(kernel, values[sample], weights) for values in reals for weights in packed)
+        return fits
 
     def _run_parts(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
         if y.dtype.kind == "c":
