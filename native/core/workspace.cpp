@@ -4,17 +4,41 @@
 #include <new>
 #include <utility>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace faltung {
+
+namespace {
+
+// Memory of this size comes fresh from the system each time: in small pages, each of them a fault, touching
+// it for the first time takes longer than packing weights into it.
+constexpr Index huge_page_bytes = Index(2) << 20, least_huge_bytes = Index(4) << 20;
+
+Index alignment_of(Index bytes) {
+    return bytes >= least_huge_bytes ? huge_page_bytes : workspace_alignment;
+}
+
+void ask_for_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] Index bytes) {
+#ifdef __linux__
+    // A wish: where it is not granted, pages are small.
+    if (bytes >= least_huge_bytes) madvise(data, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace
 
 AlignedBuffer::AlignedBuffer(Index bytes) {
     if (bytes >= saturated) throw std::bad_alloc();
     bytes_ = round_up(max_index(bytes, 1), workspace_alignment);
     data_ = static_cast<char*>(
-        ::operator new(static_cast<std::size_t>(bytes_), std::align_val_t(workspace_alignment)));
+        ::operator new(static_cast<std::size_t>(bytes_), std::align_val_t(alignment_of(bytes_))));
+    ask_for_huge_pages(data_, bytes_);
 }
 
 AlignedBuffer::~AlignedBuffer() {
-    if (data_) ::operator delete(data_, std::align_val_t(workspace_alignment));
+    if (data_) ::operator delete(data_, std::align_val_t(alignment_of(bytes_)));
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept

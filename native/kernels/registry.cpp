@@ -3,17 +3,21 @@
 #include <stdexcept>
 
 #include "core/isa_switch.h"
+#include "kernels/depthwise/depthwise.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/winograd/winograd.h"
 
 namespace faltung {
 
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> pointwise_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
 
@@ -82,6 +86,20 @@ struct PointwiseKernel {
     }
 };
 
+struct DepthwiseRows {
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_depthwise(problem))
+            throw std::invalid_argument(std::string("algorithm 'depthwise' does not serve this problem: ") +
+                                        reason);
+    }
+
+    template <class T>
+    static DepthwiseKernel<T> get(Isa isa, Index) {
+        FALTUNG_RETURN_FOR_ISA(isa, depthwise_kernel<T>())
+        return {};
+    }
+};
+
 struct GradientDirectKernel : AnyProblem {
     template <class T>
     static GradientKernel<T> get(Isa isa, Index out_channels) {
@@ -95,6 +113,32 @@ struct GradientFilterKernel : AnyProblem {
     static GradientKernel<T> get(Isa isa, Index out_channels) {
         FALTUNG_RETURN_FOR_ISA(isa, gradient_filter_kernel<T>(out_channels))
         return {};
+    }
+};
+
+struct WinogradFamily {
+    template <class T>
+    static WinogradKernel<T> kernel(Isa isa, WinogradForm form) {
+        FALTUNG_RETURN_FOR_ISA(isa, winograd_kernel<T>(form))
+        return {};
+    }
+
+    template <class T>
+    static std::unique_ptr<WinogradCorrelation<T>> make_for(const Problem& problem, Isa isa) {
+        const WinogradForm form = winograd_form(Layout(problem));
+        return std::make_unique<WinogradCorrelation<T>>(problem, form, kernel<T>(isa, form));
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_winograd(problem, type))
+            throw std::invalid_argument(std::string("algorithm 'winograd' does not serve this problem: ") +
+                                        reason);
+        if (type == Type::float32) return make_for<float>(problem, isa);
+        return make_for<double>(problem, isa);
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();  // tables are built in each call
     }
 };
 
@@ -130,6 +174,8 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, PanelCorrelation, DirectKernel>>("direct"),
     correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseKernel>>("pointwise"),
     correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
+    correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
+    correlation<WinogradFamily>("winograd"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
 

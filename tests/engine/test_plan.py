@@ -101,8 +101,10 @@ ORDINARY = [
 def test_what_is_chosen_where(isa: str) -> None:
     """Sanity of the estimates: channels fill no lanes in a depthwise layer, and no ordinary layer goes the slow way."""
     with forced_isa(isa):
-        assert fl.plan("conv2d(64, 64, 3, padding=1, groups=64)", (1, 64, 56, 56)).algorithm == "filter"
-        assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 3, 3)).algorithm == "direct"
+        assert fl.plan("conv2d(64, 64, 3, padding=1, groups=64)", (1, 64, 56, 56)).algorithm == "depthwise"
+        assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 56, 56)).algorithm == "winograd"
+        assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 56, 56), accuracy="exact").algorithm in ("direct", "filter")
+        assert fl.plan("conv2d(64, 64, 3, padding=1)", (1, 64, 3, 3), accuracy="exact").algorithm == "direct"
         for text, shape in ORDINARY:
             assert "general" not in fl.plan(text, shape).algorithm
 
@@ -111,6 +113,9 @@ def test_refusals_give_the_numbers() -> None:
     plan = fl.plan("conv2d(8, 8, (1, 3), stride=(1, 2))", (1, 8, 9, 9))
     assert {decision.algorithm: decision.reason for decision in plan.why if not decision.fits} == {
         "pointwise": "kernel 1×3 is not 1 along every axis",
+        "winograd": "it needs 3 taps with stride 1 and dilation 1 along the last axis or the one before it; here kernel 1×3, stride 1×2,"
+        " dilation 1×1",
+        "depthwise": "it has 8 input channels a group, this takes one",
         "fft": "stride 1×2: a transform computes every position",
     }
     plan = fl.plan("conv2d(8, 8, 1, stride=(1, 2))", (1, 8, 9, 9))
@@ -125,7 +130,8 @@ def test_a_panel_too_large_for_memory_goes_the_general_way() -> None:
     assert plan.workspace_bytes < 2**26
     far = fl.plan(fl.ConvSpec(1, 1, 2**24, padding="full", ndim=1), (1, 1, 5))
     assert [decision.algorithm for decision in far.why if decision.chosen] == ["general"]
-    assert "bytes a thread" in far.why[1].reason
+    reasons = {decision.algorithm: decision.reason for decision in far.why}
+    assert "bytes a thread" in reasons["direct"]
 
 
 def test_an_output_that_receives_nothing() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from faltung.engine import fft_cost
+from faltung.engine import depthwise, fft_cost, winograd
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
@@ -39,7 +39,9 @@ class Algorithm:
     refusal : callable (Problem, native dtype) -> str or None
         Why it does not serve the problem, or None if it does.
     cycles : callable (Problem, native dtype) -> float
-        Estimated for one sample on one core, packing included where it counts.
+        Estimated for one sample on one core, weights packed before.
+    packing_cycles : callable (Problem, native dtype) -> float
+        Estimated for packing them, on one core.
     make : callable (Problem, native dtype) -> Kernel
         Its kernel; by default the compiled one of its name.
     error_growth : callable (Problem, native dtype) -> float, or None
@@ -53,6 +55,7 @@ class Algorithm:
     idea: str
     refusal: Callable[[Problem, str], str | None]
     cycles: Callable[[Problem, str], float]
+    packing_cycles: Callable[[Problem, str], float]
     make: Callable[[Problem, str], Kernel] | None = None
     error_growth: Callable[[Problem, str], float] | None = None
     keeps_bound: Callable[[Any, Array, Any], bool] | None = None
@@ -68,9 +71,10 @@ class Algorithm:
             return self.make(problem, dtype)
         return Correlation(self.name, dtype, chosen_isa(), *problem.arguments)
 
-    def seconds(self, problem: Problem, dtype: str) -> float:
-        """Estimated time for one sample on one nominal core."""
-        return self.cycles(problem, dtype) / NOMINAL_HERTZ
+    def seconds(self, problem: Problem, dtype: str, *, is_prepared: bool) -> float:
+        """Estimated time for one sample on one nominal core; unless `is_prepared`, packing included."""
+        cycles = self.cycles(problem, dtype)
+        return (cycles if is_prepared else cycles + self.packing_cycles(problem, dtype)) / NOMINAL_HERTZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,11 @@ def _pointwise_cycles(problem: Problem, dtype: str) -> float:
     return sums * (problem.terms / 0.88 + 8) + 1.5 * problem.groups * problem.in_channels * positions
 
 
+def _copying_cycles(problem: Problem, _dtype: str) -> float:
+    """Weights packed as they are."""
+    return 2.5 * problem.groups * problem.out_channels * problem.terms
+
+
 def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
 
@@ -156,37 +165,67 @@ def _fft_keeps_bound(kernel: Any, x: Array, packed: Any) -> bool:
 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    Algorithm("pointwise", "a matrix product of channels, positions in the vector lanes", _pointwise_refusal, _pointwise_cycles),
+    Algorithm(
+        "pointwise",
+        "a matrix product of channels, positions in the vector lanes",
+        _pointwise_refusal,
+        _pointwise_cycles,
+        _copying_cycles,
+    ),
+    Algorithm(
+        "winograd",
+        "fewer products for three taps, on transformed tiles",
+        winograd.refusal,
+        lambda problem, dtype: winograd.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: winograd.packing_cycles(problem, _lanes(dtype)),
+        error_growth=winograd.error_growth,
+    ),
+    Algorithm(
+        "depthwise",
+        "one input channel a group, read where it lies, positions of a row in the vector lanes",
+        depthwise.refusal,
+        lambda problem, dtype: depthwise.cycles(problem, _lanes(dtype)),
+        _copying_cycles,
+    ),
     Algorithm(
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
         partial(_panel_refusal, "direct"),
         _direct_cycles,
+        _copying_cycles,
     ),
     Algorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(_panel_refusal, "filter"),
         _filter_cycles,
+        _copying_cycles,
     ),
     Algorithm(
         "fft",
         "products of spectra, block by block",
         fft_cost.refusal,
         fft_cost.cycles,
+        fft_cost.packing_cycles,
         _fft_kernel,
         fft_cost.error_growth,
         _fft_keeps_bound,
     ),
-    Algorithm("general", "one product at a time, positions mapped one by one", lambda _problem, _dtype: None, _general_cycles),
+    Algorithm(
+        "general", "one product at a time, positions mapped one by one", lambda _problem, _dtype: None, _general_cycles, _copying_cycles
+    ),
 )
 
 CHOICES = ("auto", *(entry.name for entry in ALGORITHMS))
 BY_NAME = {entry.name: entry for entry in ALGORITHMS}
 
 
-def choose(problem: Problem, dtype: str, algorithm: str = "auto", *, is_exact: bool = False) -> tuple[str, tuple[Decision, ...]]:
-    """The algorithm for `problem`, and the decision on each; where `is_exact`, of those that sum directly.
+def choose(
+    problem: Problem, dtype: str, algorithm: str = "auto", *, is_exact: bool = False, is_prepared: bool = True
+) -> tuple[str, tuple[Decision, ...]]:
+    """The algorithm for `problem`, and the decision on each.
+
+    Where `is_exact`, of those that sum directly; unless `is_prepared`, packing the weights counts.
 
     Raises
     ------
@@ -198,7 +237,7 @@ def choose(problem: Problem, dtype: str, algorithm: str = "auto", *, is_exact: b
         entry.name: "accuracy='exact' asks for direct summation" if is_exact and not entry.is_direct else entry.refusal(problem, dtype)
         for entry in ALGORITHMS
     }
-    costs = {entry.name: entry.seconds(problem, dtype) for entry in ALGORITHMS if refusals[entry.name] is None}
+    costs = {entry.name: entry.seconds(problem, dtype, is_prepared=is_prepared) for entry in ALGORITHMS if refusals[entry.name] is None}
     if algorithm != "auto":
         if refusals[algorithm] is not None:
             raise ConvPlanError(

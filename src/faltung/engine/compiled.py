@@ -97,12 +97,12 @@ class Compiled:
 @functools.lru_cache(maxsize=512)
 def compile_conv(
     spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False, is_exact: bool = False,
-    skips_padding: bool = True,
+    skips_padding: bool = True, is_prepared: bool = True,
 ) -> Compiled:  # fmt: skip
     """Choose and build the kernels of `spec` (or of its input gradient, `backward`) for one input size.
 
-    Where `is_exact`, only kernels that sum directly are chosen. Where `skips_padding`, and an algorithm is not asked for, zeros of the
-    padding may be left out.
+    Where `is_exact`, only kernels that sum directly are chosen. Unless `is_prepared`, packing the weights counts among the costs. Where
+    `skips_padding`, and an algorithm is not asked for, zeros of the padding may be left out.
 
     Raises
     ------
@@ -115,11 +115,13 @@ def compile_conv(
     ways = [lower(spec, input_size, backward=backward)]
     if skips_padding and algorithm == "auto":
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
-    serve = functools.partial(_serving, native=native, algorithm=algorithm, is_exact=is_exact)
+    serve = functools.partial(_serving, native=native, algorithm=algorithm, is_exact=is_exact, is_prepared=is_prepared)
     estimates = [sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) for way in ways]
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
-    chosen, decisions = choose(problems[0], native, algorithm, is_exact=is_exact) if problems else choose_for_nothing(algorithm)
+    chosen, decisions = (
+        choose(problems[0], native, algorithm, is_exact=is_exact, is_prepared=is_prepared) if problems else choose_for_nothing(algorithm)
+    )
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}
     kernels = tuple(tuple(_kernel(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
@@ -145,12 +147,12 @@ def _too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
     return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
-def _serving(problem: Problem, native: str, algorithm: str, is_exact: bool) -> Decision:
+def _serving(problem: Problem, native: str, algorithm: str, is_exact: bool, is_prepared: bool) -> Decision:
     """The decision for `algorithm` where it serves the problem, else for the best that does."""
     try:
-        _, decisions = choose(problem, native, algorithm, is_exact=is_exact)
+        _, decisions = choose(problem, native, algorithm, is_exact=is_exact, is_prepared=is_prepared)
     except ConvPlanError:
-        _, decisions = choose(problem, native, is_exact=is_exact)
+        _, decisions = choose(problem, native, is_exact=is_exact, is_prepared=is_prepared)
     return next(decision for decision in decisions if decision.chosen)
 
 

@@ -12,7 +12,7 @@ from faltung.engine.fft_layout import best_layout, memory_limit
 from faltung.engine.problem import Problem
 from faltung.geometry import extent_of
 
-__all__ = ["cycles", "error_growth", "meets_every_tap", "refusal", "wrapped_ratio"]
+__all__ = ["cycles", "error_growth", "meets_every_tap", "packing_cycles", "refusal", "wrapped_ratio"]
 
 MAX_NDIM = 6
 MAX_IMAGES = 4096
@@ -53,16 +53,16 @@ def _sides(problem: Problem, axis: int) -> tuple[int, int]:
     return problem.before[axis], problem.out_size[axis] + reach - problem.before[axis] - problem.in_size[axis]
 
 
-def cycles(problem: Problem, dtype: str = "float32", packings: float = 1.0) -> float:
-    """Estimated for one sample on one core, on any: SciPy's transforms use vectors of 16 bytes everywhere.
-
-    Parameters
-    ----------
-    packings : float
-        Transforms of the weights to count with each sample: 1 for a single call, 0 for prepared weights.
-    """
+def cycles(problem: Problem, dtype: str = "float32") -> float:
+    """Estimated for one sample on one core, on any: SciPy's transforms use vectors of 16 bytes everywhere. Weights packed before."""
     layout = best_layout(problem, dtype)
-    return math.inf if layout is None else layout.running_cycles() + packings * layout.packing_cycles()
+    return math.inf if layout is None else layout.running_cycles()
+
+
+def packing_cycles(problem: Problem, dtype: str = "float32") -> float:
+    """Estimated for transforming the weights, on one core."""
+    layout = best_layout(problem, dtype)
+    return math.inf if layout is None else layout.packing_cycles()
 
 
 def _rounding(problem: Problem, dtype: str) -> float:

@@ -30,7 +30,7 @@ def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int
     types = element_types_of(grad=grad, weight=weight)
     check_weight(spec, weight)
     _check_grad(spec, grad, grad.shape[: max(grad.ndim - spec.ndim - 1, 0)][:1], input_size)
-    compiled = compile_conv(spec, input_size, types.native, backward=True, is_exact=accuracy == "exact")
+    compiled = compile_conv(spec, input_size, types.native, backward=True, is_exact=accuracy == "exact", is_prepared=False)
     native = types.to_native(weight)
     packed = compiled.pack(native.conj() if types.is_complex else native, types)
     return run_packed(packed, grad, None, types, None, get_num_threads())

@@ -64,7 +64,7 @@ class Plan:
     >>> import faltung as fl
     >>> layer = fl.plan(fl.ConvSpec(64, 64, 3, padding=1, groups=64, bias=False, ndim=2), (1, 64, 56, 56))
     >>> layer.algorithm, layer.cost.macs
-    ('filter', 1806336)
+    ('depthwise', 1806336)
     >>> [decision.reason for decision in layer.why if not decision.fits]
     ['kernel 3×3 is not 1 along every axis']
     """

@@ -52,7 +52,7 @@ def _checked(
     check_weight(spec, weight)
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)
-    return types, compile_conv(spec, size, types.native, is_exact=is_exact)
+    return types, compile_conv(spec, size, types.native, is_exact=is_exact, is_prepared=False)
 
 
 def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: ElementTypes, out: Array | None, threads: int) -> Array:

@@ -1,0 +1,100 @@
+// The contract between the driver of depthwise correlations and the kernels that fill the scratch rows and
+// compute register tiles from them.
+#pragma once
+
+#include "core/index.h"
+
+namespace faltung {
+
+// Some columns of taps by `taps` rows of taps whose cells lie `DepthwiseChannels::pitch` apart, as the output
+// rows of a tile do: so a vector of cells, loaded once, serves up to `taps` of them.
+struct DepthwiseSegment {
+    static constexpr int most_taps = 5;
+    std::int32_t taps;
+    std::int32_t far, slot;  // of the first row of taps
+    std::int32_t weight;     // in a channel's packed weights: [column][row]
+    std::int32_t place;      // in `DepthwiseChannels::places`, of the first column
+    std::int32_t columns;
+    Index first_tap, tap_step;  // of the weights: tap of the first column, distance of the rows
+};
+
+template <class T>
+struct DepthwiseTile;
+
+// The one or two channels that a tile is computed for, and all that their tiles share.
+template <class T>
+struct DepthwiseChannels {
+    const T* cells[2];  // of the tile at the block's origin
+    const T* weight[2];
+    const T* bias[2];  // of the channel, or null (both)
+    T* y[2];
+
+    const DepthwiseSegment* segments;  // in descending order of taps
+    Index segment_count;
+    const Index* segment_cells;  // of each segment, where its first row of cells lies
+    const std::int32_t* places;  // of each column of taps: where its cell for output column 0 lies
+    Index pitch;                 // from the cells of one row of a tile to those of the next
+    Index y_row_stride, y_column_stride;
+    bool resumes;
+    bool fetches_ahead;   // the cells of the tiles to the right
+    bool by_two_columns;  // taps are added two columns at a time, each with all its rows
+    bool alternates;      // cells for consecutive outputs lie two apart; needs by_two_columns and lanes_used
+};
+
+// A register tile: up to `most_rows` rows of outputs, a vector wide. Each output starts from its bias and/or
+// what y holds and adds weight * cell over the segments, their columns (or, by_two_columns, two at a time),
+// then their rows, in one chain. A tile may be shared by two channels, each with half of the lanes.
+template <class T>
+struct DepthwiseTile {
+    using Compute = void (*)(const DepthwiseChannels<T>&, const DepthwiseTile&);
+
+    Compute compute;                 // for one channel
+    Compute compute_pair;            // for two, or null: one after the other
+    Index cells, y;                  // element offsets from the block's origin
+    const std::uint32_t* rows_used;  // of each segment: bit i, whether the cells i * pitch on take part
+    // Of each column of taps the cells to read, others are zeros; null: all.
+    const std::uint32_t* lanes_used;
+    Index first_column, last_column;  // of taps
+    Index rows;
+    Index columns, columns_of_last_row;  // of each channel
+};
+
+constexpr Index depthwise_absent = -(Index(1) << 62);
+
+// Stored columns of one phase: `length` from the element `start` of the row on.
+struct DepthwiseRun {
+    Index start, length;
+    Index begin, end;     // those inside the input
+    Index source;         // element offset of the first inside
+    const Index* border;  // element offsets of those before `begin`, then of those from `end` on; or
+                          // depthwise_absent
+};
+
+// Rows of input copied into scratch rows.
+template <class T>
+struct DepthwiseCopy {
+    const T* x;
+    const Index* row;  // element offset of each, or depthwise_absent
+    Index rows;
+    const DepthwiseRun* runs;
+    Index run_count;
+    Index step;        // elements between consecutive cells of a run
+    bool wraps;        // cells outside repeat cells inside; else they are zeros
+    bool keeps_zeros;  // absent rows are filled with zeros; else nobody reads them
+    T* cells;
+    Index row_pitch;
+};
+
+template <class T>
+struct DepthwiseKernel {
+    Index lanes = 1, most_rows = 1;
+    bool pairs = false;  // whether there are tiles of two channels
+    bool masks = false;  // whether tiles heed `lanes_used`
+    void (*copy)(const DepthwiseCopy<T>&) = nullptr;
+    // The lowest tile of at least `rows` rows for segments of at most `most_taps` taps, all of them of that
+    // size or not.
+    typename DepthwiseTile<T>::Compute (*tile)(Index rows, int most_taps, bool is_uniform,
+                                               bool is_pair) = nullptr;
+};
+
+}  // namespace faltung

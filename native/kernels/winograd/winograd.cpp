@@ -1,0 +1,227 @@
+#include "kernels/winograd/winograd.h"
+
+#include <stdexcept>
+
+#include "core/threads.h"
+
+namespace faltung {
+
+namespace {
+
+// The transformed input of a block of tiles is to stay in L2 while all output channels pass over it.
+constexpr Index v_budget_bytes = 384 << 10;
+constexpr Index m_budget_bytes = 160 << 10;
+
+// More transformed weights than L3 keeps come from memory once for each block of tiles: then few blocks,
+// whose input comes from L3.
+constexpr Index many_weight_bytes = Index(8) << 20;
+constexpr Index v_budget_with_many_weights = Index(4) << 20;
+
+// Each transformed weight that is fetched serves so many products: fewer leave memory in the lead, and beyond
+// the upper end there is nothing to gain.
+constexpr Index fewest_tiles = 16, most_tiles = 56;
+constexpr Index few_tiles = 12;  // of a whole sample
+
+constexpr Index workspace_floor_bytes = Index(64) << 20;
+constexpr Index parallel_pack_bytes = 128 << 10;
+
+// Numbers of the weights that are transformed together: 9 taps of as many channels as two vectors hold.
+constexpr Index tap_numbers = 9 * 64;
+
+bool is_plain(const Axis& axis) {
+    return axis.stride == 1 && axis.dilation == 1;
+}
+
+bool is_transformed(const Axis& axis) {
+    return axis.kernel == 3 && is_plain(axis);
+}
+
+}  // namespace
+
+const char* why_not_winograd(const Problem& problem, Type type) {
+    if (type == Type::uint64) return "it rounds, and integers are to be exact";
+    const Layout layout(problem);
+    const Axis &rows = layout.rows(), &columns = layout.columns();
+    if (!is_transformed(columns) && !(columns.kernel == 1 && columns.stride == 1 && is_transformed(rows)))
+        return "it needs 3 taps with stride 1 and dilation 1 along the last axis, or along the one before it";
+    if (problem.in_channels < 1 || outputs(problem.axes) < 1) return "there is nothing to multiply";
+    return nullptr;
+}
+
+WinogradForm winograd_form(const Layout& layout) {
+    const Axis &rows = layout.rows(), &columns = layout.columns();
+    if (!is_transformed(columns)) return {4, 1};
+    if (!is_transformed(rows)) return {1, 4};
+    const auto tiles = [&](Index m) {
+        return saturating_multiply(ceil_divide(rows.out, m), ceil_divide(columns.out, m));
+    };
+    // Transformed weights, 36 or 16 numbers for 9, that few tiles share take longer to fetch than to
+    // multiply.
+    if (tiles(4) < few_tiles) return {2, 2};
+    return saturating_multiply(4, tiles(2)) <= saturating_multiply(9, tiles(4)) ? WinogradForm{2, 2}
+                                                                                : WinogradForm{4, 4};
+}
+
+template <class T>
+WinogradCorrelation<T>::WinogradCorrelation(const Problem& problem, WinogradForm form,
+                                            const WinogradKernel<T>& kernel)
+    : problem_(problem), layout_(problem), form_(form), kernel_(kernel) {
+    for (std::size_t a = 0; a < layout_.far_axes(); ++a)
+        far_taps_ = saturating_multiply(far_taps_, layout_.axes[a].kernel);
+    far_taps_ = saturating_multiply(far_taps_, row_taps());
+    terms_ = saturating_multiply(far_taps_, problem.in_channels);
+    const Index block =
+        saturating_multiply(terms_ + 1, form.points() * kernel.channel_block * Index(sizeof(T)));
+    if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
+        throw std::invalid_argument("the packed weights would be unreasonably large");
+    choose_block();
+}
+
+template <class T>
+void WinogradCorrelation<T>::choose_block() {
+    const Index tile_bytes = saturating_multiply(terms_, form_.points() * Index(sizeof(T)));
+    const bool has_many_weights = channel_blocks() * packed_block() * Index(sizeof(T)) > many_weight_bytes;
+    const Index budget = has_many_weights ? v_budget_with_many_weights : v_budget_bytes;
+    const Index wanted = max_index(fewest_tiles, min_index(most_tiles, budget / max_index(tile_bytes, 1)));
+    // Blocks of about the same size.
+    const auto even = [](Index all, Index most) { return ceil_divide(all, ceil_divide(all, most)); };
+    block_.columns = even(tile_columns(), wanted);
+    block_.rows = even(tile_rows(), max_index(1, wanted / block_.columns));
+    if (block_.rows == tile_rows() && block_.columns == tile_columns())
+        block_.samples = max_index(1, wanted / block_.tiles());
+    const Index m_bytes = block_.samples * form_.points() * m_pitch(block_) * Index(sizeof(T));
+    block_.channel_blocks = even(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
+    if (parts(block_).end > workspace_limit())
+        throw std::invalid_argument(
+            "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
+}
+
+template <class T>
+Index WinogradCorrelation<T>::block_slots(const Block& block) const {
+    return block.rows * form_.rows + (WinogradForm::taps_for(form_.rows) - 1);
+}
+
+template <class T>
+Index WinogradCorrelation<T>::block_columns(const Block& block) const {
+    return block.columns * form_.columns + (WinogradForm::taps_for(form_.columns) - 1);
+}
+
+template <class T>
+Index WinogradCorrelation<T>::v_pitch(const Block& block) const {
+    constexpr Index line = workspace_alignment / Index(sizeof(T));
+    const Index elements = saturating_add(
+        saturating_multiply(terms_, block.rows * kernel_.tile_pitch(block.columns)), kernel_.lanes);
+    return elements >= saturated / line ? saturated : (ceil_divide(elements, line) | 1) * line;
+}
+
+// An odd number of cache lines: the way back walks from point to point.
+template <class T>
+Index WinogradCorrelation<T>::m_pitch(const Block& block) const {
+    constexpr Index line = workspace_alignment / Index(sizeof(T));
+    return (ceil_divide(block.tiles() * kernel_.channel_block, line) | 1) * line;
+}
+
+template <class T>
+typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block) const {
+    Index place = 0;
+    const auto take = [&](Index count, Index size) {
+        const Index begin = place, bytes = saturating_multiply(count, size);
+        place = bytes == saturated
+                    ? saturated
+                    : min_index(saturated, saturating_add(place, round_up(bytes, workspace_alignment)));
+        return begin;
+    };
+    Parts parts;
+    constexpr Index size = sizeof(T);
+    parts.v = take(saturating_multiply(block.samples * form_.points(), v_pitch(block)), size);
+    parts.m = take(block.channel_blocks * block.samples * form_.points() * m_pitch(block), size);
+    parts.scratch = take(kernel_.scratch_elements(form_, block.columns), size);
+    parts.gathered = take(block_slots(block) * (block_columns(block) + kernel_.lanes), size);
+    parts.tables = take(2 * block_slots(block) + block_columns(block), sizeof(Index));
+    parts.end = place;
+    return parts;
+}
+
+template <class T>
+Index WinogradCorrelation<T>::workspace_limit() const {
+    Index in = 1;
+    for (const Axis& axis : problem_.axes) in = saturating_multiply(in, axis.in);
+    const Index of_input = saturating_multiply(in, problem_.in_channels);
+    const Index of_output = saturating_multiply(outputs(problem_.axes), problem_.out_channels);
+    const Index of_weights = saturating_multiply(
+        taps(problem_.axes), saturating_multiply(problem_.in_channels, problem_.out_channels));
+    const Index all = saturating_add(saturating_add(of_input, of_output), of_weights);
+    return max_index(workspace_floor_bytes,
+                     saturating_multiply(saturating_multiply(problem_.groups, all), sizeof(T)) / 4);
+}
+
+template <class T>
+int WinogradCorrelation<T>::most_threads(int threads) const {
+    return static_cast<int>(
+        max_index(1, min_index(min_index(threads, thread_limit), workspace_limit() / parts(block_).end)));
+}
+
+template <class T>
+Index WinogradCorrelation<T>::panel_bytes() const {
+    return parts(block_).end;
+}
+
+template <class T>
+Index WinogradCorrelation<T>::workspace_bytes(int threads) const {
+    return parts(block_).end * most_threads(threads);
+}
+
+template <class T>
+Index WinogradCorrelation<T>::packed_bytes() const {
+    return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
+}
+
+template <class T>
+std::vector<Index> WinogradCorrelation<T>::packed_layout() const {
+    std::vector<Index> key{Index(sizeof(T)), kernel_.channel_block, form_.rows,          form_.columns,
+                           problem_.groups,  problem_.out_channels, problem_.in_channels};
+    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
+        key.push_back(layout_.origin[a]);
+        key.push_back(layout_.axes[a].kernel);
+    }
+    return key;
+}
+
+template <class T>
+void WinogradCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
+    const std::size_t far_axes = layout_.far_axes();
+    const Index block = kernel_.channel_block, blocks = channel_blocks();
+    const Index row_taps_of_tile = WinogradForm::taps_for(form_.rows);
+    const Index column_taps_of_tile = WinogradForm::taps_for(form_.columns);
+    auto pack_block = [&](Index task, int) {
+        const Index g = task / blocks, oc0 = task % blocks * block;
+        const Index count = min_index(block, problem_.out_channels - oc0);
+        T* to = static_cast<T*>(packed) + task * packed_block();
+        const T* channel = static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
+        double taps[tap_numbers] = {};
+        for (Index far = 0; far < far_taps_; ++far) {
+            Index rest = far / row_taps(), offset = far % row_taps() * spatial[far_axes];
+            for (std::size_t a = far_axes; a-- > 0;) {
+                offset += rest % layout_.axes[a].kernel * spatial[a];
+                rest /= layout_.axes[a].kernel;
+            }
+            for (Index ic = 0; ic < problem_.in_channels; ++ic, to += block) {
+                const T* from = channel + offset + ic * weight.stride[2];
+                for (Index oc = 0; oc < count; ++oc, from += weight.stride[1]) {
+                    double* tap = taps + oc;
+                    for (Index i = 0; i < row_taps_of_tile; ++i)
+                        for (Index j = 0; j < column_taps_of_tile; ++j, tap += block)
+                            *tap = from[i * spatial[far_axes] + j * spatial[far_axes + 1]];
+                }
+                kernel_.transform_weight(taps, to, packed_panel());
+            }
+        }
+    };
+    parallel_for(problem_.groups * blocks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
+}
+
+template class WinogradCorrelation<float>;
+template class WinogradCorrelation<double>;
+
+}  // namespace faltung

@@ -1,0 +1,80 @@
+// Winograd's minimal filtering: fewer multiplications than a direct correlation for kernels of 3 taps,
+// stride 1. Blocks of tiles are transformed, multiplied with transformed weights, and transformed back, all
+// in the cache.
+#pragma once
+
+#include "core/layout.h"
+#include "core/operation.h"
+#include "core/workspace.h"
+#include "kernels/winograd/winograd_block.h"
+
+namespace faltung {
+
+// Null if some form serves `problem` in elements of `type`, else why not.
+const char* why_not_winograd(const Problem& problem, Type type);
+
+// Only where there is no reason against it. Depends on the sizes alone.
+WinogradForm winograd_form(const Layout& layout);
+
+template <class T>
+class WinogradCorrelation : public Correlation {
+  public:
+    WinogradCorrelation(const Problem& problem, WinogradForm form, const WinogradKernel<T>& kernel);
+
+    Index panel_bytes() const override;
+    Index workspace_bytes(int threads) const override;
+    Index packed_bytes() const override;
+    std::vector<Index> packed_layout() const override;
+    void pack(const Array& weight, void* packed, int threads) const override;
+    void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
+             bool accumulate, int threads) const override;
+
+  private:
+    struct Call;
+
+    // One task's tiles, at most.
+    struct Block {
+        Index rows = 1, columns = 1;  // of tiles
+        Index samples = 1;
+        Index channel_blocks = 1;  // multiplied together
+
+        Index tiles() const { return rows * columns; }
+    };
+
+    // Where the parts of a thread's workspace begin, in bytes.
+    struct Parts {
+        Index v, m, scratch, gathered, tables, end;
+    };
+
+    Index row_taps() const { return form_.rows > 1 ? 1 : layout_.rows().kernel; }
+    Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.channel_block); }
+    // Of one point and block of channels. A line more: points a power of two apart would share a few sets of
+    // L1.
+    Index packed_panel() const {
+        return terms_ * kernel_.channel_block + workspace_alignment / Index(sizeof(T));
+    }
+    Index packed_block() const { return form_.points() * packed_panel(); }
+    Index tile_rows() const { return ceil_divide(layout_.rows().out, form_.rows); }
+    Index tile_columns() const { return ceil_divide(layout_.columns().out, form_.columns); }
+    Index block_slots(const Block& block) const;    // input rows of a block
+    Index block_columns(const Block& block) const;  // input columns of a block
+    Index v_pitch(const Block& block) const;        // of a point
+    Index m_pitch(const Block& block) const;
+    Parts parts(const Block& block) const;
+    int most_threads(int threads) const;  // that the workspace may serve
+    Index workspace_limit() const;
+    void choose_block();
+
+    Problem problem_;
+    Layout layout_;
+    WinogradForm form_;
+    WinogradKernel<T> kernel_;
+    Index far_taps_ = 1;  // with the taps of rows that are not transformed
+    Index terms_ = 0;
+    Block block_;
+};
+
+extern template class WinogradCorrelation<float>;
+extern template class WinogradCorrelation<double>;
+
+}  // namespace faltung

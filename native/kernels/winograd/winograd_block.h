@@ -1,0 +1,100 @@
+// The contract between the driver of a Winograd correlation and its kernels: transform tiles of the input,
+// multiply point by point, transform back.
+//
+//   v[point][term][tile row][tile column]   the transformed input; a term is one (tap outside the tile, input
+//   channel) u[point][term][channel]                 the transformed weights of one block of output channels
+//   m[point][tile][channel]                 their products, summed over the terms
+#pragma once
+
+#include <limits>
+
+#include "core/index.h"
+
+namespace faltung {
+
+constexpr Index absent_row = std::numeric_limits<Index>::min();
+
+// Outputs of a tile along rows and columns: 4 or 2 where the kernel has 3 taps there, 1 where nothing is
+// transformed.
+struct WinogradForm {
+    int rows, columns;
+
+    static constexpr int taps_for(int outputs) { return outputs == 1 ? 1 : 3; }
+    static constexpr int points_for(int outputs) { return outputs == 1 ? 1 : outputs + 2; }
+    int points() const { return points_for(rows) * points_for(columns); }
+};
+
+// Some channels of one block of tiles.
+template <class T>
+struct WinogradInput {
+    const T* x;  // of the first channel
+    Index channel_stride, channels;
+    const Index*
+        row;  // element offset of each input row's first column, which may lie outside, or absent_row
+    Index begin, end;  // of a row's columns, those that lie inside; all others are zeros
+    Index tile_rows, tile_columns;
+    Index tile_pitch;  // from one row of tiles to the next, WinogradKernel::tile_pitch
+    T* v;              // of the first term; columns of tiles up to tile_pitch are written too
+    Index point_pitch;
+    T* scratch;  // WinogradKernel::scratch_elements(tile_columns), 64-byte aligned
+};
+
+// One point.
+template <class T>
+struct WinogradProduct {
+    const T* u;     // 64-byte aligned
+    const T* next;  // the weights that are wanted next
+    const T* v;
+    T* m;  // 64-byte aligned
+    Index terms;
+    Index tile_rows, tile_columns, tile_pitch;
+    Index channels;  // of the block's output channels, those that there are
+};
+
+// The tiles of one block, for one block of output channels.
+template <class T>
+struct WinogradOutput {
+    const T* m;
+    Index m_pitch;
+    Index tile_columns;
+    T* y;  // nothing is written outside rows x columns x channels
+    Index y_channel_stride, y_row_stride, y_column_stride;
+    Index rows, columns, channels;
+    const T* bias;  // of the first output channel, or null
+    bool accumulates;
+};
+
+template <class T>
+struct WinogradKernel {
+    void (*transform_input)(const WinogradInput<T>&) = nullptr;
+    void (*multiply)(const WinogradProduct<T>&) = nullptr;
+    void (*transform_output)(const WinogradOutput<T>&) = nullptr;
+    // The weights of one term, [tap][channel_block], to u[point][channel_block], `u_pitch` apart.
+    void (*transform_weight)(const double* weight, T* u, Index u_pitch) = nullptr;
+    Index channel_block = 1;  // output channels of a block
+    Index lanes = 1;
+
+    // Tiles of a row that are transformed together. Vectors of 64 bytes take nearly twice as long as others.
+    static Index tile_vector(Index lanes, Index tile_columns) {
+        Index vector = min_index(lanes, 4);
+        for (; 2 * vector <= lanes; vector *= 2) {
+            const Index wide_cost = 2 * vector * Index(sizeof(T)) == 64 ? 7 : 4;
+            if (wide_cost * ceil_divide(tile_columns, 2 * vector) > 4 * ceil_divide(tile_columns, vector))
+                break;
+        }
+        return vector;
+    }
+    // From row to row of tiles. A row that does not fill one vector is written over by the next one.
+    Index tile_pitch(Index tile_columns) const {
+        const Index vector = tile_vector(lanes, tile_columns);
+        return tile_columns < vector ? tile_columns : round_up(tile_columns, vector);
+    }
+
+    // Rows of a tile, each its columns and what the last vector of tiles reads behind them.
+    static Index scratch_pitch(int columns, Index tile_pitch) { return columns * (tile_pitch + 16) + 16; }
+    Index scratch_elements(WinogradForm form, Index tile_columns) const {
+        return WinogradForm::points_for(form.rows) * scratch_pitch(form.columns, tile_pitch(tile_columns));
+    }
+};
+
+}  // namespace faltung

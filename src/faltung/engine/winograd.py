@@ -1,0 +1,294 @@
+"""Winograd's minimal filtering, as the plan sees it: what it serves, what it costs, how it rounds.
+
+Tiles of 4 (or 2) outputs along an axis of 3 taps need 6 (or 4) products instead of 12 (or 6), in two axes 36
+instead of 144, at the price of transforms and of transformed weights that are larger than the weights. The
+form is chosen by sizes alone, here as in ``native/kernels/winograd``. Standard library only.
+
+Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin & Gray, "Fast algorithms for
+convolutional neural networks", CVPR 2016; Barabasz, Anderson, Soodhalter & Gregg, "Error analysis and improving
+the accuracy of Winograd convolution for deep neural networks", ACM TOMS 46(4), 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from faltung.engine.problem import Problem
+
+__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
+
+TAPS = 3
+FEW_COLUMNS = 4
+LARGEST_WORKSPACE_BYTES = 64 * 2**20
+FEWEST_TILES = 16
+FEW_TILES = 12
+"""Of a whole sample: with fewer, 36 numbers for 9 weights take longer to fetch than to multiply."""
+
+L2_BYTES, L3_BYTES = 2**19, 12 * 2**20
+"""What one core may count on to find again in each cache."""
+
+CALL_CYCLES = 2000
+COMPARED = 1.15
+"""Cycles as the other algorithms' estimates count them, over those at the processor's clock."""
+
+POINTS = {2: (Fraction(0), Fraction(1), Fraction(-1)), 4: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))}
+"""Where the polynomials are evaluated, and at infinity, for tiles of 2 and 4 outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a problem is tiled: its last two axes as `native/core/layout.h` sees them.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Outputs of a tile; 1 where an axis is not transformed.
+    row_size, column_size : int
+        Outputs of the problem.
+    terms : int
+        Products summed at each point: input channels times the taps of all other axes.
+    far_outputs : int
+        Outputs of the axes before the last two.
+    """
+
+    rows: int
+    columns: int
+    row_size: int
+    column_size: int
+    terms: int
+    far_outputs: int
+
+    @property
+    def points(self) -> int:
+        """Products of a tile and term."""
+        return _points(self.rows) * _points(self.columns)
+
+    @property
+    def tile_rows(self) -> int:
+        """Tiles along the rows' axis."""
+        return -(-self.row_size // self.rows)
+
+    @property
+    def tile_columns(self) -> int:
+        """Tiles along the columns' axis."""
+        return -(-self.column_size // self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    out: int = 1
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+
+    @property
+    def is_transformed(self) -> bool:
+        return (self.kernel, self.stride, self.dilation) == (TAPS, 1, 1)
+
+
+def _points(outputs: int) -> int:
+    return 1 if outputs == 1 else outputs + TAPS - 1
+
+
+def _axes(problem: Problem) -> list[_Axis]:
+    """The axes in the order of the compiled engine's layout, at least two."""
+    axes = []
+    every = zip(
+        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
+    )  # fmt: skip
+    for size, out, kernel, stride, dilation, before in every:
+        if (size, out, kernel, before) != (1, 1, 1, 0):
+            axes.append(_Axis(out, kernel, stride, dilation))
+    axes = [_Axis()] * (2 - len(axes)) + axes
+    if axes[-1].out < FEW_COLUMNS:
+        longest = max(reversed(range(len(axes))), key=lambda a: axes[a].out)
+        axes[longest], axes[-1] = axes[-1], axes[longest]
+    return axes
+
+
+def form_of(problem: Problem) -> Form | None:
+    """The form that serves `problem`, or None.
+
+    >>> layer = Problem(1, 64, 64, (56, 56), (56, 56), (3, 3), (1, 1), (1, 1), (1, 1), "zeros")
+    >>> form = form_of(layer)
+    >>> form.rows, form.columns, form.points, form.tile_rows
+    (4, 4, 36, 14)
+    """
+    *far, rows, columns = _axes(problem)
+    terms = problem.in_channels * math.prod(axis.kernel for axis in far)
+    far_outputs = math.prod(axis.out for axis in far)
+    if not columns.is_transformed:
+        if (columns.kernel, columns.stride) != (1, 1) or not rows.is_transformed:
+            return None
+        return Form(4, 1, rows.out, columns.out, terms, far_outputs)
+    if not rows.is_transformed:
+        return Form(1, 4, rows.out, columns.out, terms * rows.kernel, far_outputs)
+    by_two, by_four = (Form(m, m, rows.out, columns.out, terms, far_outputs) for m in (2, 4))
+    is_small = by_four.tile_rows * by_four.tile_columns < FEW_TILES or _products(by_two) <= _products(by_four)
+    return by_two if is_small else by_four
+
+
+def _products(form: Form) -> int:
+    return form.points * form.tile_rows * form.tile_columns
+
+
+def refusal(problem: Problem, dtype: str) -> str | None:
+    """Why it does not serve `problem`, or None if it does.
+
+    >>> layer = Problem(1, 64, 64, (56, 56), (28, 28), (3, 3), (2, 2), (1, 1), (1, 1), "zeros")
+    >>> refusal(layer, "float32")
+    'it needs 3 taps with stride 1 and dilation 1 along the last axis or the one before it; here kernel 3×3, stride 2×2, dilation 1×1'
+    """
+    if dtype not in ("float32", "float64"):
+        return f"it rounds, and {dtype} is summed exactly"
+    form = form_of(problem)
+    if form is None:
+        sizes = ", ".join(
+            f"{name} {'×'.join(map(str, values))}"
+            for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride), ("dilation", problem.dilation))
+        )
+        return f"it needs {TAPS} taps with stride 1 and dilation 1 along the last axis or the one before it; here {sizes}"
+    if problem.in_channels == 0 or math.prod(problem.out_size) == 0:
+        return "there is nothing to multiply"
+    least = form.points * form.terms * FEWEST_TILES * (4 if dtype == "float32" else 8)
+    if least > LARGEST_WORKSPACE_BYTES // 2:
+        return f"{form.terms} terms a point need {least} bytes for one block of tiles, more than {LARGEST_WORKSPACE_BYTES // 2}"
+    return None
+
+
+def cycles(problem: Problem, lanes: int) -> float:
+    """Estimated for one sample on one core, as `catalog` counts them; weights packed before.
+
+    Measured on one Zen 4 core with AVX-512 over thirty layers: a vector of products takes a cycle; a row of tiles of one
+    channel 90 cycles and 13 more a tile to transform; a vector of channels of a tile 260 to transform back; all for 36 points.
+    """
+    form = form_of(problem)
+    if form is None:
+        return math.inf
+    share = form.points / 36
+    rows = problem.groups * form.far_outputs * form.tile_rows
+    tiles = rows * form.tile_columns
+    blocks = math.ceil(problem.out_channels / lanes)
+    there = share * rows * form.terms * (90 + 13 * 16 / lanes * form.tile_columns)
+    back = share * tiles * blocks * 260
+    multiplied = 1.04 * form.points * tiles * blocks * form.terms
+    summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
+    return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, _array_bytes(problem) - L2_BYTES)
+
+
+def _array_bytes(problem: Problem) -> int:
+    """Of input and output: where they do not stay in L2, transforms wait for them."""
+    cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
+    return 4 * problem.groups * cells
+
+
+def _fetching_cycles(problem: Problem, form: Form, lanes: int) -> float:
+    """Of the transformed weights, once for each block of tiles, where they do not stay in L2."""
+    fetched = _packed_bytes(problem, form, lanes)
+    if fetched <= L2_BYTES:
+        return 0.0
+    tiles = form.far_outputs * form.tile_rows * form.tile_columns
+    return fetched * math.ceil(tiles / 2 / FEWEST_TILES) / (12 if fetched <= L3_BYTES else 2.5)
+
+
+def _packed_bytes(problem: Problem, form: Form, lanes: int) -> int:
+    """The element's size follows from the lanes only together with the instruction set; float32 is what matters."""
+    channels = math.ceil(problem.out_channels / (2 * lanes)) * 2 * lanes
+    return 4 * problem.groups * form.points * form.terms * channels
+
+
+def packing_cycles(problem: Problem, lanes: int) -> float:
+    """Estimated for transforming the weights, on one core: to be added where they are not prepared."""
+    form = form_of(problem)
+    if form is None:
+        return math.inf
+    vectors = problem.groups * form.terms * math.ceil(problem.out_channels / lanes)
+    # What does not stay in the cache goes to pages that are touched for the first time.
+    return vectors * (5 * lanes + 16 / lanes * 6 * form.points) + 0.6 * max(0, _packed_bytes(problem, form, lanes) - L2_BYTES)
+
+
+def error_growth(problem: Problem, dtype: str = "float32") -> float:
+    """The error bound as a multiple of that of direct summation, ``(terms + 1) * u * max sum(|input| * |weight|)``.
+
+    With transforms At, G, Bt, an error in any step reaches output o as at most ``|At| (|G||w| * |Bt||d|)``: input cell a and
+    tap b of a tile enter with the coefficient ``M[o, a, b] = sum over points p of |At[o, p]| |Bt[p, a]| |G[p, b]|`` in each axis.
+    Cell and tap belong to the output at a - b, so the whole is at most ``sum over q of max over a - b = q of M[o, a, b]`` times
+    the largest sum of |input||weight| at any position (19.07 for 4 outputs, 5 for 2, in each axis). Each product passes through
+    one rounding a channel and those of the transforms. What was measured is far smaller: 2.5 times the root mean square error
+    of direct summation for 4 by 4 outputs (points 0, ±1, 2, -2: 4.1 times), 0.64 times for 2 by 2.
+
+    "Any position" includes those just outside the output, which a cell at the border and a tap that it never meets there
+    belong to: only with full or circular padding are all of them outputs. Elsewhere the bound presumes that the sums there
+    are not above the largest at an output.
+
+    Input and weight must stay below 2**40 (float32) or 2**400 (float64), so that no product of transforms overflows.
+
+    >>> layer = Problem(1, 64, 64, (56, 56), (56, 56), (3, 3), (1, 1), (1, 1), (1, 1), "zeros")
+    >>> round(error_growth(layer), 1)
+    58.0
+    """
+    del dtype
+    form = form_of(problem)
+    if form is None:
+        return 1.0
+    transformed = [outputs for outputs in (form.rows, form.columns) if outputs > 1]
+    spread = math.prod(_spread(outputs) for outputs in transformed)
+    roundings = form.terms + 2 + sum(ROUNDINGS[outputs] for outputs in transformed)
+    return max(1.0, float(spread * roundings / (problem.terms + 1)))
+
+
+ROUNDINGS = {2: 6, 4: 13}
+"""Of one axis, at most, from an input to an output: to the points, the weights, and back; a product not fused with its sum counts."""
+
+
+@cache
+def _spread(outputs: int) -> Fraction:
+    """By how much an error may grow along one axis, see `error_growth`.
+
+    >>> float(_spread(2)), round(float(_spread(4)), 2)
+    (5.0, 19.07)
+    """
+    to_outputs, weights, inputs = transforms(outputs)
+    largest = Fraction(0)
+    for row in to_outputs:
+        reach: dict[int, Fraction] = {}
+        for a in range(len(inputs[0])):
+            for b in range(TAPS):
+                through = sum((abs(row[p] * inputs[p][a] * weights[p][b]) for p in range(len(row))), Fraction(0))
+                reach[a - b] = max(reach.get(a - b, Fraction(0)), through)
+        largest = max(largest, sum(reach.values(), Fraction(0)))
+    return largest
+
+
+Matrix = tuple[tuple[Fraction, ...], ...]
+
+
+def transforms(outputs: int) -> tuple[Matrix, Matrix, Matrix]:
+    """At (outputs, points), G (points, taps) and Bt (points, inputs) with ``y = At ((G w) * (Bt d))``, by Toom and Cook.
+
+    >>> to_outputs, weights, inputs = transforms(2)
+    >>> [[int(entry) for entry in row] for row in to_outputs]
+    [[1, 1, 1, 0], [0, 1, -1, 1]]
+    """
+    points = POINTS[outputs]
+    whole = _product_of_roots(points)
+    inputs = [*((*_product_of_roots(points[:i] + points[i + 1 :]), Fraction(0)) for i in range(len(points))), whole]
+    weights = []
+    for i, point in enumerate(points):
+        scale = math.prod((point - other for other in points[:i] + points[i + 1 :]), start=Fraction(1))
+        weights.append(tuple(point**k / scale for k in range(TAPS)))
+    weights.append((*(Fraction(0),) * (TAPS - 1), Fraction(1)))
+    to_outputs = [(*(point**i for point in points), Fraction(i == outputs - 1)) for i in range(outputs)]
+    return tuple(to_outputs), tuple(weights), tuple(inputs)
+
+
+def _product_of_roots(roots: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    """Coefficients, the lowest first, of the product of (x - root)."""
+    coefficients = [Fraction(1)]
+    for root in roots:
+        shifted = [Fraction(0), *coefficients]
+        coefficients = [upper - root * lower for upper, lower in zip(shifted, [*coefficients, Fraction(0)], strict=True)]
+    return tuple(coefficients)

@@ -1,0 +1,187 @@
+"""Depthwise kernels at the edges of their tiles: rows and columns around a vector, pairs of channels, ways to read the input.
+
+What every algorithm must do is in test_tiles; here is what only these kernels can get wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import faltung as fl
+from faltung.engine import depthwise
+from faltung.engine.native import Correlation, available_isas
+from faltung.engine.problem import Problem
+from tests.support.check import check_same
+from tests.support.strategies import integers_of_shape
+
+DTYPES = ["float32", "float64", "int64"]
+
+
+def problem(
+    groups: int,
+    out_channels: int,
+    out_size: tuple[int, ...],
+    kernel_size: tuple[int, ...],
+    stride: int = 1,
+    dilation: int = 1,
+    mode: str = "zeros",
+    short: int = 0,
+) -> Problem:
+    """Half of the kernel before the first output; `short` cells fewer than the last output reads."""
+    before = tuple(dilation * (k - 1) // 2 for k in kernel_size)
+    needed = zip(out_size, kernel_size, before, strict=True)
+    in_size = tuple(max(1, (o - 1) * stride + (k - 1) * dilation + 1 - b - short) for o, k, b in needed)
+    steps = (len(out_size) * (stride,), len(out_size) * (dilation,))
+    return Problem(groups, 1, out_channels, in_size, out_size, kernel_size, *steps, before, mode)
+
+
+def arrays(case: Problem, batch: int, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Input, weight and bias of whole numbers."""
+    channels = case.groups * case.out_channels
+    shapes = ((batch, case.groups, 1, *case.in_size), (case.groups, case.out_channels, 1, *case.kernel_size), (channels,))
+    return tuple(integers_of_shape(shape, 3 + which).astype(dtype) for which, shape in enumerate(shapes))  # type: ignore[return-value]
+
+
+def run(
+    algorithm: str, isa: str, case: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, threads: int = 1
+) -> np.ndarray:
+    """The output, contiguous."""
+    dtype = "uint64" if x.dtype == np.int64 else str(x.dtype)
+    operation = Correlation(algorithm, dtype, isa, *case.arguments)
+    y = np.full((len(x), case.groups, case.out_channels, *case.out_size), 77, x.dtype)
+    operation.run(x, operation.pack(weight), bias, y, False, threads)
+    return y
+
+
+def check_case(isa: str, case: Problem, batch: int = 1) -> None:
+    """Equal to the general kernel in every element type."""
+    for dtype in DTYPES:
+        x, weight, bias = arrays(case, batch, dtype)
+        check_same(run("depthwise", isa, case, x, weight, bias), run("general", isa, case, x, weight, bias))
+
+
+@pytest.fixture(params=available_isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+COLUMNS = [1, 2, 4, 5, 7, 8, 9, 15, 16, 17, 23, 24, 25, 32, 40]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_columns(isa: str, stride: int) -> None:
+    """Vectors full, half full (two channels share one), and with one lane more; an odd channel remains."""
+    for columns in COLUMNS:
+        for kernel in (1, 2, 3, 5):
+            check_case(isa, problem(3, 1, (5, columns), (3, kernel), stride, short=kernel // 2))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_rows(isa: str, stride: int) -> None:
+    for rows in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33):
+        for kernel in (1, 2, 3, 4, 5, 6, 7, 11):
+            check_case(isa, problem(2, 1, (rows, 6), (kernel, 3), stride, short=kernel // 2))
+
+
+def test_several_outputs_of_a_channel(isa: str) -> None:
+    for groups, out_channels in ((1, 2), (1, 5), (3, 2), (2, 3)):
+        for columns in (6, 16, 20):
+            check_case(isa, problem(groups, out_channels, (9, columns), (3, 3), short=1), batch=2)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
+def test_borders(isa: str, mode: str) -> None:
+    """Padding wider than the input too."""
+    for size, kernel, stride, dilation in (
+        ((12, 20), (5, 7), 1, 1), ((6, 9), (3, 3), 2, 1), ((9, 19), (3, 5), 1, 3), ((7, 9), (3, 3), 1, 6), ((5, 40), (3, 3), 2, 2),
+        ((3, 4), (13, 15), 1, 1), ((40,), (9,), 2, 1), ((5, 4, 9), (3, 2, 3), 1, 1),
+    ):  # fmt: skip
+        before = max(kernel) * dilation // 2
+        check_case(isa, problem(3, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
+
+
+@pytest.mark.parametrize("kernel", [16, 17, 31, 47, 48, 64, 65, 100, 200])
+def test_long_rows(isa: str, kernel: int) -> None:
+    """One row: taps a vector apart share what is loaded."""
+    for stride, dilation in ((1, 1), (2, 1), (1, 2), (1, 3), (3, 2)):
+        check_case(isa, problem(2, 1, (300,), (kernel,), stride, dilation, short=kernel // 2))
+    check_case(isa, problem(1, 2, (3, 90), (1, kernel)))
+
+
+def test_blocks_of_rows_and_columns(isa: str) -> None:
+    check_case(isa, problem(1, 1, (40, 2100), (3, 3)))
+    check_case(isa, problem(2, 1, (260, 300), (3, 3), mode="reflect"))
+    check_case(isa, problem(1, 1, (9000,), (5,), mode="circular"))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("columns", [7, 28, 70])
+def test_same_bits_however_it_is_read(isa: str, stride: int, columns: int) -> None:
+    """Strides of the input, threads and batch change no bit; neither does padding put in by hand."""
+    case = problem(5, 1, (19, columns), (5, 5), stride, short=2)
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((3, 5, 1, *case.in_size)).astype(np.float32)
+    weight = generator.standard_normal((5, 1, 1, 5, 5)).astype(np.float32)
+    y = run("depthwise", isa, case, x, weight, None)
+    check_same(run("depthwise", isa, case, x, weight, None, threads=3), y, bits=True)
+    check_same(run("depthwise", isa, case, x[1:2], weight, None), y[1:2], bits=True)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, (1, 2), (-2, -1))), (-2, -1), (1, 2))
+    check_same(run("depthwise", isa, case, last, weight, None), y, bits=True)
+    wide = np.zeros((*x.shape[:-1], 1024), np.float32)
+    wide[..., : x.shape[-1]] = x
+    check_same(run("depthwise", isa, case, wide[..., : x.shape[-1]], weight, None), y, bits=True)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_zeros_of_the_padding_take_part(isa: str, value: float) -> None:
+    """An infinite weight over the padding gives NaN; an infinite cell reaches only the windows over it."""
+    case = problem(2, 1, (6, 7), (3, 3), short=1)
+    x, weight, _ = arrays(case, 1, "float32")
+    weight[0, 0, 0, 0, 0] = value
+    y = run("depthwise", isa, case, x, weight, None)
+    check_same(y, run("general", isa, case, x, weight, None))
+    assert np.isnan(y[0, 0, 0, 0]).all()
+    assert np.isfinite(y[0, 1]).all()
+    x, weight, _ = arrays(case, 1, "float32")
+    x[0, 0, 0, 2, 2] = value
+    check_same(run("depthwise", isa, case, x, weight, None), run("general", isa, case, x, weight, None))
+
+
+def test_written_is_only_what_belongs_to_it(isa: str) -> None:
+    """Every second column of a larger array, added to what is there."""
+    for columns in (7, 16, 21):
+        case = problem(3, 1, (9, columns), (3, 3), short=1)
+        x, weight, bias = arrays(case, 2, "float32")
+        expected = run("general", isa, case, x, weight, bias) + 5
+        held = np.full((2, 3, 1, 9, 2 * columns), 5, np.float32)
+        operation = Correlation("depthwise", "float32", isa, *case.arguments)
+        operation.run(x, operation.pack(weight), bias, held[..., ::2], True, 1)
+        check_same(held[..., ::2], expected)
+        assert (held[..., 1::2] == 5).all()
+
+
+def test_refusals() -> None:
+    several = Problem(2, 3, 1, (5, 5), (3, 3), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
+    assert "3 input channels" in str(depthwise.refusal(several, "float32"))
+    with pytest.raises(ValueError, match="several input channels"):
+        Correlation("depthwise", "float32", available_isas()[-1], *several.arguments)
+    far = problem(1, 1, (2, 2), (2, 2), dilation=2**30)
+    assert "bytes a thread" in str(depthwise.refusal(far, "float32"))
+    assert depthwise.refusal(problem(4, 2, (9, 9), (3, 3)), "float32") is None
+
+
+def test_cost_grows_with_the_work() -> None:
+    small, large = problem(8, 1, (28, 28), (3, 3)), problem(8, 1, (28, 28), (7, 7))
+    assert 0 < depthwise.cycles(small, 16) < depthwise.cycles(large, 16)
+    assert depthwise.cycles(small, 16) < depthwise.cycles(problem(8, 1, (28, 28), (3, 3), mode="reflect"), 16)
+    assert depthwise.cycles(small, 16) < depthwise.cycles(small, 4)
+
+
+def test_depthwise_layers_by_the_functions() -> None:
+    """The same through the package, whichever algorithm it takes."""
+    x, weight = integers_of_shape((2, 6, 15, 14), 1).astype(np.float32), integers_of_shape((6, 1, 3, 3), 2).astype(np.float32)
+    spec = fl.ConvSpec(6, 6, 3, padding=1, groups=6, ndim=2)
+    case = Problem(6, 1, 1, (15, 14), (15, 14), (3, 3), (1, 1), (1, 1), (1, 1), "zeros")
+    y = run("depthwise", available_isas()[-1], case, x[:, :, None], weight[:, :, None], None)
+    check_same(y[:, :, 0], fl.conv(spec, x, weight))

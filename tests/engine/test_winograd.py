@@ -1,0 +1,258 @@
+"""Winograd's filtering on every instruction set: right at the edges of its tiles, within its bound, the same bits always."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from faltung.engine.native import Correlation, available_isas
+from faltung.engine.problem import Problem
+from faltung.engine.winograd import cycles, error_growth, form_of, packing_cycles, refusal, transforms
+from tests.support.check import check_same, check_within
+from tests.support.engine import labelled
+
+DTYPES = ["float32", "float64"]
+MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
+
+
+def problem_of(
+    in_channels: int, out_channels: int, size: tuple[int, ...], kernel: tuple[int, ...] = (3, 3), before: tuple[int, ...] | None = None,
+    *, after: int | None = None, groups: int = 1, mode: str = "zeros", stride: tuple[int, ...] | None = None,
+) -> Problem:  # fmt: skip
+    before = tuple(k // 2 for k in kernel) if before is None else before
+    stride = (1,) * len(kernel) if stride is None else stride
+    ends = before if after is None else (after,) * len(before)
+    out = tuple((i + b + e - k) // s + 1 for i, b, e, k, s in zip(size, before, ends, kernel, stride, strict=True))
+    return Problem(groups, in_channels, out_channels, size, out, kernel, stride, (1,) * len(kernel), before, mode)
+
+
+def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Input, weight, bias, and what stands in the output before."""
+    rng = np.random.default_rng(len(str(problem)) + batch)
+    group = (problem.groups, problem.in_channels)
+    shapes = (
+        (batch, *group, *problem.in_size),
+        (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size),
+        (problem.groups * problem.out_channels,),
+        (batch, problem.groups, problem.out_channels, *problem.out_size),
+    )
+    made = [rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape) for shape in shapes]
+    x, weight, bias, y = (array.astype(dtype) for array in made)
+    return x, weight, bias, y
+
+
+def run(
+    problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
+    *, threads: int = 1, algorithm: str = "winograd",
+) -> np.ndarray:  # fmt: skip
+    """Added to a copy of `y`, where it is given."""
+    kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
+    result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
+    kernel.run(x, kernel.pack(weight), bias, result, y is not None, threads)
+    return result
+
+
+def largest_sum(problem: Problem, x: np.ndarray, weight: np.ndarray) -> float:
+    wide = (np.abs(array.astype(np.float64)) for array in (x, weight))
+    return float(run(problem, available_isas()[-1], *wide, algorithm="direct").max())
+
+
+def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:
+    """Against direct summation, in float64 where that is wider; within the bound."""
+    x, weight, bias, y = arrays_of(problem, batch, dtype)
+    wide = tuple(array.astype(np.float64) for array in (x, weight, bias, y))
+    expected = run(problem, isa, *wide, algorithm="direct")
+    unit = float(np.finfo(dtype).eps) / 2
+    scale = largest_sum(problem, x, weight) + float(np.abs(bias).max() + np.abs(y).max())
+    bound = error_growth(problem, dtype) * (problem.terms + 1) * unit * scale
+    if dtype == "float64":
+        bound += (problem.terms + 2) * unit * scale
+    with labelled((problem, dtype)):
+        check_within(run(problem, isa, x, weight, bias, y), expected, bound, dtype=np.dtype(dtype))
+
+
+@pytest.fixture(params=available_isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tile_edges(isa: str, dtype: str) -> None:
+    """Every size from one output to more than a vector of tiles, with and without padding."""
+    for rows, columns in [(r, c) for r in (1, 2, 3, 4, 5, 9) for c in (4, 5, 7, 8, 9, 13)] + [(3, 29), (5, 36), (4, 65), (2, 130), (70, 6)]:
+        check_rounding(problem_of(2, 3, (rows + 2, columns + 2), before=(0, 0)), isa, dtype)
+        check_rounding(problem_of(2, 3, (rows, columns)), isa, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_channels(isa: str, dtype: str) -> None:
+    for in_channels, out_channels in itertools.product((1, 2, 5), (1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65)):
+        check_rounding(problem_of(in_channels, out_channels, (9, 10)), isa, dtype)
+        check_rounding(problem_of(in_channels, out_channels, (7, 7)), isa, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", MODES)
+def test_borders_groups_and_axes(isa: str, dtype: str, mode: str) -> None:
+    shapes = [
+        ((9, 11), (3, 3), (2, 1)), ((14, 14), (3, 3), (1, 1)), ((6, 130), (3, 3), (5, 2)), ((40,), (3,), (1,)), ((6,), (3,), (4,)),
+        ((37, 12), (3, 1), (1, 0)), ((7, 19), (1, 3), (0, 1)), ((5, 6, 9), (3, 3, 3), (1, 1, 1)), ((4, 9, 9), (2, 1, 3), (1, 0, 2)),
+        ((9, 9), (5, 3), (2, 1)), ((12, 2), (3, 3), (1, 1)), ((9, 8), (3, 3), (-1, 2)),
+    ]  # fmt: skip
+    for size, kernel, before in shapes:
+        for groups in (1, 3):
+            check_rounding(problem_of(3, 5, size, kernel, before, groups=groups, mode=mode), isa, dtype, batch=2)
+    check_rounding(problem_of(3, 5, (9, 12), (3, 3), stride=(2, 1), mode=mode), isa, dtype)
+    check_rounding(problem_of(3, 5, (8, 9), (3, 3), (0, 4), after=3, mode=mode), isa, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_blocks(isa: str, dtype: str) -> None:
+    """More tiles, channels and samples than one block holds."""
+    for problem, batch in (
+        (problem_of(70, 40, (30, 30)), 1), (problem_of(300, 70, (9, 17)), 2), (problem_of(8, 130, (7, 7)), 9),
+        (problem_of(6, 33, (120, 120)), 1), (problem_of(40, 20, (300,), (3,)), 3), (problem_of(9, 12, (6, 12, 12), (3, 3, 3)), 2),
+    ):  # fmt: skip
+        check_rounding(problem, isa, dtype, batch)
+
+
+def test_small_integers_are_exact_by_two(isa: str) -> None:
+    """Tiles of 2 by 2 need no number but halves."""
+    for size in ((7, 7), (2, 6), (1, 5)):
+        problem = problem_of(20, 33, size)
+        form = form_of(problem)
+        assert form is not None
+        assert (form.rows, form.columns) == (2, 2)
+        x, weight, bias, y = arrays_of(problem, 3, "float32", whole=True)
+        check_same(run(problem, isa, x, weight, bias, y), run(problem, isa, x, weight, bias, y, algorithm="direct"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_same_bits(isa: str, dtype: str) -> None:
+    for problem in (
+        problem_of(24, 72, (20, 22)), problem_of(40, 33, (7, 7)), problem_of(5, 9, (60, 70), groups=2), problem_of(7, 40, (90,), (3,)),
+        problem_of(4, 20, (5, 12, 13), (3, 3, 3), mode="circular"), problem_of(30, 65, (13, 14), mode="reflect"),
+    ):  # fmt: skip
+        x, weight, bias, y = arrays_of(problem, 5, dtype)
+        expected = run(problem, isa, x, weight, bias, y)
+        with labelled(problem):
+            for threads in (2, 3, 8):
+                check_same(run(problem, isa, x, weight, bias, y, threads=threads), expected, bits=True)
+            for cut in (slice(0, 1), slice(1, 3), slice(4, 1, -1)):
+                check_same(run(problem, isa, x[cut], weight, bias, y[cut], threads=2), expected[cut].copy(), bits=True)
+            check_same(run(problem, isa, x, weight), run(problem, isa, x, weight, np.zeros_like(bias)), bits=True)
+
+
+def test_any_strides(isa: str) -> None:
+    """Channels last, reversed, every second cell; read and written."""
+    for mode in ("zeros", "circular"):
+        problem = problem_of(5, 20, (11, 14), groups=2, mode=mode)
+        x, weight, bias, y = arrays_of(problem, 2, "float32")
+        expected = run(problem, isa, x, weight, bias, y)
+        kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+        for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
+            own = change(y)
+            kernel.run(change(x), kernel.pack(change(weight)), bias, own, True, 2)
+            check_same(np.ascontiguousarray(own), expected, bits=True)
+
+
+def flipped(array: np.ndarray) -> np.ndarray:
+    return array[..., ::-1, ::-1].copy()[..., ::-1, ::-1]
+
+
+def test_nothing_is_written_elsewhere(isa: str) -> None:
+    problem = problem_of(3, 19, (7, 9))
+    x, weight, bias, _ = arrays_of(problem, 2, "float32")
+    around = np.full((2, 1, 23, 11, 13), 7, np.float32)
+    inner = around[:, :, 2:-2, 2:-2, 2:-2]
+    kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+    kernel.run(x, kernel.pack(weight), bias, inner, False, 2)
+    check_same(inner.copy(), run(problem, isa, x, weight, bias), bits=True)
+    inner[...] = 7
+    assert (around == 7).all()
+
+
+def test_reads_nothing_beyond_the_input(isa: str) -> None:
+    """NaN around the input of every border."""
+    for mode in MODES:
+        problem = problem_of(3, 5, (6, 18), mode=mode)
+        x, weight, _, _ = arrays_of(problem, 1, "float32")
+        around = np.full((1, 1, 5, 10, 22), np.nan, np.float32)
+        inner = around[:, :, 1:-1, 2:-2, 2:-2]
+        inner[...] = x
+        check_same(run(problem, isa, inner, weight), run(problem, isa, x, weight), bits=True)
+
+
+REFUSED = [
+    (problem_of(4, 4, (9, 9), (5, 5)), "3 taps"),
+    (problem_of(4, 4, (9, 9), (3, 3), stride=(1, 2)), "stride 1×2"),
+    (Problem(1, 4, 4, (9, 9), (5, 5), (3, 3), (1, 1), (2, 2), (0, 0), "zeros"), "dilation 2×2"),
+    (problem_of(4, 4, (9, 9), (1, 1)), "3 taps"),
+    (problem_of(4, 4, (9, 9), (3, 5)), "3 taps"),
+    (problem_of(0, 4, (9, 9)), "nothing"),
+    (problem_of(60_000, 1, (9, 9)), "bytes"),
+]
+
+
+@pytest.mark.parametrize(("problem", "reason"), REFUSED)
+def test_refusals(problem: Problem, reason: str) -> None:
+    assert reason in str(refusal(problem, "float32"))
+    assert math.isinf(cycles(problem, 16)) == (form_of(problem) is None)
+
+
+def test_refuses_integers() -> None:
+    assert "exact" in str(refusal(problem_of(4, 4, (9, 9)), "uint64"))
+    with pytest.raises(ValueError, match=r"winograd.*exact"):
+        Correlation("winograd", "uint64", available_isas()[-1], *problem_of(4, 4, (9, 9)).arguments)
+
+
+def test_plan_and_engine_serve_the_same_problems() -> None:
+    """Sizes around those where axes are dropped or exchanged; kernels with 3 taps on any axis or none."""
+    served = 0
+    for size in itertools.product((1, 2, 5), (1, 3, 4), (1, 3, 6)):
+        for kernel in itertools.product((1, 2), (1, 3), (1, 3)):
+            for stride in ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)):
+                problem = problem_of(2, 3, size, kernel, (1, 1, 1), stride=stride)
+                reason, form = refusal(problem, "float32"), form_of(problem)
+                if reason is not None or form is None:
+                    with pytest.raises(ValueError, match="winograd"):
+                        Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+                    continue
+                made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+                assert made.packed_bytes >= 4 * form.points * form.terms * 3
+                assert 0 < cycles(problem, 16) < math.inf
+                assert 0 < packing_cycles(problem, 16) < math.inf
+                served += 1
+    assert served > 100
+
+
+def test_workspace_stays_in_its_limit() -> None:
+    for problem in (problem_of(64, 64, (224, 224)), problem_of(512, 512, (14, 14)), problem_of(20_000, 8, (9, 9))):
+        made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+        cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
+        weights = problem.in_channels * problem.out_channels * 9
+        for threads in (1, 2, 7, 256):
+            assert 0 < made.workspace_bytes(threads) <= max(64 * 2**20, (cells + weights))
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_the_transforms_compute_a_correlation(outputs: int) -> None:
+    to_outputs, weights, inputs = transforms(outputs)
+    for a, b in itertools.product(range(outputs + 2), range(3)):
+        for o in range(outputs):
+            found = sum((to_outputs[o][p] * inputs[p][a] * weights[p][b] for p in range(outputs + 2)), Fraction(0))
+            assert found == (a == o + b)
+
+
+def test_rounds_little_more_than_direct_summation() -> None:
+    """Root mean square over a layer; by points 0, 1, -1, 2, -2 it would be four times."""
+    problem = problem_of(64, 32, (32, 32))
+    x, weight, _, _ = arrays_of(problem, 1, "float32")
+    isa = available_isas()[-1]
+    expected = run(problem, isa, x.astype(float), weight.astype(float), algorithm="direct")
+    errors = {name: np.sqrt(np.mean((run(problem, isa, x, weight, algorithm=name) - expected) ** 2)) for name in ("winograd", "direct")}
+    assert errors["winograd"] < 3.2 * errors["direct"]
