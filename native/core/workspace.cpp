@@ -12,9 +12,10 @@ namespace faltung {
 
 namespace {
 
-// Memory of this size comes fresh from the system each time: in small pages, each of them a fault, touching
-// it for the first time takes longer than packing weights into it.
-constexpr Index huge_page_bytes = Index(2) << 20, least_huge_bytes = Index(4) << 20;
+// glibc takes memory of more than 32 MiB fresh from the system each time: in small pages, each of them a
+// fault, touching it for the first time takes longer than packing weights into it. Less than that is kept
+// and given out again, and huge pages would only be in the way.
+constexpr Index huge_page_bytes = Index(2) << 20, least_huge_bytes = Index(32) << 20;
 
 Index alignment_of(Index bytes) {
     return bytes >= least_huge_bytes ? huge_page_bytes : workspace_alignment;

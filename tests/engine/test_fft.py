@@ -507,3 +507,11 @@ def test_threads_keep_within_the_memory() -> None:
     kernel = FFTCorrelation(problem, "float64")
     assert kernel.workspace_bytes(1000) <= memory_limit(problem, "float64")
     assert kernel.workspace_bytes(1000) == kernel.workspace_bytes(1001)
+
+
+def test_windows_that_pass_the_end_of_a_small_input() -> None:
+    """A phase of a transposed layer: more outputs than cells, one tap, no border in front."""
+    spec = fl.ConvSpec(2, 1, (1, 2), stride=(1, 2), dilation=(1, 3), transposed=True, bias=False)
+    x, weight = np.arange(4.0, dtype="float32").reshape(1, 2, 1, 2), np.arange(4.0, dtype="float32").reshape(2, 1, 1, 2)
+    plan = fl.plan(spec, x.shape, algorithm="fft")
+    np.testing.assert_allclose(plan(x, weight), fl.conv(spec, x, weight, accuracy="exact"), atol=1e-5)

@@ -19,7 +19,7 @@ from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "choose", "choose_for_nothing"]
+__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "Request", "choose", "choose_for_nothing"]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -78,6 +78,28 @@ class Algorithm:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a plan beside its problem.
+
+    Attributes
+    ----------
+    dtype : str
+        The native one.
+    algorithm : str
+        One of `CHOICES`.
+    is_exact : bool
+        Only algorithms that sum directly.
+    is_prepared : bool
+        Weights are packed once for many calls; else packing counts among the costs.
+    """
+
+    dtype: str
+    algorithm: str = "auto"
+    is_exact: bool = False
+    is_prepared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the plan decided on one algorithm, and why."""
 
@@ -92,7 +114,7 @@ class Decision:
 # sums costs about one cycle a product, and a little more where loads are not shared, to begin and store it.
 
 
-def _packing_cycles(problem: Problem) -> float:
+def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels: some cycles a row, some a cell; rows that two blocks of outputs share, twice."""
     rows = problem.groups * problem.in_channels * math.prod(problem.in_size[:-1]) * math.prod(problem.kernel_size[:-2])
     return 1.15 * rows * (45 + 1.5 * problem.in_size[-1])
@@ -106,7 +128,7 @@ def _lanes(dtype: str) -> int:
 def _direct_cycles(problem: Problem, dtype: str) -> float:
     lanes = _lanes(dtype)
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (problem.terms / 0.92 + 17) + _packing_cycles(problem)
+    return sums * (problem.terms / 0.92 + 17) + _panel_cycles(problem)
 
 
 def _filter_cycles(problem: Problem, dtype: str) -> float:
@@ -114,7 +136,7 @@ def _filter_cycles(problem: Problem, dtype: str) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
-    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _packing_cycles(problem)
+    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _panel_cycles(problem)
 
 
 def _pointwise_cycles(problem: Problem, dtype: str) -> float:
@@ -220,24 +242,19 @@ CHOICES = ("auto", *(entry.name for entry in ALGORITHMS))
 BY_NAME = {entry.name: entry for entry in ALGORITHMS}
 
 
-def choose(
-    problem: Problem, dtype: str, algorithm: str = "auto", *, is_exact: bool = False, is_prepared: bool = True
-) -> tuple[str, tuple[Decision, ...]]:
+def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...]]:
     """The algorithm for `problem`, and the decision on each.
-
-    Where `is_exact`, of those that sum directly; unless `is_prepared`, packing the weights counts.
 
     Raises
     ------
     ConvPlanError
-        `algorithm` is unknown, or does not serve the problem.
+        The algorithm asked for is unknown, or does not serve the problem.
     """
+    algorithm = request.algorithm
     one_of("algorithm", algorithm, CHOICES, ConvPlanError)
-    refusals = {
-        entry.name: "accuracy='exact' asks for direct summation" if is_exact and not entry.is_direct else entry.refusal(problem, dtype)
-        for entry in ALGORITHMS
-    }
-    costs = {entry.name: entry.seconds(problem, dtype, is_prepared=is_prepared) for entry in ALGORITHMS if refusals[entry.name] is None}
+    refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
+    fitting = [entry for entry in ALGORITHMS if refusals[entry.name] is None]
+    costs = {entry.name: entry.seconds(problem, request.dtype, is_prepared=request.is_prepared) for entry in fitting}
     if algorithm != "auto":
         if refusals[algorithm] is not None:
             raise ConvPlanError(
@@ -261,6 +278,13 @@ def choose(
             )
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
+
+
+def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None:
+    """Why an algorithm does not serve what is asked, or None if it does."""
+    if request.is_exact and not entry.is_direct:
+        return "accuracy='exact' asks for direct summation"
+    return entry.refusal(problem, request.dtype)
 
 
 def _factor(cost: float, best: float) -> str:

@@ -9,13 +9,13 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, samples_within, trailing
-from faltung.engine.catalog import BY_NAME, Decision, choose, choose_for_nothing
+from faltung.engine.catalog import BY_NAME, Decision, Request, choose, choose_for_nothing
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.native import get_num_threads
@@ -53,7 +53,7 @@ class Compiled:
     """
 
     spec: ConvSpec
-    native: str
+    request: Request
     backward: bool
     lowered: Lowered
     algorithm: str
@@ -79,7 +79,7 @@ class Compiled:
     def direct(self) -> Compiled:
         """The same by kernels that sum directly."""
         size = self.lowered.out_size if self.backward else self.lowered.in_size
-        return compile_conv(self.spec, size, self.native, backward=self.backward, is_exact=True)
+        return compile_conv(self.spec, size, replace(self.request, algorithm="auto", is_exact=True), backward=self.backward)
 
     def pack(self, weight: Array, types: ElementTypes) -> PackedWeights:
         """The weights as the kernels read them; `weight` in the spec's weight shape and in `types`' native form."""
@@ -96,13 +96,11 @@ class Compiled:
 
 @functools.lru_cache(maxsize=512)
 def compile_conv(
-    spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str = "auto", *, backward: bool = False, is_exact: bool = False,
-    skips_padding: bool = True, is_prepared: bool = True,
-) -> Compiled:  # fmt: skip
+    spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool = False, skips_padding: bool = True
+) -> Compiled:
     """Choose and build the kernels of `spec` (or of its input gradient, `backward`) for one input size.
 
-    Where `is_exact`, only kernels that sum directly are chosen. Unless `is_prepared`, packing the weights counts among the costs. Where
-    `skips_padding`, and an algorithm is not asked for, zeros of the padding may be left out.
+    Where `skips_padding`, and an algorithm is not asked for, zeros of the padding may be left out.
 
     Raises
     ------
@@ -113,17 +111,16 @@ def compile_conv(
         transposed convolution) fall back to one that does.
     """
     ways = [lower(spec, input_size, backward=backward)]
-    if skips_padding and algorithm == "auto":
+    if skips_padding and request.algorithm == "auto":
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
-    serve = functools.partial(_serving, native=native, algorithm=algorithm, is_exact=is_exact, is_prepared=is_prepared)
+    serve = functools.partial(_serving, request=request)
     estimates = [sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) for way in ways]
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
-    chosen, decisions = (
-        choose(problems[0], native, algorithm, is_exact=is_exact, is_prepared=is_prepared) if problems else choose_for_nothing(algorithm)
-    )
+    chosen, decisions = choose(problems[0], request) if problems else choose_for_nothing(request.algorithm)
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}
+    native = request.dtype
     kernels = tuple(tuple(_kernel(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
     label = f"taps+{label}" if lowered.skips_padding else label
@@ -131,7 +128,7 @@ def compile_conv(
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
     guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
-    return Compiled(spec, native, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards)
+    return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:
@@ -147,12 +144,12 @@ def _too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
     return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
-def _serving(problem: Problem, native: str, algorithm: str, is_exact: bool, is_prepared: bool) -> Decision:
-    """The decision for `algorithm` where it serves the problem, else for the best that does."""
+def _serving(problem: Problem, request: Request) -> Decision:
+    """The decision for the algorithm asked for where it serves the problem, else for the best that does."""
     try:
-        _, decisions = choose(problem, native, algorithm, is_exact=is_exact, is_prepared=is_prepared)
+        _, decisions = choose(problem, request)
     except ConvPlanError:
-        _, decisions = choose(problem, native, is_exact=is_exact, is_prepared=is_prepared)
+        _, decisions = choose(problem, replace(request, algorithm="auto"))
     return next(decision for decision in decisions if decision.chosen)
 
 
@@ -171,16 +168,14 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
-        if not compiled.is_direct and not samples_within(weight[None], LARGEST[compiled.native]).all():
+        if not compiled.is_direct and not samples_within(weight[None], LARGEST[compiled.request.dtype]).all():
             compiled = compiled.direct
         lowered = compiled.lowered
         if (lowered.leaves_cells_out or lowered.skips_padding) and not types.is_exact and not is_finite(weight):
             # The other kernels read cells that take no part as zeros, and 0 * inf would be NaN; zeros that take part must make it so.
             size = lowered.out_size if compiled.backward else lowered.in_size
-            only = "general" if lowered.leaves_cells_out else "auto"
-            compiled = compile_conv(
-                compiled.spec, size, compiled.native, only, backward=compiled.backward, is_exact=True, skips_padding=False
-            )
+            only = replace(compiled.request, algorithm="general" if lowered.leaves_cells_out else "auto", is_exact=True)
+            compiled = compile_conv(compiled.spec, size, only, backward=compiled.backward, skips_padding=False)
         arranged = compiled.arranged(weight)
         parts = (arranged.real, arranged.imag, -arranged.imag) if types.is_complex else (arranged,)
         packed = tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
@@ -226,7 +221,7 @@ class PackedWeights:
 
     def _fitting_samples(self, x: Array) -> Array:
         """For each sample whether the kernels serve its values."""
-        fits = samples_within(x, LARGEST[self.compiled.native])
+        fits = samples_within(x, LARGEST[self.compiled.request.dtype])
         reals = (x.real, x.imag) if self.types.is_complex else (x,)
         for strip, kernels in enumerate(self.compiled.kernels):
             for step, (kernel, keeps_bound) in enumerate(zip(kernels, self.compiled.guards[strip], strict=True)):

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from faltung.engine.arrays import Array, element_types_of, is_finite
-from faltung.engine.catalog import MAX_PANEL_BYTES
+from faltung.engine.catalog import MAX_PANEL_BYTES, Request
 from faltung.engine.checks import check_weight
 from faltung.engine.compiled import compile_conv
 from faltung.engine.lowering import lower
@@ -30,7 +30,7 @@ def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int
     types = element_types_of(grad=grad, weight=weight)
     check_weight(spec, weight)
     _check_grad(spec, grad, grad.shape[: max(grad.ndim - spec.ndim - 1, 0)][:1], input_size)
-    compiled = compile_conv(spec, input_size, types.native, backward=True, is_exact=accuracy == "exact", is_prepared=False)
+    compiled = compile_conv(spec, input_size, Request(types.native, is_exact=accuracy == "exact", is_prepared=False), backward=True)
     native = types.to_native(weight)
     packed = compiled.pack(native.conj() if types.is_complex else native, types)
     return run_packed(packed, grad, None, types, None, get_num_threads())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, element_types_of, promoted
-from faltung.engine.catalog import CHOICES, Decision
+from faltung.engine.catalog import CHOICES, Decision, Request
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.native import checked_threads, get_num_threads
@@ -201,7 +201,7 @@ def plan(
     types = element_types(dtype)
     output_shape = spec.output_shape(input_shape)
     batch, size = spec.split_shape(input_shape)
-    compiled = compile_conv(spec, size, types.native, algorithm, is_exact=accuracy == "exact")
+    compiled = compile_conv(spec, size, Request(types.native, algorithm, accuracy == "exact"))
     samples = math.prod(batch)
     parts = 4 if types.is_complex else 1
     memory = spec.memory(input_shape, types.stored.name)

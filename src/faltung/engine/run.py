@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_array, out_array
+from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.native import get_num_threads
@@ -52,7 +53,7 @@ def _checked(
     check_weight(spec, weight)
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)
-    return types, compile_conv(spec, size, types.native, is_exact=is_exact, is_prepared=False)
+    return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False))
 
 
 def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: ElementTypes, out: Array | None, threads: int) -> Array:
