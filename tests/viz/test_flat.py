@@ -266,5 +266,5 @@ def test_a_later_input_fills_up_as_it_is_computed():
 
 
 def test_four_axes_are_refused():
-    with pytest.raises(ConvSpecError, match="4 spatial axes cannot be laid out flat"):
+    with pytest.raises(ConvSpecError, match="4 spatial axes cannot be drawn"):
         draw_flat(scene(ConvSpec(1, 1, (1, 1, 1, 1)), (1, 1, 1, 1)))

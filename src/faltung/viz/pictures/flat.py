@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from faltung.errors import ConvSpecError
 from faltung.viz.pictures.boxes import Box, at_least, beside, stacked
 from faltung.viz.pictures.drawing import Drawing, Shape, Text
 from faltung.viz.pictures.flat_grids import Contents, Look, Story, grid_shapes, kernel_shapes
@@ -17,7 +16,7 @@ from faltung.viz.pictures.flat_layout import Block, across, down, down_arrow
 from faltung.viz.pictures.lettering import LEAST_FONT, fitting_size, number_text, text_width
 from faltung.viz.pictures.roles import StageRoles, stage_roles, weight_place
 from faltung.viz.pictures.timeline import Frame, contents, frames_of, starts
-from faltung.viz.pictures.wording import arithmetic, captions, stage_title
+from faltung.viz.pictures.wording import captions, stage_title, step_lines
 from faltung.viz.scene.model import Scene, Stage
 
 __all__ = ["Page", "arrange", "draw_flat"]
@@ -61,11 +60,6 @@ def draw_flat(scene: Scene, *, numbers: bool = True) -> Drawing:
     >>> drawing.frames, drawing.captions[0]
     (9, 'Step 1 of 9: the window lies on rows 0 to 2, columns 0 to 2 of the input. output[0, 0, 0] = 4.')
     """
-    ndim = len(scene.stages[0].input.size)
-    if ndim > 3:
-        raise ConvSpecError(
-            f"a scene of {ndim} spatial axes cannot be laid out flat: three are the most.", "Draw a slice of it, such as a conv3d."
-        )
     frames = frames_of(scene)
     page = arrange(scene, numbers=numbers)
     shapes = [*page.words, *_contents(scene, page)]
@@ -259,14 +253,6 @@ def _arithmetic_rows(scene: Scene) -> Iterator[int]:
 def _arithmetic(scene: Scene, frames: Sequence[Frame], x: float, y: float, width: float) -> Iterator[Shape]:
     for frame in frames:
         stage = scene.stages[frame.stage]
-        room = width / _LINE
-        if stage.reading == "scatter":
-            lines = [arithmetic(stage, frame.step, room)]
-        else:
-            count = stage.output.channels
-            shown = count if count <= _LINES else _LINES - 1
-            lines = [arithmetic(stage, frame.step, room, channel) for channel in range(shown)]
-            if count > shown:
-                lines.append(f"… and likewise the other {count - shown} channels")
+        lines = step_lines(stage, frame.step, width / _LINE, _LINES)
         for number, line in enumerate(lines):
             yield Text((x, y + _LINE_HEIGHT * number), line, "text", _LINE, "start", (frame.number, frame.number + 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from faltung.errors import ConvShapeError, ConvSpecError
+from faltung.errors import ConvShapeError
 from faltung.viz.pictures.drawing import Drawing, Shape, Text
 from faltung.viz.pictures.flat_grids import Story
 from faltung.viz.pictures.parts import LEAST_FONT, captions, contents, fitting_size, frames_of, number_text, stage_roles, starts, text_width
@@ -66,11 +66,6 @@ def draw_stacked(scene: Scene, *, numbers: bool = True) -> Drawing:
     >>> drawing.frames, drawing.captions[0]
     (9, 'Step 1 of 9: the window lies on rows 0 to 2, columns 0 to 2 of the input. output[0, 0, 0] = 4.')
     """
-    ndim = len(scene.stages[0].input.size)
-    if ndim > 3:
-        raise ConvSpecError(
-            f"a scene of {ndim} spatial axes cannot be stacked: three are the most.", "Draw a slice of it, such as a conv3d."
-        )
     frames = frames_of(scene)
     if not frames:
         raise ConvShapeError("the scene has no steps: there is nothing to show.", "Give a larger input.")

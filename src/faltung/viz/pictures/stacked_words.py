@@ -13,7 +13,6 @@ from faltung.viz.pictures.flat_grids import Look, kernel_shapes, tap_places
 from faltung.viz.pictures.panel import Panel, extent
 from faltung.viz.pictures.parts import (
     LEAST_FONT,
-    arithmetic,
     fitting_size,
     frames_of,
     grid_title,
@@ -21,6 +20,7 @@ from faltung.viz.pictures.parts import (
     number_text,
     stage_roles,
     stage_title,
+    step_lines,
     text_width,
     weight_place,
 )
@@ -95,14 +95,7 @@ def arithmetic_lines(scene: Scene, x: float, y: float, width: float) -> Iterator
     """Below, what each frame computes: of a gather the first output channels, of a scatter one output."""
     for frame in frames_of(scene):
         stage = scene.stages[frame.stage]
-        room = width / _ARITHMETIC
-        if stage.reading == "scatter":
-            lines = [arithmetic(stage, frame.step, room)]
-        else:
-            count = stage.output.channels
-            shown = count if count <= _LINES else _LINES - 1
-            lines = [arithmetic(stage, frame.step, room, channel) for channel in range(shown)]
-            lines += [f"and likewise the other {count - shown} channels"] if count > shown else []
+        lines = step_lines(stage, frame.step, width / _ARITHMETIC, _LINES)
         for number, line in enumerate(lines):
             yield Text((x, y + _ROW * number), line, "text", _ARITHMETIC, "start", (frame.number, frame.number + 1))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from faltung.errors import ConvSpecError
 from faltung.viz.numbers import Number
 from faltung.viz.scene.model import Scene, Step
 from faltung.viz.windows import Index
@@ -53,7 +54,16 @@ class Shown:
 
 
 def frames_of(scene: Scene) -> tuple[Frame, ...]:
-    """One frame a step, stage after stage."""
+    """One frame a step, stage after stage.
+
+    Raises
+    ------
+    ConvSpecError
+        The scene has four spatial axes or more: it has no picture.
+    """
+    ndim = len(scene.stages[0].input.size)
+    if ndim > 3:
+        raise ConvSpecError(f"a scene of {ndim} spatial axes cannot be drawn: three are the most.", "Draw a slice of it, such as a conv3d.")
     pairs = [(stage, step) for stage, one in enumerate(scene.stages) for step in one.steps]
     return tuple(Frame(number, stage, step) for number, (stage, step) in enumerate(pairs))
 

@@ -13,7 +13,7 @@ from faltung.viz.pictures.timeline import Frame
 from faltung.viz.scene.model import Grid, Scene, Stage, Step, Term, Write, flat_index
 from faltung.viz.windows import Index
 
-__all__ = ["arithmetic", "captions", "grid_title", "kernel_title", "size_text", "stage_title"]
+__all__ = ["arithmetic", "captions", "grid_title", "kernel_title", "size_text", "stage_title", "step_lines"]
 
 _BORDER = {"zero": "zeros", "wrapped": "wrapped", "mirrored": "mirrored", "repeated": "repeated"}
 _AXES = {1: ("cells",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}
@@ -84,6 +84,16 @@ def stage_title(scene: Scene, number: int) -> str:
 
 
 # -- the arithmetic of a step --------------------------------------------------------------------
+
+
+def step_lines(stage: Stage, step: Step, room: float, most: int) -> list[str]:
+    """The arithmetic of a step in at most `most` lines: of a gather one for each of the first output channels."""
+    if stage.reading == "scatter":
+        return [arithmetic(stage, step, room)]
+    count = stage.output.channels
+    shown = count if count <= most else most - 1
+    lines = [arithmetic(stage, step, room, channel) for channel in range(shown)]
+    return lines if shown == count else [*lines, f"… and likewise the other {count - shown} channels"]
 
 
 def arithmetic(stage: Stage, step: Step, room: float, channel: int | None = None) -> str:
