@@ -100,6 +100,36 @@ int checked_threads(int threads) {
     return threads;
 }
 
+Activation activation_from_name(const std::string& name) {
+    if (name == "none") return Activation::none;
+    if (name == "relu") return Activation::relu;
+    if (name == "relu6") return Activation::relu6;
+    if (name == "silu") return Activation::silu;
+    refuse("activation='" + name + "' is not one of none, relu, relu6, silu");
+}
+
+Type type_of(const OutputArray& array) {
+    for (Type type : {Type::float32, Type::float64, Type::uint64})
+        if (has_type(array.dtype(), type)) return type;
+    refuse("y is not of dtype float32, float64, int64 or uint64");
+}
+
+Sizes shape_of(const OutputArray& array) {
+    Sizes shape;
+    for (std::size_t a = 0; a < array.ndim(); ++a) shape.push_back(static_cast<Index>(array.shape(a)));
+    return shape;
+}
+
+bool is_signed(const OutputArray& array) {
+    return static_cast<nb::dlpack::dtype_code>(array.dtype().code) != nb::dlpack::dtype_code::UInt;
+}
+
+bool have_same_strides(const Sizes& size, const Array& a, const Array& b) {
+    for (std::size_t axis = 0; axis < size.size(); ++axis)
+        if (size[axis] > 1 && a.stride[axis] != b.stride[axis]) return false;
+    return true;
+}
+
 Sizes x_shape(const Problem& p) {
     return with_spatial({-1, p.groups, p.in_channels}, p, &Axis::in);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/epilogue.h"
 #include "core/problem.h"
 
 namespace faltung {
@@ -24,6 +25,16 @@ Problem make_problem(const std::string& mode, Index groups, Index in_channels, I
                      const Sizes& stride, const Sizes& dilation, const Sizes& before);
 
 int checked_threads(int threads);
+
+Activation activation_from_name(const std::string& name);
+
+// Of an array that is not checked yet.
+Type type_of(const OutputArray& array);
+Sizes shape_of(const OutputArray& array);
+bool is_signed(const OutputArray& array);
+
+// Whether two arrays of this size have their cells equally far apart.
+bool have_same_strides(const Sizes& size, const Array& a, const Array& b);
 
 // The shapes that a problem asks of its arrays; -1 stands for any batch size.
 Sizes x_shape(const Problem& problem);

@@ -37,9 +37,10 @@ class Bound {
           const std::string& mode)
         : algorithm_(algorithm),
           type_(type_from_name(dtype)),
+          isa_(isa_from_name(isa)),
           problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
                                 stride, dilation, before)),
-          operation_(find_family(algorithm).make(problem_, type_, isa_from_name(isa))) {}
+          operation_(find_family(algorithm).make(problem_, type_, isa_)) {}
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
                              Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
@@ -55,6 +56,7 @@ class Bound {
   protected:
     std::string algorithm_;
     Type type_;
+    Isa isa_;
     Problem problem_;
     std::unique_ptr<Operation> operation_;
 };
@@ -76,7 +78,8 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
     }
 
     void run(const AnyArray& x, const PackedWeight& packed, const std::optional<AnyArray>& bias,
-             const OutputArray& y, bool accumulate, int threads) const {
+             const OutputArray& y, bool accumulate, int threads, const std::string& activation,
+             const std::optional<AnyArray>& residual) const {
         checked_threads(threads);
         if (packed.algorithm != algorithm_ || packed.type != type_ ||
             packed.layout != operation_->packed_layout())
@@ -84,15 +87,26 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         Index batch = -1;
         const Array x_array = checked_array("x", nb::ndarray<nb::ro>(x), type_, x_shape(problem_), &batch);
         const Array y_array = checked_array("y", nb::ndarray<nb::ro>(y), type_, y_shape(problem_), &batch);
-        const void* bias_data = nullptr;
+        Epilogue epilogue;
         if (bias) {
             const Index channels = problem_.groups * problem_.out_channels;
             const Array array = checked_array("bias", nb::ndarray<nb::ro>(*bias), type_, {channels}, nullptr);
             if (channels > 1 && array.stride[0] != 1) throw std::invalid_argument("bias is not contiguous");
-            bias_data = array.data;
+            epilogue.bias = array.data;
         }
+        Array added{nullptr, {}};
+        if (residual)
+            added =
+                checked_array("residual", nb::ndarray<nb::ro>(*residual), type_, y_shape(problem_), &batch);
+        const EpilogueLoop loop =
+            epilogue_loop(activation_from_name(activation), residual.has_value(), type_, is_signed(y), isa_);
+        Sizes size = y_shape(problem_);
+        size[0] = batch;
+        const bool is_fused = !residual || have_same_strides(size, y_array, added);
+        if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
         Released released;
-        operation_->run(batch, x_array, packed.buffer.data(), bias_data, y_array, accumulate, threads);
+        operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
+        if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
     }
 };
 
@@ -163,6 +177,26 @@ NB_MODULE(_native, m) {
         nb::arg("threads"), nb::arg("seconds"),
         "The best memory rate measured, bytes read and written per second.");
 
+    m.def(
+        "finish",
+        [](const OutputArray& y, const std::string& isa, int threads, const std::string& activation,
+           const std::optional<AnyArray>& residual) {
+            checked_threads(threads);
+            const Type type = type_of(y);
+            Sizes size = shape_of(y);
+            const Array y_array = checked_array("y", nb::ndarray<nb::ro>(y), type, size, nullptr);
+            Array added{nullptr, {}};
+            if (residual)
+                added = checked_array("residual", nb::ndarray<nb::ro>(*residual), type, size, nullptr);
+            const EpilogueLoop loop = epilogue_loop(activation_from_name(activation), residual.has_value(),
+                                                    type, is_signed(y), isa_from_name(isa));
+            if (!loop) return;
+            Released released;
+            finish_all(loop, element_bytes(type), size, y_array, residual ? &added : nullptr, threads);
+        },
+        nb::arg("y").noconvert(), nb::arg("isa"), nb::arg("threads"), nb::arg("activation") = "none",
+        nb::arg("residual").noconvert().none() = nb::none(), "y = activation(y + residual).");
+
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")
         .def_prop_ro("nbytes", [](const PackedWeight& packed) { return packed.buffer.bytes(); });
 
@@ -172,7 +206,10 @@ NB_MODULE(_native, m) {
              "Pack weights (G, OC, IC, *K) of any strides.")
         .def("run", &BoundCorrelation::run, nb::arg("x").noconvert(), nb::arg("packed"),
              nb::arg("bias").noconvert().none(), nb::arg("y").noconvert(), nb::arg("accumulate"),
-             nb::arg("threads"), "y (N, G, OC, *O) = or += bias + correlation of x (N, G, IC, *I).");
+             nb::arg("threads"), nb::arg("activation") = "none",
+             nb::arg("residual").noconvert().none() = nb::none(),
+             "y (N, G, OC, *O) = activation(bias + correlation of x (N, G, IC, *I) + residual, + y where "
+             "accumulate).");
 
     bind_operation<BoundWeightGradient>(m, "WeightGradient",
                                         "A prepared weight gradient; immutable and safe to share.")

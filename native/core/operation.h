@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/cpu.h"
+#include "core/epilogue.h"
 #include "core/problem.h"
 
 namespace faltung {
@@ -19,8 +20,9 @@ class Correlation {
     virtual std::vector<Index> packed_layout() const = 0;
 
     virtual void pack(const Array& weight, void* packed, int threads) const = 0;
-    virtual void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
-                     bool accumulate, int threads) const = 0;
+    // y = epilogue of the correlation, or of y plus the correlation where `accumulate`.
+    virtual void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
+                     const Array& y, bool accumulate, int threads) const = 0;
 };
 
 class WeightGradient {

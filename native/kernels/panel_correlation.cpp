@@ -144,7 +144,7 @@ struct PanelCorrelation<T>::Call {
     const PanelCorrelation& op;
     const Array &x, &y;
     const T* packed;
-    const T* bias;
+    const Epilogue& epilogue;
     bool accumulates;
     std::vector<Index> x_spatial, y_spatial;
 
@@ -211,6 +211,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
     block.rows = min_index(rows, layout.rows().out - first_row);
     block.columns = min_index(shape.columns, layout.columns().out - first_column);
 
+    const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index width = op.kernel_.channel_block;
     const Index first_block = chunk * chunk_blocks;
     const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
@@ -221,6 +222,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
             op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
                            block.channels, panel);
         block.resumes = accumulates || ic > 0;
+        const bool is_last = ic + shape.channels >= problem.in_channels;
         for (Index b = first_block; b < last_block; ++b) {
             block.weight =
                 packed + (g * op.channel_blocks() + b) * op.packed_block() + ic * block.taps * width;
@@ -228,6 +230,9 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
             block.y = y_group + b * width * y.stride[2];
             block.bias = bias && ic == 0 ? bias + g * problem.out_channels + b * width : nullptr;
             op.kernel_.compute(block);
+            if (is_last)
+                epilogue.finish(block.y, block.out_channels, block.y_channel_stride, block.rows,
+                                block.y_row_stride, block.columns, block.y_column_stride);
         }
         ic += shape.channels;
     } while (ic < problem.in_channels);
@@ -265,7 +270,7 @@ void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
 }
 
 template <class T>
-void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                               const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
@@ -276,7 +281,7 @@ void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, c
               x,
               y,
               static_cast<const T*>(packed),
-              static_cast<const T*>(bias),
+              epilogue,
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride)};

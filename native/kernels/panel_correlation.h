@@ -23,7 +23,7 @@ class PanelCorrelation : public Correlation {
     Index packed_bytes() const override;
     std::vector<Index> packed_layout() const override;
     void pack(const Array& weight, void* packed, int threads) const override;
-    void run(Index batch, const Array& x, const void* packed, const void* bias, const Array& y,
+    void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
 
   private:

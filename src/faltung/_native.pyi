@@ -17,6 +17,9 @@ def detected_isas() -> list[str]:
 def peak_flops(dtype: str, isa: str, threads: int, seconds: float) -> float:
     """Best multiply-add rate measured in `seconds`, flop/s of all threads together."""
 
+def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
+    """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or "silu" (of floats)."""
+
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""
 
@@ -85,8 +88,18 @@ class Correlation:
     def pack(self, weight: _Array, threads: int = 1) -> PackedWeight:
         """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
 
-    def run(self, x: _Array, packed: PackedWeight, bias: _Array | None, y: _Array, accumulate: bool, threads: int) -> None:
-        """Write to y, or add to it where `accumulate`."""
+    def run(
+        self,
+        x: _Array,
+        packed: PackedWeight,
+        bias: _Array | None,
+        y: _Array,
+        accumulate: bool,
+        threads: int,
+        activation: str = "none",
+        residual: _Array | None = None,
+    ) -> None:
+        """``y = activation(correlation + bias + residual)``, plus what y holds where `accumulate`; `residual` as y, of any strides."""
 
 @final
 class WeightGradient:

@@ -248,7 +248,7 @@ bool DepthwiseCorrelation<T>::reads_in_place(const std::vector<Index>& stride) c
 }
 
 template <class T>
-void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                   const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
@@ -260,7 +260,7 @@ void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
                           x,
                           y,
                           reinterpret_cast<const T*>(header + header_bytes),
-                          static_cast<const T*>(bias),
+                          epilogue,
                           accumulate,
                           has_zeros && *header != 0,
                           false,

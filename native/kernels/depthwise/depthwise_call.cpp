@@ -295,6 +295,7 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
     on.by_two_columns = op.by_two_columns();
     on.alternates = in_place && on.by_two_columns;
 
+    const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index channels = groups * problem.out_channels;
     const T* x_sample = static_cast<const T*>(x.data) + n * x.stride[0];
     T* y_sample = static_cast<T*>(y.data) + n * y.stride[0];
@@ -307,6 +308,11 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
         on.y[place] = y_sample + group * y.stride[1] + oc * y.stride[2];
         if (++oc == problem.out_channels) oc = 0, ++g;
     };
+    const auto finish = [&](T* of_channel) {
+        epilogue.finish(of_channel + block.y_offset, 1, 0, block.rows,
+                        shape.row_classes * y_spatial[op.layout_.far_axes()], block.columns,
+                        y_spatial.back());
+    };
     const DepthwiseTile<T>* const tiles_end = block.tiles + block.tile_count;
     Index channel = 0;
     for (; channel + 2 <= channels; channel += 2) {
@@ -314,16 +320,20 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
         take_channel(1);
         for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile)
             (tile->compute_pair ? tile->compute_pair : tile->compute)(on, *tile);
+        T* const first_y = on.y[0];
         on.cells[0] = on.cells[1];
         on.weight[0] = on.weight[1];
         on.bias[0] = on.bias[1];
         on.y[0] = on.y[1];
         for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile)
             if (!tile->compute_pair) tile->compute(on, *tile);
+        finish(first_y);
+        finish(on.y[0]);
     }
     if (channel == channels) return;
     take_channel(0);
     for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile) tile->compute(on, *tile);
+    finish(on.y[0]);
 }
 
 template <class T>

@@ -13,7 +13,7 @@ struct DepthwiseCall {
     const DepthwiseCorrelation<T>& op;
     const Array &x, &y;
     const T* weights;
-    const T* bias;
+    const Epilogue& epilogue;
     bool accumulates;
     bool skips;     // cells of the padding contribute nothing
     bool in_place;  // x is read where it lies

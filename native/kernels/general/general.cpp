@@ -76,7 +76,7 @@ void GeneralCorrelation<T>::pack(const Array& weight, void* packed, int) const {
 }
 
 template <class T>
-void GeneralCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+void GeneralCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                 const Array& y, bool accumulate, int threads) const {
     const Index channels = problem_.groups * problem_.out_channels;
     if (batch == 0 || channels == 0 || outputs(problem_.axes) == 0) return;
@@ -88,10 +88,13 @@ void GeneralCorrelation<T>::run(Index batch, const Array& x, const void* packed,
     const auto y_view = view<T>(y.data, y.stride);
     auto body = [&](Index task, int) {
         const Index n = task / channels, channel = task % channels;
-        kernel_.correlate(problem, x_view, weight_view, static_cast<const T*>(bias), y_view, accumulate, n,
-                          channel / problem_.out_channels, channel % problem_.out_channels);
+        kernel_.correlate(problem, x_view, weight_view, static_cast<const T*>(epilogue.bias), y_view,
+                          accumulate, n, channel / problem_.out_channels, channel % problem_.out_channels);
     };
     parallel_for(batch * channels, threads, body);
+    std::vector<Index> size{batch, problem_.groups, problem_.out_channels};
+    for (const Axis& axis : problem_.axes) size.push_back(axis.out);
+    epilogue.finish_all(sizeof(T), size, y, threads);
 }
 
 template <class T>

@@ -73,13 +73,13 @@ void PointwiseCorrelation<T>::pack(const Array& weight, void* packed, int thread
 }
 
 template <class T>
-void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                   const Array& y, bool accumulate, int threads) const {
     const std::optional<Index> x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
     if (x_step && y_step) {
-        flat_.run(batch, flattened(x, *x_step), packed, bias, flattened(y, *y_step), accumulate, threads);
+        flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate, threads);
     } else {
-        general_.run(batch, x, packed, bias, y, accumulate, threads);
+        general_.run(batch, x, packed, epilogue, y, accumulate, threads);
     }
 }
 

@@ -218,6 +218,7 @@ void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, 
                 op.kernel_.multiply(product);
             }
 
+    const T* const bias = static_cast<const T*>(epilogue.bias);
     for (Index b = first_block; b < last_block; ++b)
         for (Index s = 0; s < samples; ++s) {
             output.m = products_of(b, s);
@@ -225,6 +226,8 @@ void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, 
             output.channels = channels_of(b);
             output.bias = bias ? bias + at.group * problem.out_channels + b * width : nullptr;
             op.kernel_.transform_output(output);
+            epilogue.finish(output.y, output.channels, output.y_channel_stride, output.rows,
+                            output.y_row_stride, output.columns, output.y_column_stride);
         }
 }
 
@@ -258,7 +261,7 @@ void WinogradCorrelation<T>::Call::share_out(int threads) {
 }
 
 template <class T>
-void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed, const void* bias,
+void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                  const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
@@ -269,7 +272,7 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
               x,
               y,
               static_cast<const T*>(packed),
-              static_cast<const T*>(bias),
+              epilogue,
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride),
@@ -284,9 +287,9 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
     parallel_for(tasks, threads, call);
 }
 
-template void WinogradCorrelation<float>::run(Index, const Array&, const void*, const void*, const Array&,
+template void WinogradCorrelation<float>::run(Index, const Array&, const void*, const Epilogue&, const Array&,
                                               bool, int) const;
-template void WinogradCorrelation<double>::run(Index, const Array&, const void*, const void*, const Array&,
-                                               bool, int) const;
+template void WinogradCorrelation<double>::run(Index, const Array&, const void*, const Epilogue&,
+                                               const Array&, bool, int) const;
 
 }  // namespace faltung

@@ -14,7 +14,7 @@ struct WinogradCorrelation<T>::Call {
     Index batch;
     const Array &x, &y;
     const T* packed;
-    const T* bias;
+    const Epilogue& epilogue;
     bool accumulates;
     std::vector<Index> x_spatial, y_spatial;
     Block block;

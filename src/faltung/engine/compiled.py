@@ -16,9 +16,10 @@ import numpy as np
 
 from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, samples_within, trailing
 from faltung.engine.catalog import BY_NAME, Decision, Request, choose, choose_for_nothing
+from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
-from faltung.engine.native import get_num_threads
+from faltung.engine.native import Correlation, get_num_threads
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
@@ -68,6 +69,13 @@ class Compiled:
     def strips(self) -> tuple[Strip, ...]:
         """The main strip, then those that fold back onto it."""
         return (self.lowered.main, *self.lowered.folded)
+
+    @functools.cached_property
+    def fused(self) -> tuple[Correlation, ...] | None:
+        """The kernels, if each of them can finish what it writes, for nothing is added to it afterwards."""
+        kernels = tuple(kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation))
+        accumulates = bool(self.lowered.folded) or any(step.accumulates for step in self.lowered.main.steps)
+        return kernels if len(kernels) == len(self.kernels[0]) and self.lowered.main.is_covered and not accumulates else None
 
     def workspace_bytes(self, threads: int) -> int:
         """Scratch of a call plus the packed weights of one real part."""
@@ -197,14 +205,13 @@ class PackedWeights:
         except MemoryError:
             raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
 
-    def run(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
-        """``y = conv(x) + bias``.
+    def run(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+        """``y = activation(conv(x) + bias + residual)``.
 
         Parameters
         ----------
         x : array (N, groups, read channels, *in_size)
-        bias : array (groups * written channels,) or None
-        y : array (N, groups, written channels, *out_size), any strides
+        y : array (N, groups, written channels, *out_size), any strides, apart from x and the residual
 
         Notes
         -----
@@ -215,9 +222,9 @@ class PackedWeights:
             if not fits.all():
                 for sample, within in enumerate(fits):
                     one = slice(sample, sample + 1)
-                    (self._run_parts if within else self._direct.run)(x[one], bias, y[one], threads)
+                    (self._run_parts if within else self._direct.run)(x[one], epilogue.of(one), y[one], threads)
                 return
-        self._run_parts(x, bias, y, threads)
+        self._run_parts(x, epilogue, y, threads)
 
     def _fitting_samples(self, x: Array) -> Array:
         """For each sample whether the kernels serve its values."""
@@ -232,7 +239,12 @@ class PackedWeights:
                     fits[sample] = all(keeps_bound(kernel, values[sample], weights) for values in reals for weights in packed)
         return fits
 
-    def _run_parts(self, x: Array, bias: Array | None, y: Array, threads: int) -> None:
+    def _run_parts(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+        fused = None if y.dtype.kind == "c" else self.compiled.fused
+        if fused is not None:
+            self._run_fused(fused, x, epilogue, y, threads)
+            return
+        bias = epilogue.bias
         if y.dtype.kind == "c":
             real, imaginary, minus_imaginary = range(3)
             bias_parts = (None, None) if bias is None else (np.ascontiguousarray(bias.real), np.ascontiguousarray(bias.imag))
@@ -242,6 +254,16 @@ class PackedWeights:
             self._run_part(x.imag, real, None, y.imag, accumulate=True, threads=threads)
         else:
             self._run_part(x, 0, bias, y, accumulate=False, threads=threads)
+        epilogue.finish(y, threads)
+
+    def _run_fused(self, kernels: tuple[Correlation, ...], x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+        bias, activation, residual = epilogue.bias, epilogue.activation, epilogue.residual
+        for step, kernel, weight in zip(self.compiled.strips[0].steps, kernels, self.parts[0][0], strict=True):
+            if step.is_everything:
+                kernel.run(x, weight, bias, y, False, threads, activation, residual)
+            else:
+                place = trailing(step.writes)
+                kernel.run(x, weight, bias, y[place], False, threads, activation, None if residual is None else residual[place])
 
     def _run_part(self, x: Array, part: int, bias: Array | None, y: Array, *, accumulate: bool, threads: int) -> None:
         strips, every_kernels, every_packed = self.compiled.strips, self.compiled.kernels, self.parts[part]

@@ -14,6 +14,7 @@ from faltung.engine.arrays import Array, element_types_of, is_finite
 from faltung.engine.catalog import MAX_PANEL_BYTES, Request
 from faltung.engine.checks import check_weight
 from faltung.engine.compiled import compile_conv
+from faltung.engine.epilogue import NOTHING
 from faltung.engine.lowering import lower
 from faltung.engine.native import WeightGradient, chosen_isa, get_num_threads
 from faltung.engine.problem import Problem
@@ -33,7 +34,7 @@ def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int
     compiled = compile_conv(spec, input_size, Request(types.native, is_exact=accuracy == "exact", is_prepared=False), backward=True)
     native = types.to_native(weight)
     packed = compiled.pack(native.conj() if types.is_complex else native, types)
-    return run_packed(packed, grad, None, types, None, get_num_threads())
+    return run_packed(packed, grad, NOTHING, types, None, get_num_threads())
 
 
 def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "default") -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, 
 from faltung.engine.catalog import CHOICES, Decision, Request
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.epilogue import ACTIVATIONS, Epilogue
 from faltung.engine.native import checked_threads, get_num_threads
 from faltung.engine.run import ACCURACIES, native_bias, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
@@ -23,8 +24,6 @@ from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
 __all__ = ["ACTIVATIONS", "Cost", "Decision", "Plan", "PreparedConv", "plan"]
-
-ACTIVATIONS = ("relu", "relu6", "silu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Plan:
     cost : Cost
     error_bound : float
         c such that every ``|error| <= c * max over outputs of sum(|input| * |weight|)``, the bias counted as
-        one more product; 0 where integers are summed exactly (modulo 2**64).
+        one more product, before a residual and an activation; 0 where integers are summed exactly (modulo 2**64).
 
     Examples
     --------
@@ -93,7 +92,8 @@ class Plan:
         weight : array of ``spec.weight_shape``
         bias : array (out,), optional
         activation : {"relu", "relu6", "silu"}, optional
-            Applied to the result; not for complex results, silu not for integers.
+            Applied to each result, with bias and residual, while it is in the cache; not for complex results, silu not for integers.
+            Half precision is rounded once, after it.
 
         Raises
         ------
@@ -112,8 +112,8 @@ class Plan:
         native = self._types.to_native(kernel)
         # What is kept for another packing must not change with the caller's array.
         packed = self._compiled.pack(native if self._compiled.is_direct else native.copy(), self._types)
-        added = native_bias(offset, self._types)
-        return PreparedConv(self, packed, None if added is None else added.copy(), activation)
+        added = None if offset is None else native_bias(offset, self._types).copy()
+        return PreparedConv(self, packed, Epilogue(added, activation or "none"))
 
     def _repr_html_(self) -> str:
         rows = [(entry.algorithm, "chosen" if entry.chosen else "fits" if entry.fits else "refused", entry.reason) for entry in self.why]
@@ -132,14 +132,27 @@ class Plan:
 class PreparedConv:
     """A convolution whose weights are packed; made by `Plan.prepare`. Safe to share between threads."""
 
-    def __init__(self, plan: Plan, packed: PackedWeights, bias: Array | None, activation: str | None) -> None:
+    def __init__(self, plan: Plan, packed: PackedWeights, epilogue: Epilogue) -> None:
         self.plan = plan
-        self.activation = activation
         self._packed = packed
-        self._bias = bias
+        self._epilogue = epilogue
 
-    def __call__(self, x: object, out: Array | None = None) -> Array:
-        """Convolve `x` of the plan's input shape; the batch may have another size.
+    @property
+    def activation(self) -> str | None:
+        """The activation applied to each result."""
+        return None if self._epilogue.activation == "none" else self._epilogue.activation
+
+    def __call__(self, x: object, out: Array | None = None, residual: object = None) -> Array:
+        """``activation(conv(x) + bias + residual)``.
+
+        Parameters
+        ----------
+        x : array
+            Of the plan's input shape; the batch may have another size.
+        out : array, optional
+            Takes the result; any strides; may overlap the inputs.
+        residual : array, optional
+            Of the result's shape, any strides.
 
         Raises
         ------
@@ -152,8 +165,17 @@ class PreparedConv:
         if array.shape[-plan.spec.ndim - 1 :] != planned or array.ndim > plan.spec.ndim + 2:
             _, size = plan.spec.split_shape(array.shape)
             raise ConvShapeError(f"x has spatial size {size}, the plan was made for {planned[1:]}.", "Make a plan for each input size.")
-        result = run_packed(self._packed, array, self._bias, plan._types, out, plan.threads or get_num_threads())
-        return result if self.activation is None else _activate(result, self.activation)
+        epilogue = self._epilogue if residual is None else replace(self._epilogue, residual=self._checked_residual(residual, array))
+        return run_packed(self._packed, array, epilogue, plan._types, out, plan.threads or get_num_threads())
+
+    def _checked_residual(self, residual: object, x: Array) -> Array:
+        """`residual` in native form, if it has the shape of the result for `x`."""
+        plan, array = self.plan, as_array("residual", residual)
+        plan._check_types("residual", element_types(array.dtype, "residual"))
+        expected = plan.spec.output_shape(x.shape)
+        if array.shape != expected:
+            raise ConvShapeError(f"residual has shape {array.shape}, the result {expected}.", "Give one number for each of the result's.")
+        return plan._types.to_native(array)
 
     def __repr__(self) -> str:
         return f"PreparedConv({self.plan.spec}, {self.plan.input_shape}, {self.plan.dtype.name}, {self.plan.algorithm!r})"
@@ -240,15 +262,3 @@ def _error_bound(terms: int, growth: float, types: ElementTypes) -> float:
         stored = 2.0**-8 if types.result.name == "bfloat16" else 2.0**-11
         return bound + stored * (1 + bound)
     return bound
-
-
-def _activate(y: Array, activation: str) -> Array:
-    """`activation` in place."""
-    if activation == "relu":
-        np.maximum(y, 0, out=y)
-    elif activation == "relu6":
-        np.clip(y, 0, 6, out=y)
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):  # of -inf it is NaN
-            y /= 1 + np.exp(-y)
-    return y

@@ -7,7 +7,7 @@ dtype it is returned.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_arr
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.epilogue import NOTHING, Epilogue
 from faltung.engine.native import get_num_threads
 from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
@@ -31,7 +32,7 @@ def run_conv(spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out
     offset = None if bias is None else (bias.shape, bias.dtype)
     types, compiled = _checked(spec, x.shape, x.dtype, weight.shape, weight.dtype, offset, accuracy == "exact")
     packed = compiled.pack(types.to_native(weight), types)
-    return run_packed(packed, x, native_bias(bias, types), types, out, get_num_threads())
+    return run_packed(packed, x, NOTHING if bias is None else Epilogue(native_bias(bias, types)), types, out, get_num_threads())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ def _checked(
     return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False))
 
 
-def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: ElementTypes, out: Array | None, threads: int) -> Array:
+def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: ElementTypes, out: Array | None, threads: int) -> Array:
     """Run on a batched or unbatched `x`, whose rank and channels are checked; the result in `types.result`.
 
     Parameters
     ----------
     x : array (N, C, *in_size) or (C, *in_size)
-    bias : array (written channels,) in native form, or None
+    epilogue : Epilogue
+        Its arrays in native form; the residual of the result's shape, batched or not.
     out : array, optional
         Checked here; any strides; may overlap the inputs.
     """
@@ -76,9 +78,11 @@ def run_packed(packed: PackedWeights, x: Array, bias: Array | None, types: Eleme
     native = types.to_native(x)
     batch = native.shape[0] if is_batched else 1
     grouped = native.reshape(batch, groups, read // groups, *in_size)
-    result = out if out is not None and _can_write(out, types, x, bias) else allocate(shape, types)
+    result = out if out is not None and _can_write(out, types, x, epilogue.bias, epilogue.residual) else allocate(shape, types)
     y = result.reshape(batch, groups, written // groups, *out_size)
-    packed.run(grouped, bias, y.view(np.uint64) if types.is_exact else y, threads)
+    if epilogue.residual is not None:
+        epilogue = replace(epilogue, residual=epilogue.residual.reshape(y.shape))
+    packed.run(grouped, epilogue, y, threads)
     return deliver(result, out, types)
 
 
@@ -108,6 +112,6 @@ def _can_write(out: Array, types: ElementTypes, *inputs: Array | None) -> bool:
     return bool(native and steps and out.flags.aligned and not overlaps)
 
 
-def native_bias(bias: Array | None, types: ElementTypes) -> Array | None:
+def native_bias(bias: Array, types: ElementTypes) -> Array:
     """`bias` as the kernels take it: contiguous."""
-    return None if bias is None else np.ascontiguousarray(types.to_native(bias))
+    return np.ascontiguousarray(types.to_native(bias))
