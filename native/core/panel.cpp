@@ -99,7 +99,8 @@ PanelShape Panel::shape_for(const Layout& layout, Index channels, const PanelRul
         return shape.elements;
     };
     const Index budget = rules.budget_bytes / rules.element_bytes,
-                hard_budget = panel_budget_bytes / rules.element_bytes;
+                whole_budget = rules.whole_bytes / rules.element_bytes,
+                hard_budget = max_index(panel_budget_bytes, rules.whole_bytes) / rules.element_bytes;
 
     shape.channels = max_index(channels, 1);
     if (rules.most_channels > 0)
@@ -127,7 +128,8 @@ PanelShape Panel::shape_for(const Layout& layout, Index channels, const PanelRul
             shape.rows = max_index(4, half / rules.row_tile * rules.row_tile);
         } else if (shape.columns > 8 * tile && shape.columns > 64) {
             narrow_to(shape.columns / 2);
-        } else if (shape.channels > 16 && saturating_multiply(shape.channels, all_taps) > 512) {
+        } else if (measure() > whole_budget && shape.channels > 16 &&
+                   saturating_multiply(shape.channels, all_taps) > 512) {
             shape.channels = ceil_divide(shape.channels, 2);
         } else if (measure() <= hard_budget) {
             break;
@@ -166,6 +168,10 @@ Panel::Panel(const Layout& layout, Border border, Index channels, const PanelRul
                     offset_.push_back(
                         static_cast<std::int32_t>((far * slots + slot) * shape_.row_pitch + place));
             }
+}
+
+Index Panel::slots_for(Index rows) const {
+    return far_taps_ * count_row_positions(axes_[axes_.size() - 2], rows);
 }
 
 Index Panel::scratch_bytes() const {

@@ -32,6 +32,7 @@ struct PanelRules {
     Index row_tile;                     // rows that a kernel computes at once
     Index budget_bytes;                 // for the panel, where that leaves blocks of reasonable size
     Index most_columns, most_channels;  // of a block; 0: whatever fits the cache
+    Index whole_bytes = 0;              // so large it may grow rather than be split into blocks of channels
 };
 
 class Panel {
@@ -48,6 +49,9 @@ class Panel {
 
     // Bytes of the tables that `locate` fills for one task.
     Index scratch_bytes() const;
+
+    // Input rows that a block of `rows` outputs reads.
+    Index slots_for(Index rows) const;
 
     struct Source {
         const Index* slot;  // element offset of each slot's input row, or absent_cell

@@ -43,6 +43,8 @@ struct CorrelationKernel {
     Index row_tile = 1;              // rows computed at once, at most RowStep::most_rows
     Index read_ahead = 0;            // elements
     Index panel_bytes = 0;           // the panel is to stay in a cache this large
+    Index whole_panel_bytes = 0;     // so large it may be where that spares a second block of input channels
+    Index most_terms = 0;            // summed at once, of those in the panel; 0: all
     Index most_panel_channels = 0;   // 0: whatever fits that cache
     Index most_channel_columns = 0;  // columns times channels of the panel, but at least a tile; 0: likewise
 };

@@ -5,22 +5,22 @@
 
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/weight_packing.h"
 
 namespace faltung {
 
 namespace {
 
-// Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
-constexpr Index tasks_per_thread = 8;
-
-// Weights beyond this do not stay in L2 from one task to the next: then tasks share out channels before rows.
-constexpr Index many_weight_bytes = 512 << 10;
+// What sharing out reckons with, in cycles of one core; only their ratios matter.
+constexpr double vector_bytes_a_cycle = 64, row_start_cycles = 40, row_cell_cycles = 1.2, task_cycles = 300;
+constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for another at the end
+constexpr Index most_row_splits = 8, most_channel_chunks = 32;
 
 // Terms of the sum that are packed together.
 constexpr Index pack_run = 64;
 
 // Fewer weights are packed before a sleeping worker has woken up.
-constexpr Index parallel_pack_bytes = 128 << 10;
+constexpr Index parallel_pack_bytes = 512 << 10;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ template <class T>
 PanelRules PanelCorrelation<T>::rules_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
     PanelRules rules{
         sizeof(T), kernel.column_tile,        kernel.column_multiple, kernel.row_tile, kernel.panel_bytes,
-        0,         kernel.most_panel_channels};
+        0,         kernel.most_panel_channels, kernel.whole_panel_bytes};
     if (kernel.most_channel_columns > 0) {
         const Index channels = max_index(1, min_index(problem.in_channels, kernel.most_panel_channels));
         const Index tiles = kernel.most_channel_columns / channels / kernel.column_tile;
@@ -117,22 +117,18 @@ void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) c
         }
         place[static_cast<std::size_t>(term)] = offset;
     }
+    bool is_run = true;
+    for (Index term = 1; term < terms; ++term)
+        is_run &= place[static_cast<std::size_t>(term)] == place[static_cast<std::size_t>(term - 1)] + 1;
     const Index blocks = channel_blocks();
     auto pack_block = [&](Index task, int) {
-        const Index g = task / blocks, oc0 = task % blocks * block;
-        const Index count = min_index(block, problem_.out_channels - oc0);
+        const Index g = task / blocks, oc = task % blocks * block;
+        const T* from = static_cast<const T*>(weight.data) + g * weight.stride[0] + oc * weight.stride[1];
+        const WeightSource<T> source{from, weight.stride[1], place, is_run};
         T* const to = static_cast<T*>(packed) + task * packed_block();
         // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
-        for (Index first = 0; first < terms; first += pack_run) {
-            const Index end = min_index(first + pack_run, terms);
-            const T* from =
-                static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
-            for (Index oc = 0; oc < count; ++oc, from += weight.stride[1])
-                for (Index term = first; term < end; ++term)
-                    to[term * block + oc] = from[place[static_cast<std::size_t>(term)]];
-            for (Index oc = count; oc < block; ++oc)
-                for (Index term = first; term < end; ++term) to[term * block + oc] = T(0);
-        }
+        for (Index first = 0; first < terms; first += pack_run)
+            pack_weights(source, first, min_index(first + pack_run, terms), min_index(block, problem_.out_channels - oc), block, to);
     };
     const Index tasks = problem_.groups * blocks;
     parallel_for(tasks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
@@ -215,24 +211,33 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
     const Index width = op.kernel_.channel_block;
     const Index first_block = chunk * chunk_blocks;
     const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
+    // Passes of about the same number of channels.
+    const Index most_terms = op.kernel_.most_terms > 0 ? op.kernel_.most_terms : saturated;
+    const Index pass_limit = max_index(1, most_terms / max_index(1, block.taps));
     Index ic = 0;
     do {  // at least once: without input channels there is still the bias
-        block.channels = min_index(shape.channels, problem.in_channels - ic);
+        const Index panel_channels = min_index(shape.channels, problem.in_channels - ic);
         if (!is_packed)
             op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
-                           block.channels, panel);
-        block.resumes = accumulates || ic > 0;
-        const bool is_last = ic + shape.channels >= problem.in_channels;
-        for (Index b = first_block; b < last_block; ++b) {
-            block.weight =
-                packed + (g * op.channel_blocks() + b) * op.packed_block() + ic * block.taps * width;
-            block.out_channels = min_index(width, problem.out_channels - b * width);
-            block.y = y_group + b * width * y.stride[2];
-            block.bias = bias && ic == 0 ? bias + g * problem.out_channels + b * width : nullptr;
-            op.kernel_.compute(block);
-            if (is_last)
-                epilogue.finish(block.y, block.out_channels, block.y_channel_stride, block.rows,
-                                block.y_row_stride, block.columns, block.y_column_stride);
+                           panel_channels, panel);
+        const Index passes = max_index(1, ceil_divide(panel_channels, pass_limit));
+        for (Index pass = 0; pass < passes; ++pass) {
+            const Index first = pass * panel_channels / passes, end = (pass + 1) * panel_channels / passes;
+            block.panel = panel + first * shape.channel_pitch;
+            block.channels = end - first;
+            block.resumes = accumulates || ic + first > 0;
+            const bool is_last = ic + end == problem.in_channels;
+            for (Index b = first_block; b < last_block; ++b) {
+                block.weight = packed + (g * op.channel_blocks() + b) * op.packed_block() +
+                               (ic + first) * block.taps * width;
+                block.out_channels = min_index(width, problem.out_channels - b * width);
+                block.y = y_group + b * width * y.stride[2];
+                block.bias = bias && ic + first == 0 ? bias + g * problem.out_channels + b * width : nullptr;
+                op.kernel_.compute(block);
+                if (is_last)
+                    epilogue.finish(block.y, block.out_channels, block.y_channel_stride, block.rows,
+                                    block.y_row_stride, block.columns, block.y_column_stride);
+            }
         }
         ic += shape.channels;
     } while (ic < problem.in_channels);
@@ -249,24 +254,42 @@ void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
     chunk_blocks = op.channel_blocks();
     if (threads == 1) return;
 
-    const Index wanted = tasks_per_thread * threads;
-    auto split_rows = [&] {
-        row_blocks = min_index(all_rows, row_blocks * ceil_divide(wanted, task_count(batch)));
-        rows = min_index(shape.rows, round_up(ceil_divide(all_rows, row_blocks), op.kernel_.row_tile));
-        row_blocks = ceil_divide(all_rows, rows);
-    };
-    auto split_channels = [&] {
-        channel_chunks = min_index(op.channel_blocks(), ceil_divide(wanted, task_count(batch)));
-        chunk_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
-        channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
-    };
-    if (op.packed_block() * op.channel_blocks() * Index(sizeof(T)) > many_weight_bytes) {
-        split_channels();
-        split_rows();
-    } else {
-        split_rows();
-        split_channels();
+    // Of all ways to share out rows and output channels the one that should take the least time: shorter tasks are
+    // spread more evenly, but rows that two blocks read are packed twice, and so is what two threads read.
+    const Index panels = task_count(batch) / row_blocks, blocks = op.channel_blocks();
+    const bool is_whole = shape.channels >= op.problem_.in_channels;
+    const double products = double(op.problem_.in_channels) * double(op.panel_.tap_count() * shape.columns) *
+                            double(op.kernel_.channel_block * Index(sizeof(T))) / vector_bytes_a_cycle;
+    const double row_cycles =
+        double(op.problem_.in_channels) * (row_start_cycles + row_cell_cycles * double(shape.row_pitch));
+    double least = -1;
+    Index best_rows = rows, best_chunks = 1, last_rows = 0;
+    for (Index split = 1; split <= most_row_splits; ++split) {
+        const Index own_blocks = min_index(all_rows, row_blocks * split);
+        const Index own_rows =
+            min_index(shape.rows, round_up(ceil_divide(all_rows, own_blocks), op.kernel_.row_tile));
+        if (own_rows == last_rows) continue;
+        last_rows = own_rows;
+        const double packing = row_cycles * double(op.panel_.slots_for(own_rows));
+        for (Index chunks = 1; chunks <= blocks && chunks <= most_channel_chunks; ++chunks) {
+            const Index own_chunk = ceil_divide(blocks, chunks), count = ceil_divide(blocks, own_chunk);
+            if (count != chunks) continue;
+            const Index tasks = panels * ceil_divide(all_rows, own_rows) * count;
+            const Index turns = ceil_divide(tasks, threads);
+            const Index packs = is_whole ? min_index(turns, ceil_divide(turns - 1, count) + 1) : turns;
+            const double computing = products * double(own_rows * own_chunk);
+            const double cycles =
+                packing * double(packs) + computing * (double(turns) + uneven_turns) + task_cycles * double(turns);
+            if (least >= 0 && cycles >= least) continue;
+            least = cycles;
+            best_rows = own_rows;
+            best_chunks = own_chunk;
+        }
     }
+    rows = best_rows;
+    row_blocks = ceil_divide(all_rows, rows);
+    chunk_blocks = best_chunks;
+    channel_chunks = ceil_divide(blocks, chunk_blocks);
 }
 
 template <class T>

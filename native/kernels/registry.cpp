@@ -13,7 +13,7 @@
 namespace faltung {
 
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
-FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> pointwise_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
@@ -72,7 +72,7 @@ struct FilterKernel : AnyProblem {
     }
 };
 
-struct PointwiseKernel {
+struct PointwiseProduct {
     static void check(const Problem& problem) {
         if (const char* reason = why_not_pointwise(problem))
             throw std::invalid_argument(std::string("algorithm 'pointwise' does not serve this problem: ") +
@@ -80,7 +80,7 @@ struct PointwiseKernel {
     }
 
     template <class T>
-    static CorrelationKernel<T> get(Isa isa, Index out_channels) {
+    static PointwiseKernel<T> get(Isa isa, Index out_channels) {
         FALTUNG_RETURN_FOR_ISA(isa, pointwise_kernel<T>(out_channels))
         return {};
     }
@@ -172,7 +172,7 @@ constexpr WeightGradientFamily gradient(const char* name) {
 
 constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, PanelCorrelation, DirectKernel>>("direct"),
-    correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseKernel>>("pointwise"),
+    correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct>>("pointwise"),
     correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
     correlation<WinogradFamily>("winograd"),

@@ -10,7 +10,8 @@ namespace faltung::FALTUNG_ISA {
 namespace {
 
 constexpr int vectors = 2;
-constexpr Index panel_bytes = 256 << 10;  // of L2; the rest is for weights and output
+constexpr Index panel_bytes = 512 << 10, whole_panel_bytes = 1 << 20;
+constexpr Index pass_bytes = 192 << 10;  // weights of one pass: they and the cells they meet stay in L2
 #if FALTUNG_VECTOR_BYTES == 64
 constexpr int most_columns = 8;  // 16 sums of 32 registers; 14 columns made GCC 12 spill
 #else
@@ -143,6 +144,8 @@ CorrelationKernel<T> direct_kernel(Index) {
     kernel.channel_block = vectors * lanes<T>;
     kernel.column_tile = kernel.column_multiple = most_columns;
     kernel.panel_bytes = panel_bytes;
+    kernel.whole_panel_bytes = whole_panel_bytes;
+    kernel.most_terms = pass_bytes / (kernel.channel_block * Index(sizeof(T)));
     return kernel;
 }
 

@@ -2,6 +2,9 @@
 
 #include <optional>
 
+#include "core/workspace.h"
+#include "kernels/pointwise/pointwise_call.h"
+
 namespace faltung {
 
 namespace {
@@ -46,25 +49,38 @@ const char* why_not_pointwise(const Problem& problem) {
 }
 
 template <class T>
-PointwiseCorrelation<T>::PointwiseCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel)
-    : flat_(flattened(problem), kernel), general_(problem, kernel) {
+PointwiseCorrelation<T>::PointwiseCorrelation(const Problem& problem, const PointwiseKernel<T>& kernel)
+    : problem_(problem),
+      kernel_(kernel),
+      flat_(flattened(problem), kernel.panel),
+      general_(problem, kernel.panel) {
     for (const Axis& axis : problem.axes) sizes_.push_back(axis.out);
 }
 
+// Of one thread's panel.
 template <class T>
-Index PointwiseCorrelation<T>::panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
-    return max_index(PanelCorrelation<T>::panel_bytes_for(flattened(problem), kernel),
-                     PanelCorrelation<T>::panel_bytes_for(problem, kernel));
+Index PointwiseCorrelation<T>::product_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
+    return min_index(problem.in_channels, most_product_terms) * kernel.most_vectors * kernel.lanes *
+           Index(sizeof(T));
+}
+
+template <class T>
+Index PointwiseCorrelation<T>::panel_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
+    return max_index(product_bytes_for(problem, kernel),
+                     max_index(PanelCorrelation<T>::panel_bytes_for(flattened(problem), kernel.panel),
+                               PanelCorrelation<T>::panel_bytes_for(problem, kernel.panel)));
 }
 
 template <class T>
 Index PointwiseCorrelation<T>::panel_bytes() const {
-    return max_index(flat_.panel_bytes(), general_.panel_bytes());
+    return max_index(product_bytes_for(problem_, kernel_),
+                     max_index(flat_.panel_bytes(), general_.panel_bytes()));
 }
 
 template <class T>
 Index PointwiseCorrelation<T>::workspace_bytes(int threads) const {
-    return max_index(flat_.workspace_bytes(threads), general_.workspace_bytes(threads));
+    return max_index(saturating_multiply(product_bytes_for(problem_, kernel_), threads),
+                     max_index(flat_.workspace_bytes(threads), general_.workspace_bytes(threads)));
 }
 
 template <class T>
@@ -76,11 +92,24 @@ template <class T>
 void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                   const Array& y, bool accumulate, int threads) const {
     const std::optional<Index> x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
-    if (x_step && y_step) {
-        flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate, threads);
-    } else {
-        general_.run(batch, x, packed, epilogue, y, accumulate, threads);
-    }
+    if (!x_step || !y_step) return general_.run(batch, x, packed, epilogue, y, accumulate, threads);
+    const PositionBlocks blocks(outputs(problem_.axes), kernel_.lanes, kernel_.most_vectors);
+    if (blocks.tiles > 0 && (*x_step != 1 || *y_step != 1))
+        return flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate, threads);
+
+    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || blocks.positions == 0) return;
+    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
+    Call call{*this,      x,     y,       static_cast<const T*>(packed), epilogue,
+              accumulate, batch, *x_step, *y_step,                       blocks};
+    call.share_out(threads);
+    const Index tasks = call.task_count();
+    threads = static_cast<int>(min_index(tasks, threads));
+    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    call.thread_bytes = product_bytes_for(problem_, kernel_);
+    Workspace workspace(call.thread_bytes * threads);
+    call.workspace = workspace.data();
+    parallel_for(tasks, threads, call);
 }
 
 template class PointwiseCorrelation<float>;

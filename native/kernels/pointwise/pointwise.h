@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/panel_correlation.h"
+#include "kernels/pointwise/pointwise_block.h"
 
 namespace faltung {
 
@@ -12,9 +13,9 @@ const char* why_not_pointwise(const Problem& problem);
 template <class T>
 class PointwiseCorrelation : public Correlation {
   public:
-    PointwiseCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel);
+    PointwiseCorrelation(const Problem& problem, const PointwiseKernel<T>& kernel);
 
-    static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel);
+    static Index panel_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel);
 
     Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override;
@@ -25,8 +26,15 @@ class PointwiseCorrelation : public Correlation {
              bool accumulate, int threads) const override;
 
   private:
+    struct Call;
+
+    static Index product_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel);
+    Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.panel.channel_block); }
+
+    Problem problem_;
+    PointwiseKernel<T> kernel_;
     std::vector<Index> sizes_;
-    PanelCorrelation<T> flat_;     // all positions as one axis
+    PanelCorrelation<T> flat_;     // all positions as one axis, of any stride
     PanelCorrelation<T> general_;  // any strides
 };
 

@@ -1,35 +1,193 @@
-// The matrix product of a 1x1 correlation: many output channels by a few vectors of columns in registers.
+// The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers, or some
+// vectors of output channels by a few positions.
 #include "kernels/columns_tile.h"
+#include "kernels/pointwise/pointwise_block.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
 
 #if FALTUNG_VECTOR_BYTES == 64
-constexpr int channel_block = 8, most_vectors = 3;  // 24 sums of 32 registers
+constexpr int channel_block = 8;  // by 3 vectors: 24 sums of 32 registers
 #else
-constexpr int channel_block = 6, most_vectors = 2;  // 12 sums of 16 registers
+constexpr int channel_block = 4;  // by 3 vectors: 12 sums of 16 registers
 #endif
+constexpr int most_vectors = 3;
 constexpr Index panel_bytes = 256 << 10;
 constexpr Index channel_bytes = 1024;  // of one column: longer sums pay for loading and storing them
 constexpr Index l1_bytes = 24 << 10;   // every block of output channels reads the same cells again
+constexpr Index terms_ahead = 8;       // so long takes a line from L3
+
+// Of the block's channels those from `channel` on, at most C. Where Packs, x is read where it lies and copied.
+template <class T, int C, int V, bool Packs>
+void product_tile(const PointwiseBlock<T>& b, Index channel) {
+    constexpr int L = lanes<T>;
+    const int channels = static_cast<int>(min_index(b.out_channels - channel, C));
+    const Index last = b.positions - (V - 1) * L;  // positions in the last vector
+    T* const y = b.y + channel * b.y_channel_stride;
+    Vec<T> sum[C][V];
+    FALTUNG_UNROLL for (int c = 0; c < C; ++c) {
+        const bool is_there = c < channels;
+        const Vec<T> bias = is_there && b.bias ? broadcast(b.bias[channel + c]) : Vec<T>{};
+        const T* row = y + (is_there ? c : 0) * b.y_channel_stride;
+        FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
+            sum[c][v] = bias;
+            if (!b.resumes) {
+                __builtin_prefetch(row + v * L, 1);  // the lines arrive before the sums are stored
+            } else if (v < V - 1 || last == L) {
+                sum[c][v] += load(row + v * L);
+            } else {
+                sum[c][v] += load_some(row + v * L, last);
+            }
+        }
+    }
+
+    const T* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const T* x = Packs ? b.x : b.panel;
+    T* to = b.panel;
+    const Index pitch = Packs ? b.x_pitch : V * L;
+    for (Index term = 0; term < b.terms; ++term, x += pitch, weight += channel_block) {
+        Vec<T> cells[V];
+        FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =
+            Packs && v == V - 1 && last < L ? load_some(x + v * L, last) : load(x + v * L);
+        if (Packs) {
+            const T* ahead = x + min_index(terms_ahead, b.terms - 1 - term) * pitch;
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + v * L);
+            __builtin_prefetch(ahead + (V - 1) * L + last - 1);
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) store(to + v * L, cells[v]);
+            to += V * L;
+        }
+        FALTUNG_UNROLL for (int c = 0; c < C; ++c) {
+            const Vec<T> w = broadcast(weight[c]);
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[c][v] += w * cells[v];
+        }
+    }
+
+    FALTUNG_UNROLL for (int c = 0; c < C; ++c) if (c < channels) {
+        T* row = y + c * b.y_channel_stride;
+        FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
+            if (v < V - 1 || last == L) {
+                store(row + v * L, sum[c][v]);
+            } else {
+                store_some(row + v * L, sum[c][v], last);
+            }
+        }
+    }
+}
+
+template <class T, int V, bool Packs>
+void product_tile_for(const PointwiseBlock<T>& b, Index channel) {
+    const Index channels = b.out_channels - channel;
+#if FALTUNG_VECTOR_BYTES == 64
+    if (channels > 6) return product_tile<T, channel_block, V, Packs>(b, channel);
+    if (channels > 4) return product_tile<T, 6, V, Packs>(b, channel);
+#endif
+    if (channels > 2) return product_tile<T, 4, V, Packs>(b, channel);
+    product_tile<T, 2, V, Packs>(b, channel);
+}
+
+template <class T, int V>
+void product_block(const PointwiseBlock<T>& b) {
+    Index channel = 0;
+    if (!b.is_packed) {
+        product_tile_for<T, V, true>(b, 0);
+        channel = channel_block;
+    }
+    for (; channel < b.out_channels; channel += channel_block) product_tile_for<T, V, false>(b, channel);
+}
+
+template <class T>
+void multiply(const PointwiseBlock<T>& b) {
+    switch (ceil_divide(b.positions, lanes<T>)) {
+        case 1:
+            return product_block<T, 1>(b);
+        case 2:
+            return product_block<T, 2>(b);
+        default:
+            return product_block<T, most_vectors>(b);
+    }
+}
+
+// A vector of one block of output channels, whatever the width of a register.
+template <class T>
+struct ChannelsOf {
+    typedef T type __attribute__((vector_size(channel_block * sizeof(T))));
+};
+
+// J columns of B blocks of output channels.
+template <class T, int B, int J>
+void columns_product(const PointwiseColumns<T>& b, Index channel) {
+    using Channels = typename ChannelsOf<T>::type;
+    const int channels = static_cast<int>(min_index(b.out_channels - channel, B * channel_block));
+    alignas(64) T values[J][B * channel_block] = {};
+    for (int c = 0; c < channels; ++c) {
+        const T bias = b.bias ? b.bias[channel + c] : T(0);
+        for (int j = 0; j < J; ++j)
+            values[j][c] = b.resumes ? b.y[j][(channel + c) * b.y_channel_stride] + bias : bias;
+    }
+    Channels sum[B][J];
+    FALTUNG_UNROLL for (int i = 0; i < B; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j)
+        __builtin_memcpy(&sum[i][j], &values[j][i * channel_block], sizeof(Channels));
+
+    const T* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const T* x = b.panel;
+    for (Index term = 0; term < b.terms; ++term, x += J, weight += channel_block) {
+        Channels w[B];
+        FALTUNG_UNROLL for (int i = 0; i < B; ++i) __builtin_memcpy(&w[i], weight + i * b.weight_pitch, sizeof w[i]);
+        FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < B; ++i) sum[i][j] += w[i] * x[j];
+    }
+
+    FALTUNG_UNROLL for (int i = 0; i < B; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j)
+        __builtin_memcpy(&values[j][i * channel_block], &sum[i][j], sizeof(Channels));
+    for (int c = 0; c < channels; ++c)
+        for (int j = 0; j < J; ++j) b.y[j][(channel + c) * b.y_channel_stride] = values[j][c];
+}
+
+// Enough sums at once to hide the latency of a product, few enough for the registers.
+template <class T, int B, int J>
+void columns_of(const PointwiseColumns<T>& b) {
+    Index channel = 0;
+    for (; channel + (B - 1) * channel_block < b.out_channels; channel += B * channel_block)
+        columns_product<T, B, J>(b, channel);
+    for (; channel < b.out_channels; channel += channel_block) columns_product<T, 1, J>(b, channel);
+}
+
+template <class T>
+void multiply_columns(const PointwiseColumns<T>& b) {
+    switch (b.columns) {
+        case 1:
+            return columns_of<T, 8, 1>(b);
+        case 2:
+            return columns_of<T, 4, 2>(b);
+        case 3:
+            return columns_of<T, 4, 3>(b);
+        case 4:
+            return columns_of<T, 2, 4>(b);
+        case 5:
+            return columns_of<T, 2, 5>(b);
+        case 6:
+            return columns_of<T, 2, 6>(b);
+        case 7:
+            return columns_of<T, 1, 7>(b);
+        default:
+            return columns_of<T, 1, PointwiseColumns<T>::most>(b);
+    }
+}
 
 template <class T, int C>
 ColumnsTile<T> tile_for(Index vectors) {
     switch (vectors) {
         case 1:
             return columns_tile<T, C, 1>;
-#if FALTUNG_VECTOR_BYTES == 64
         case 2:
             return columns_tile<T, C, 2>;
-#endif
         default:
             return columns_tile<T, C, most_vectors>;
     }
 }
 
 template <class T>
-void pointwise_block(const CorrelationBlock<T>& b) {
+void panel_block(const CorrelationBlock<T>& b) {
     if (b.out_channels > 4) {
         columns_block<T, most_vectors>(b, channel_block, tile_for<T, channel_block>);
     } else if (b.out_channels > 2) {
@@ -42,20 +200,25 @@ void pointwise_block(const CorrelationBlock<T>& b) {
 }  // namespace
 
 template <class T>
-CorrelationKernel<T> pointwise_kernel(Index) {
-    CorrelationKernel<T> kernel;
-    kernel.compute = pointwise_block<T>;
-    kernel.channel_block = channel_block;
-    kernel.column_tile = kernel.read_ahead = most_vectors * lanes<T>;
-    kernel.column_multiple = lanes<T>;
-    kernel.panel_bytes = panel_bytes;
-    kernel.most_panel_channels = channel_bytes / Index(sizeof(T));
-    kernel.most_channel_columns = l1_bytes / Index(sizeof(T));
+PointwiseKernel<T> pointwise_kernel(Index) {
+    PointwiseKernel<T> kernel;
+    kernel.multiply = multiply<T>;
+    kernel.multiply_columns = multiply_columns<T>;
+    kernel.lanes = lanes<T>;
+    kernel.most_vectors = most_vectors;
+    CorrelationKernel<T>& panel = kernel.panel;
+    panel.compute = panel_block<T>;
+    panel.channel_block = channel_block;
+    panel.column_tile = panel.read_ahead = most_vectors * lanes<T>;
+    panel.column_multiple = lanes<T>;
+    panel.panel_bytes = panel_bytes;
+    panel.most_panel_channels = channel_bytes / Index(sizeof(T));
+    panel.most_channel_columns = l1_bytes / Index(sizeof(T));
     return kernel;
 }
 
-template CorrelationKernel<float> pointwise_kernel(Index);
-template CorrelationKernel<double> pointwise_kernel(Index);
-template CorrelationKernel<std::uint64_t> pointwise_kernel(Index);
+template PointwiseKernel<float> pointwise_kernel(Index);
+template PointwiseKernel<double> pointwise_kernel(Index);
+template PointwiseKernel<std::uint64_t> pointwise_kernel(Index);
 
 }  // namespace faltung::FALTUNG_ISA

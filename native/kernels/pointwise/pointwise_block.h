@@ -1,0 +1,52 @@
+// The contract between the driver of a pointwise correlation and the kernels that compute one block of it: some
+// positions by some output channels of a matrix product.
+#pragma once
+
+#include "kernels/correlation_block.h"
+
+namespace faltung {
+
+// Positions in the lanes. The first channels' sums read x where it lies and leave it in the panel for the rest.
+template <class T>
+struct PointwiseBlock {
+    const T* x;       // [term], x_pitch apart, its positions behind one another
+    Index x_pitch;
+    T* panel;         // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
+    bool is_packed;
+    const T* weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
+    Index weight_pitch, terms;
+
+    T* y;  // nothing is written outside positions x out_channels
+    Index y_channel_stride;
+    Index positions, out_channels;
+
+    const T* bias;  // of the first output channel, or null
+    bool resumes;   // from the sums in y
+};
+
+// Few positions, anywhere: output channels in the lanes.
+template <class T>
+struct PointwiseColumns {
+    static constexpr int most = 8;
+    const T* panel;   // [term][columns]
+    const T* weight;  // as above
+    Index weight_pitch, terms;
+
+    T* y[most];  // the first channel of each column
+    Index y_channel_stride;
+    int columns;
+    Index out_channels;
+
+    const T* bias;
+    bool resumes;
+};
+
+template <class T>
+struct PointwiseKernel {
+    CorrelationKernel<T> panel;  // for arrays whose positions do not lie behind one another
+    void (*multiply)(const PointwiseBlock<T>&) = nullptr;
+    void (*multiply_columns)(const PointwiseColumns<T>&) = nullptr;
+    Index lanes = 1, most_vectors = 1;  // of positions in one block
+};
+
+}  // namespace faltung

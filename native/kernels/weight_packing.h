@@ -1,0 +1,26 @@
+// Weights of some output channels, [channel][term] anywhere, to [term][channel].
+#pragma once
+
+#include <vector>
+
+#include "core/index.h"
+
+namespace faltung {
+
+template <class T>
+struct WeightSource {
+    const T* weight;       // of the first channel
+    Index channel_stride;
+    const std::vector<Index>& place;  // of each term, from a channel's first
+    bool is_run;                      // the terms of a channel lie behind one another
+};
+
+// `width` channels of which `count` are there, the others zero; terms [first, end).
+template <class T>
+void pack_weights(const WeightSource<T>& source, Index first, Index end, Index count, Index width, T* to);
+
+extern template void pack_weights(const WeightSource<float>&, Index, Index, Index, Index, float*);
+extern template void pack_weights(const WeightSource<double>&, Index, Index, Index, Index, double*);
+extern template void pack_weights(const WeightSource<std::uint64_t>&, Index, Index, Index, Index, std::uint64_t*);
+
+}  // namespace faltung
