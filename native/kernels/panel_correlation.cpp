@@ -27,7 +27,7 @@ constexpr Index parallel_pack_bytes = 512 << 10;
 template <class T>
 PanelRules PanelCorrelation<T>::rules_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
     PanelRules rules{
-        sizeof(T), kernel.column_tile,        kernel.column_multiple, kernel.row_tile, kernel.panel_bytes,
+        sizeof(T), kernel.column_tile,         kernel.column_multiple,  kernel.row_tile, kernel.panel_bytes,
         0,         kernel.most_panel_channels, kernel.whole_panel_bytes};
     if (kernel.most_channel_columns > 0) {
         const Index channels = max_index(1, min_index(problem.in_channels, kernel.most_panel_channels));
@@ -128,7 +128,8 @@ void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) c
         T* const to = static_cast<T*>(packed) + task * packed_block();
         // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
         for (Index first = 0; first < terms; first += pack_run)
-            pack_weights(source, first, min_index(first + pack_run, terms), min_index(block, problem_.out_channels - oc), block, to);
+            pack_weights(source, first, min_index(first + pack_run, terms),
+                         min_index(block, problem_.out_channels - oc), block, to);
     };
     const Index tasks = problem_.groups * blocks;
     parallel_for(tasks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
@@ -254,8 +255,9 @@ void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
     chunk_blocks = op.channel_blocks();
     if (threads == 1) return;
 
-    // Of all ways to share out rows and output channels the one that should take the least time: shorter tasks are
-    // spread more evenly, but rows that two blocks read are packed twice, and so is what two threads read.
+    // Of all ways to share out rows and output channels the one that should take the least time: shorter
+    // tasks are spread more evenly, but rows that two blocks read are packed twice, and so is what two
+    // threads read.
     const Index panels = task_count(batch) / row_blocks, blocks = op.channel_blocks();
     const bool is_whole = shape.channels >= op.problem_.in_channels;
     const double products = double(op.problem_.in_channels) * double(op.panel_.tap_count() * shape.columns) *
@@ -278,8 +280,8 @@ void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
             const Index turns = ceil_divide(tasks, threads);
             const Index packs = is_whole ? min_index(turns, ceil_divide(turns - 1, count) + 1) : turns;
             const double computing = products * double(own_rows * own_chunk);
-            const double cycles =
-                packing * double(packs) + computing * (double(turns) + uneven_turns) + task_cycles * double(turns);
+            const double cycles = packing * double(packs) + computing * (double(turns) + uneven_turns) +
+                                  task_cycles * double(turns);
             if (least >= 0 && cycles >= least) continue;
             least = cycles;
             best_rows = own_rows;

@@ -54,7 +54,8 @@ void pack_weights(const WeightSource<T>& source, Index first, Index end, Index c
                 for (Index i = 0; i < side; ++i)
                     __builtin_prefetch(from + i * source.channel_stride + place[begin] + lines_ahead * line);
                 for (Index t = begin; t < last; t += side)
-                    Square<T>::transpose(from + place[t], source.channel_stride, to + t * width + group, width);
+                    Square<T>::transpose(from + place[t], source.channel_stride, to + t * width + group,
+                                         width);
             }
         }
         for (; oc < whole; ++oc)
@@ -62,7 +63,8 @@ void pack_weights(const WeightSource<T>& source, Index first, Index end, Index c
                 to[t * width + oc] = source.weight[oc * source.channel_stride + place[t]];
     } else if (source.channel_stride == 1) {
         for (Index t = first; t < end; ++t)
-            std::memcpy(to + t * width, source.weight + place[t], static_cast<std::size_t>(count) * sizeof(T));
+            std::memcpy(to + t * width, source.weight + place[t],
+                        static_cast<std::size_t>(count) * sizeof(T));
         oc = count;
     }
     for (; oc < count; ++oc) {

@@ -9,7 +9,7 @@ namespace faltung {
 
 template <class T>
 struct WeightSource {
-    const T* weight;       // of the first channel
+    const T* weight;  // of the first channel
     Index channel_stride;
     const std::vector<Index>& place;  // of each term, from a channel's first
     bool is_run;                      // the terms of a channel lie behind one another
@@ -21,6 +21,7 @@ void pack_weights(const WeightSource<T>& source, Index first, Index end, Index c
 
 extern template void pack_weights(const WeightSource<float>&, Index, Index, Index, Index, float*);
 extern template void pack_weights(const WeightSource<double>&, Index, Index, Index, Index, double*);
-extern template void pack_weights(const WeightSource<std::uint64_t>&, Index, Index, Index, Index, std::uint64_t*);
+extern template void pack_weights(const WeightSource<std::uint64_t>&, Index, Index, Index, Index,
+                                  std::uint64_t*);
 
 }  // namespace faltung

@@ -86,6 +86,8 @@ DEEP = [
     ("conv2d(300, 9, 3, padding=1)", (1, 300, 4, 5)),
     ("conv2d(700, 33, (1, 3))", (1, 700, 3, 9)),
     ("conv1d(1030, 17, 1)", (1, 1030, 33)),
+    ("conv1d(2100, 17, 1)", (1, 2100, 35)),
+    ("conv1d(4100, 5, 1)", (3, 4100, 2)),
     ("conv1d(2100, 3, 2, dilation=3)", (1, 2100, 11)),
     ("conv3d(70, 10, 2)", (1, 70, 3, 3, 4)),
     ("conv2d(520, 4, 3, stride=2, padding=1, padding_mode='circular')", (2, 520, 5, 6)),
@@ -147,3 +149,27 @@ def test_batches_and_threads(isa: str, algorithm: str) -> None:
                 for text, size in FEATURES[:35:6]:
                     check_case(text, (batch, 4, *size), algorithm)
                 assert check_case("conv2d(3, 40, 1)", (batch, 3, 9, 9), algorithm)
+
+
+@pytest.mark.parametrize("algorithm", MANY_CHANNELS)
+def test_batches_of_a_few_positions(isa: str, algorithm: str) -> None:
+    """So few that samples share a block; channels that fill several blocks and the rest of one."""
+    for positions in range(1, 10):
+        for batch in (1, 2, 8, 9):
+            for out in (3, 8, 21, 70):
+                with num_threads(1 + batch % 2):
+                    assert check_case(f"conv1d(5, {out}, 1)", (batch, 5, positions), algorithm)
+
+
+def test_many_channels_shared_out_between_threads(isa: str) -> None:
+    """Large enough that rows and channels are shared out, each way that the estimate may choose."""
+    for threads in (2, 3):
+        with num_threads(threads):
+            for algorithm in ("direct", "filter", "pointwise"):
+                for text, shape in (
+                    ("conv2d(40, 200, 3, stride=2, padding=1)", (1, 40, 6, 9)),
+                    ("conv2d(24, 9, 5, padding=2)", (1, 24, 23, 11)),
+                    ("conv2d(64, 300, 1)", (1, 64, 7, 7)),
+                    ("conv2d(30, 90, 1, stride=2)", (2, 30, 15, 15)),
+                ):
+                    check_case(text, shape, algorithm)

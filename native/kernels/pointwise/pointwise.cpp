@@ -95,13 +95,14 @@ void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
     if (!x_step || !y_step) return general_.run(batch, x, packed, epilogue, y, accumulate, threads);
     const PositionBlocks blocks(outputs(problem_.axes), kernel_.lanes, kernel_.most_vectors);
     if (blocks.tiles > 0 && (*x_step != 1 || *y_step != 1))
-        return flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate, threads);
+        return flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate,
+                         threads);
 
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || blocks.positions == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    Call call{*this,      x,     y,       static_cast<const T*>(packed), epilogue,
-              accumulate, batch, *x_step, *y_step,                       blocks};
+    Call call{*this,   x,       y,     static_cast<const T*>(packed), epilogue, accumulate, batch,
+              *x_step, *y_step, blocks};
     call.share_out(threads);
     const Index tasks = call.task_count();
     threads = static_cast<int>(min_index(tasks, threads));

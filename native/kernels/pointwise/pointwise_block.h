@@ -1,19 +1,21 @@
-// The contract between the driver of a pointwise correlation and the kernels that compute one block of it: some
-// positions by some output channels of a matrix product.
+// The contract between the driver of a pointwise correlation and the kernels that compute one block of it:
+// some positions by some output channels of a matrix product.
 #pragma once
 
 #include "kernels/correlation_block.h"
 
 namespace faltung {
 
-// Positions in the lanes. The first channels' sums read x where it lies and leave it in the panel for the rest.
+// Positions in the lanes. The first channels' sums read x where it lies and leave it in the panel for the
+// rest.
 template <class T>
 struct PointwiseBlock {
-    const T* x;       // [term], x_pitch apart, its positions behind one another
+    const T* x;  // [term], x_pitch apart, its positions behind one another
     Index x_pitch;
-    T* panel;         // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
+    T* panel;  // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
     bool is_packed;
-    const T* weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
+    const T*
+        weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
     Index weight_pitch, terms;
 
     T* y;  // nothing is written outside positions x out_channels

@@ -1,5 +1,5 @@
-// One call of a pointwise correlation on arrays whose positions lie behind one another. Included by pointwise.cpp
-// alone.
+// One call of a pointwise correlation on arrays whose positions lie behind one another. Included by
+// pointwise.cpp alone.
 #pragma once
 
 #include "core/threads.h"
@@ -10,8 +10,8 @@ namespace faltung {
 // Longer sums are taken in parts, so that panel and weights stay in L2.
 constexpr Index most_product_terms = 2048;
 
-// Tasks a thread should have to choose from where there is work enough: cheap, for a task only continues the panel
-// of the one before.
+// Tasks a thread should have to choose from where there is work enough: cheap, for a task only continues the
+// panel of the one before.
 constexpr Index product_tasks_per_thread = 12;
 constexpr Index least_task_multiply_adds = 1 << 16;
 
@@ -31,7 +31,9 @@ struct PositionBlocks {
     Index count() const { return tiles + (rest > 0); }
     bool is_rest(Index block) const { return block == tiles; }
     // Tiles of about the same number of vectors.
-    Index first(Index block) const { return is_rest(block) ? positions - rest : block * vectors / tiles * lanes; }
+    Index first(Index block) const {
+        return is_rest(block) ? positions - rest : block * vectors / tiles * lanes;
+    }
     Index size(Index block) const {
         if (is_rest(block)) return rest;
         return min_index((block + 1) * vectors / tiles * lanes, positions - rest) - first(block);
@@ -56,9 +58,9 @@ struct PointwiseCorrelation<T>::Call {
 
     void share_out(int threads) {
         if (blocks.tiles == 0)
-            samples = max_index(1, min_index(batch, min_index(PointwiseColumns<T>::most,
-                                                              blocks.most_vectors * blocks.lanes) /
-                                                        blocks.rest));
+            samples = max_index(
+                1, min_index(batch, min_index(PointwiseColumns<T>::most, blocks.most_vectors * blocks.lanes) /
+                                        blocks.rest));
         sample_blocks = ceil_divide(batch, samples);
         chunk_blocks = op.channel_blocks();
         if (threads == 1) return;
@@ -70,9 +72,7 @@ struct PointwiseCorrelation<T>::Call {
         channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
     }
 
-    Index task_count() const {
-        return op.problem_.groups * sample_blocks * blocks.count() * channel_chunks;
-    }
+    Index task_count() const { return op.problem_.groups * sample_blocks * blocks.count() * channel_chunks; }
 
     void operator()(Index task, int worker) {
         const Problem& problem = op.problem_;
@@ -138,7 +138,8 @@ struct PointwiseCorrelation<T>::Call {
             term += most_product_terms;
         } while (term < problem.in_channels);
         for (Index s = 0; s < held_samples; ++s)
-            epilogue.finish(y_plane + s * y.stride[0], channels, y.stride[2], 1, 0, blocks.size(block), y_step);
+            epilogue.finish(y_plane + s * y.stride[0], channels, y.stride[2], 1, 0, blocks.size(block),
+                            y_step);
     }
 
     // The cells of a few columns, to [term][column].

@@ -1,5 +1,5 @@
-// The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers, or some
-// vectors of output channels by a few positions.
+// The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers,
+// or some vectors of output channels by a few positions.
 #include "kernels/columns_tile.h"
 #include "kernels/pointwise/pointwise_block.h"
 
@@ -18,7 +18,8 @@ constexpr Index channel_bytes = 1024;  // of one column: longer sums pay for loa
 constexpr Index l1_bytes = 24 << 10;   // every block of output channels reads the same cells again
 constexpr Index terms_ahead = 8;       // so long takes a line from L3
 
-// Of the block's channels those from `channel` on, at most C. Where Packs, x is read where it lies and copied.
+// Of the block's channels those from `channel` on, at most C. Where Packs, x is read where it lies and
+// copied.
 template <class T, int C, int V, bool Packs>
 void product_tile(const PointwiseBlock<T>& b, Index channel) {
     constexpr int L = lanes<T>;
@@ -133,8 +134,10 @@ void columns_product(const PointwiseColumns<T>& b, Index channel) {
     const T* x = b.panel;
     for (Index term = 0; term < b.terms; ++term, x += J, weight += channel_block) {
         Channels w[B];
-        FALTUNG_UNROLL for (int i = 0; i < B; ++i) __builtin_memcpy(&w[i], weight + i * b.weight_pitch, sizeof w[i]);
-        FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < B; ++i) sum[i][j] += w[i] * x[j];
+        FALTUNG_UNROLL for (int i = 0; i < B; ++i)
+            __builtin_memcpy(&w[i], weight + i * b.weight_pitch, sizeof w[i]);
+        FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < B; ++i) sum[i][j] +=
+            w[i] * x[j];
     }
 
     FALTUNG_UNROLL for (int i = 0; i < B; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j)

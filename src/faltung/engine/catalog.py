@@ -6,13 +6,12 @@ seconds on one nominal core: they rank algorithms, the same on every machine of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from faltung.engine import depthwise, fft_cost, winograd
+from faltung.engine import dense, depthwise, fft_cost, winograd
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
@@ -110,58 +109,13 @@ class Decision:
     cost_seconds: float | None
 
 
-# Cycles as measured on one Zen 4 core with AVX-512 over some forty layers; only their ratios matter. A vector of
-# sums costs about one cycle a product, and a little more where loads are not shared, to begin and store it.
-
-
-def _panel_cycles(problem: Problem) -> float:
-    """Rows copied into panels: some cycles a row, some a cell; rows that two blocks of outputs share, twice."""
-    rows = problem.groups * problem.in_channels * math.prod(problem.in_size[:-1]) * math.prod(problem.kernel_size[:-2])
-    return 1.15 * rows * (45 + 1.5 * problem.in_size[-1])
-
-
 def _lanes(dtype: str) -> int:
     """Elements of a vector."""
     return _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
 
 
-def _direct_cycles(problem: Problem, dtype: str) -> float:
-    lanes = _lanes(dtype)
-    sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (problem.terms / 0.92 + 17) + _panel_cycles(problem)
-
-
-def _filter_cycles(problem: Problem, dtype: str) -> float:
-    lanes = _lanes(dtype)
-    *rows, columns = problem.out_size
-    sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
-    shares_loads = problem.out_channels > 1 and columns > lanes
-    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _panel_cycles(problem)
-
-
-def _pointwise_cycles(problem: Problem, dtype: str) -> float:
-    positions = math.prod(problem.out_size)
-    sums = problem.groups * problem.out_channels * math.ceil(positions / _lanes(dtype))
-    return sums * (problem.terms / 0.88 + 8) + 1.5 * problem.groups * problem.in_channels * positions
-
-
-def _copying_cycles(problem: Problem, _dtype: str) -> float:
-    """Weights packed as they are."""
-    return 2.5 * problem.groups * problem.out_channels * problem.terms
-
-
 def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
-
-
-def _pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
-    if any(kernel != 1 for kernel in problem.kernel_size):
-        return f"kernel {_times(problem.kernel_size)} is not 1 along every axis"
-    if any(stride != 1 for stride in problem.stride):
-        return f"stride {_times(problem.stride)} is not 1 along every axis"
-    if any(problem.before) or problem.in_size != problem.out_size:
-        return f"padding or cropping changes the size from {_times(problem.in_size)} to {_times(problem.out_size)}"
-    return None
 
 
 def _panel_refusal(algorithm: str, problem: Problem, dtype: str) -> str | None:
@@ -190,9 +144,9 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm(
         "pointwise",
         "a matrix product of channels, positions in the vector lanes",
-        _pointwise_refusal,
-        _pointwise_cycles,
-        _copying_cycles,
+        dense.pointwise_refusal,
+        lambda problem, dtype: dense.pointwise_cycles(problem, _lanes(dtype)),
+        dense.packing_cycles,
     ),
     Algorithm(
         "winograd",
@@ -207,21 +161,21 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "one input channel a group, read where it lies, positions of a row in the vector lanes",
         depthwise.refusal,
         lambda problem, dtype: depthwise.cycles(problem, _lanes(dtype)),
-        _copying_cycles,
+        dense.packing_cycles,
     ),
     Algorithm(
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
         partial(_panel_refusal, "direct"),
-        _direct_cycles,
-        _copying_cycles,
+        lambda problem, dtype: dense.direct_cycles(problem, _lanes(dtype)),
+        dense.packing_cycles,
     ),
     Algorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(_panel_refusal, "filter"),
-        _filter_cycles,
-        _copying_cycles,
+        lambda problem, dtype: dense.filter_cycles(problem, _lanes(dtype)),
+        dense.packing_cycles,
     ),
     Algorithm(
         "fft",
@@ -234,7 +188,11 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         _fft_keeps_bound,
     ),
     Algorithm(
-        "general", "one product at a time, positions mapped one by one", lambda _problem, _dtype: None, _general_cycles, _copying_cycles
+        "general",
+        "one product at a time, positions mapped one by one",
+        lambda _problem, _dtype: None,
+        _general_cycles,
+        dense.packing_cycles,
     ),
 )
 
@@ -298,7 +256,3 @@ def choose_for_nothing(algorithm: str = "auto") -> tuple[str, tuple[Decision, ..
     best = ALGORITHMS[-1].name if algorithm == "auto" else algorithm
     reason = "no tap reaches the output, there is nothing to sum"
     return best, tuple(Decision(entry.name, entry.name == best, True, f"{entry.idea}; {reason}", 0.0) for entry in ALGORITHMS)
-
-
-def _times(sizes: tuple[int, ...]) -> str:
-    return "×".join(map(str, sizes))
