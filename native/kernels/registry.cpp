@@ -6,6 +6,7 @@
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
+#include "kernels/gradient_depthwise/depthwise_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/winograd/winograd.h"
@@ -20,6 +21,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseGradientKernel<T> depthwise_gradient_kernel();)
 
 namespace {
 
@@ -116,6 +118,14 @@ struct GradientFilterKernel : AnyProblem {
     }
 };
 
+struct DepthwiseGradientRows : AnyProblem {
+    template <class T>
+    static DepthwiseGradientKernel<T> get(Isa isa, Index) {
+        FALTUNG_RETURN_FOR_ISA(isa, depthwise_gradient_kernel<T>())
+        return {};
+    }
+};
+
 struct WinogradFamily {
     template <class T>
     static WinogradKernel<T> kernel(Isa isa, WinogradForm form) {
@@ -182,6 +192,7 @@ constexpr CorrelationFamily correlation_families[] = {
 constexpr WeightGradientFamily weight_gradient_families[] = {
     gradient<PanelFamily<WeightGradient, PanelGradient, GradientDirectKernel>>("direct"),
     gradient<PanelFamily<WeightGradient, PanelGradient, GradientFilterKernel>>("filter"),
+    gradient<PanelFamily<WeightGradient, DepthwiseGradient, DepthwiseGradientRows>>("depthwise"),
     gradient<GeneralFamily<WeightGradient, GeneralGradient>>("general"),
 };
 

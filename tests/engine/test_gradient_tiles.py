@@ -19,7 +19,7 @@ from tests.support.engine import expected_input_grad, expected_weight_grad, forc
 from tests.support.strategies import integers_of_shape
 
 DTYPES = ["float32", "float64", "int64"]
-KERNELS = ["direct", "filter", "general"]
+KERNELS = ["direct", "filter", "depthwise", "general"]
 OUT_CHANNELS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 64, 65]
 COLUMNS = [*range(1, 18), 31, 32, 33, 47, 48, 49]
 
@@ -127,6 +127,81 @@ def test_threads(kernel: str, isa: str) -> None:
         for batch in (1, 2, 5):
             for text, size in FEATURES[:20:5]:
                 check_case(text, (batch, 4, *size), kernel, isa, threads)
+
+
+DEPTHWISE = [
+    ("conv2d(3, 3, {k}, {s}, {p}, {d}, groups=3)", k, s, p, d, size)
+    for k, s, p, d, size in (
+        *(((k, k), 1, k // 2, 1, (9, 19)) for k in range(1, 16)),
+        ((31, 29), 1, (15, 14), 1, (7, 7)),
+        ((7, 5), 1, 3, 1, (70, 9)),
+        ((3, 3), 2, 1, 1, (33, 40)),
+        ((5, 7), (2, 3), (2, 5), 1, (20, 47)),
+        ((3, 4), (3, 2), (4, 6), (2, 3), (17, 39)),
+        ((4, 3), (2, 1), (4, 6), (4, 6), (15, 36)),
+        ((3, 3), 1, (9, 20), 1, (4, 5)),
+    )
+]
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_depthwise_rows_and_columns_of_taps(isa: str) -> None:
+    for text, k, s, p, d, size in DEPTHWISE:
+        check_case(text.format(k=k, s=s, p=p, d=d), (2, 3, *size), "depthwise", isa)
+    for text, shape in (
+        ("conv1d(2, 2, 40, padding=20, groups=2)", (2, 2, 300)),
+        ("conv1d(1, 1, 67, padding=9, dilation=2)", (1, 1, 400)),
+        ("conv1d(2, 2, 5, stride=2, padding=3, groups=2)", (1, 2, 99)),
+        ("conv1d(1, 1, 90, padding=89)", (1, 1, 33)),
+        ("conv3d(2, 2, 3, stride=(1, 2, 1), padding=1, groups=2)", (2, 2, 4, 5, 18)),
+        ("conv2d(3, 2, 3, padding=1)", (2, 3, 20, 33)),
+    ):
+        for threads in (1, 3):
+            check_case(text, shape, "depthwise", isa, threads)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize("kernel", ["direct", "depthwise"])
+def test_zeros_of_the_padding_meet_what_is_not_finite(kernel: str, isa: str) -> None:
+    """0 * inf is NaN, in the taps that read the padding there and in no other."""
+    for text, size, at in (
+        ("conv2d(2, 2, 3, padding=1, groups=2)", (5, 20), (0, 7)),
+        ("conv2d(2, 2, 3, padding=1, groups=2)", (5, 20), (4, 19)),
+        ("conv2d(2, 2, (5, 3), padding=(6, 1), groups=2)", (5, 20), (0, 0)),
+        ("conv2d(2, 18, (1, 3), 2, padding=(0, 1))", (5, 20), (1, 0)),
+        ("conv3d(2, 2, 3, padding=1, groups=2)", (3, 4, 5), (0, 2, 2)),
+    ):
+        spec = fl.ConvSpec.parse(text)
+        shape = (1, 2, *size)
+        x, grad = (integers_of_shape(s, 5).astype("float32") for s in (shape, spec.output_shape(shape)))
+        for infinite in ("x", "grad"):
+            x_, grad_ = x.copy(), grad.copy()
+            (x_ if infinite == "x" else grad_)[(0, 1, *at)] = np.inf
+            with np.errstate(all="ignore"):
+                expected = expected_weight_grad(spec, x_, grad_)
+            result = np.zeros(spec.weight_shape, "float32")
+            arrays = (by_group(x_, spec.groups, 1), by_group(grad_, spec.groups, 1), by_group(result, spec.groups, 0))
+            WeightGradient(kernel, "float32", isa, *problem_of(spec, size).arguments).run(*arrays, 1)
+            with labelled((text, at, infinite)):
+                check_same(result, expected.astype("float32"))
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_depthwise_in_other_layouts(isa: str) -> None:
+    """Channels last, reversed, repeated: what lies apart is copied."""
+    for text in ("conv2d(3, 3, 5, padding=2, groups=3)", "conv2d(3, 3, 3, 2, padding=1, groups=3, padding_mode='reflect')"):
+        spec = fl.ConvSpec.parse(text)
+        shape = (2, 3, 9, 21)
+        x, grad = integers_of_shape(shape, 5), integers_of_shape(spec.output_shape(shape), 6)
+        expected = expected_weight_grad(spec, x, grad).astype("float32")
+        kernel = WeightGradient("depthwise", "float32", isa, *problem_of(spec, shape[2:]).arguments)
+        last = [np.moveaxis(np.ascontiguousarray(np.moveaxis(a.astype("float32"), 1, -1)), -1, 1) for a in (x, grad)]
+        reverse = [np.ascontiguousarray(a.astype("float32")[..., ::-1])[..., ::-1] for a in (x, grad)]
+        for x_, grad_ in (last, reverse, (last[0], grad.astype("float32")), (x.astype("float32"), reverse[1])):
+            result = np.zeros(spec.weight_shape, "float32")
+            kernel.run(by_group(x_, 3, 1), by_group(grad_, 3, 1), by_group(result, 3, 0), 2)
+            with labelled(text):
+                check_same(result, expected)
 
 
 @pytest.mark.parametrize("isa", available_isas())

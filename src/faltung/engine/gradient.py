@@ -115,7 +115,7 @@ def _problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:
 
 
 def _choose(problem: Problem, native: str) -> str:
-    """Output channels in the lanes if there are enough to fill half of them, else positions of a row."""
-    name = "direct" if problem.out_channels >= 8 else "filter"
+    """Output channels in the lanes if there are enough to fill half of them, else positions of a row; pairs of channels one by one."""
+    name = "depthwise" if problem.in_channels == 1 else "direct" if problem.out_channels >= 8 else "filter"
     fits = WeightGradient.panel_bytes(name, native, chosen_isa(), *problem.arguments) <= MAX_PANEL_BYTES
     return name if fits else "general"
