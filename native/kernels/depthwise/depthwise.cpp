@@ -19,7 +19,7 @@ constexpr Index l1_set_bytes = 4096;  // lines so far apart share a set
 constexpr Index tap_limit = Index(1) << 24;
 constexpr Index header_bytes = 64;  // of packed weights: whether all of them are finite
 
-constexpr Index large_bytes = 512 << 10;
+constexpr Index long_row_bytes = 2048, rows_of_long_tiles = 8;
 constexpr Index most_table_bytes = 64 << 10;
 
 template <class T>
@@ -31,7 +31,8 @@ bool is_finite(T value) {
 
 template <class T>
 Index DepthwiseCorrelation<T>::panel_bytes_for(const Problem& problem, const DepthwiseKernel<T>& kernel) {
-    const DepthwiseShape shape(problem, Layout(problem), sizeof(T), kernel.lanes, kernel.most_rows,
+    const Layout layout(problem);
+    const DepthwiseShape shape(problem, layout, sizeof(T), kernel.lanes, tile_rows(layout, kernel),
                                kernel.pairs);
     return saturating_multiply(shape.elements, sizeof(T));
 }
@@ -41,7 +42,7 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Problem& problem, const Dept
     : problem_(problem),
       layout_(problem),
       kernel_(kernel),
-      shape_(problem, layout_, sizeof(T), kernel.lanes, kernel.most_rows, kernel.pairs),
+      shape_(problem, layout_, sizeof(T), kernel.lanes, tile_rows(layout_, kernel), kernel.pairs),
       taps_(taps(layout_.axes)) {
     if (shape_.elements >= most_elements || taps_ >= tap_limit)
         throw std::invalid_argument("the rows of input cells would be unreasonably large");
@@ -95,7 +96,7 @@ void DepthwiseCorrelation<T>::make_segments() {
         return std::all_of(chains.begin(), chains.end(),
                            [&](const Chain& chain) { return chain.length % multiple == 0; });
     };
-    const Index only = all_of(5) ? 5 : all_of(3) ? 3 : 0;
+    const Index only = kernel_.most_taps >= 7 && all_of(7) ? 7 : all_of(5) ? 5 : all_of(3) ? 3 : 0;
     is_uniform_ = only != 0;
     for (const Chain& chain : chains) add_chain(chain, only);
     std::stable_sort(segments_.begin(), segments_.end(),
@@ -150,15 +151,14 @@ template <class T>
 typename DepthwiseBlock<T>::Sizes DepthwiseCorrelation<T>::table_sizes() const {
     const bool wraps = problem_.border != Border::zeros && problem_.border != Border::absent;
     const Index vectors = ceil_divide(shape_.columns, kernel_.lanes);
-    return {
-        shape_.far_taps,
-        shape_.far_taps * shape_.slots,
-        wraps ? shape_.row_pitch : 0,
-        shape_.phases,
-        static_cast<Index>(segments_.size()),
-        shape_.folds ? ceil_divide(vectors, kernel_.most_rows) : ceil_divide(shape_.rows, kernel_.most_rows),
-        shape_.folds ? 1 : vectors,
-        shape_.folds ? 0 : layout_.columns().kernel};
+    return {shape_.far_taps,
+            shape_.far_taps * shape_.slots,
+            wraps ? shape_.row_pitch : 0,
+            shape_.phases,
+            static_cast<Index>(segments_.size()),
+            shape_.folds ? ceil_divide(vectors, kernel_.most_rows) : ceil_divide(shape_.rows, tile_rows()),
+            shape_.folds ? 1 : vectors,
+            shape_.folds ? 0 : layout_.columns().kernel};
 }
 
 // Tables of so many blocks are kept from one channel to the next.
@@ -228,11 +228,11 @@ bool DepthwiseCorrelation<T>::by_two_columns() const {
     return kernel_.masks && !shape_.folds && axis.stride == 2 && axis.dilation == 1;
 }
 
-// Whether a channel does not stay in L2 from one tile to the next.
+// Long rows are streams of memory, of which the processor foresees a limited number.
 template <class T>
-bool DepthwiseCorrelation<T>::is_large() const {
-    const Index cells = saturating_multiply(layout_.rows().in, layout_.columns().in);
-    return saturating_multiply(cells, sizeof(T)) > large_bytes;
+Index DepthwiseCorrelation<T>::tile_rows(const Layout& layout, const DepthwiseKernel<T>& kernel) {
+    const bool is_long = saturating_multiply(layout.columns().out, sizeof(T)) >= long_row_bytes;
+    return is_long ? min_index(kernel.most_rows, rows_of_long_tiles) : kernel.most_rows;
 }
 
 // Whether rows of these strides may be read where they lie.

@@ -141,30 +141,31 @@ void DepthwiseCall<T>::locate_columns(Block& block) const {
 }
 
 // Of each segment the place in x, from the channel's first cell, that output column 0 of the block's first
-// row would meet; of each tile of columns the lanes that lie inside.
+// row would meet.
 template <class T>
 void DepthwiseCall<T>::locate_in_place(Block& block) const {
     const std::size_t far_axes = op.layout_.far_axes();
     const Axis& rows = op.layout_.rows();
     const Axis& axis = op.layout_.columns();
-    const Index lanes = op.kernel_.lanes;
     const Index first_row = block.first_row * rows.stride - rows.before;
     Index* cells = block.segment_cells;
     for (const DepthwiseSegment& segment : op.segments_)
         *cells++ = block.far[segment.far] +
                    (first_row + segment.slot * op.shape_.row_step) * x_spatial[far_axes] +
                    block.first_column * axis.stride - axis.before;
-    const Index tiles = ceil_divide(block.columns, lanes);
-    std::uint32_t* used = block.lanes_used;
-    for (Index tile = 0; tile < tiles; ++tile) {
-        const Index first = (block.first_column + tile * lanes) * axis.stride - axis.before;
-        const Index count = min_index(lanes, block.columns - tile * lanes) * axis.stride;
-        for (Index k = 0; k < axis.kernel; ++k) {
-            const Index cell = first + k * axis.dilation;
-            const Index begin = min_index(count, cell >= 0 ? 0 : -cell);
-            const Index end = cell >= axis.in ? 0 : min_index(count, axis.in - cell);
-            *used++ = begin < end ? below(end) & ~below(begin) : 0;
-        }
+}
+
+// Of the tile of columns `column` from the block's first on, for each column of taps the lanes that lie
+// inside.
+template <class T>
+void DepthwiseCall<T>::mark_lanes(const Block& block, Index column, Index count, std::uint32_t* used) const {
+    const Axis& axis = op.layout_.columns();
+    const Index first = (block.first_column + column) * axis.stride - axis.before, span = count * axis.stride;
+    for (Index k = 0; k < axis.kernel; ++k) {
+        const Index cell = first + k * axis.dilation;
+        const Index begin = min_index(span, cell >= 0 ? 0 : -cell);
+        const Index end = cell >= axis.in ? 0 : min_index(span, axis.in - cell);
+        *used++ = begin < end ? below(end) & ~below(begin) : 0;
     }
 }
 
@@ -192,6 +193,15 @@ void DepthwiseCall<T>::mark_rows(Block& block, Index row_tile, Index first_row, 
 }
 
 template <class T>
+DepthwiseReads DepthwiseCall<T>::reads_of(const DepthwiseTile<T>& tile) const {
+    if (op.by_two_columns()) return in_place ? DepthwiseReads::alternating : DepthwiseReads::two_columns;
+    const std::uint32_t* used = tile.rows_used;
+    for (const DepthwiseSegment& segment : op.segments_)
+        if (*used++ != below(tile.rows + segment.taps - 1)) return DepthwiseReads::some;
+    return tile.lanes_used ? DepthwiseReads::lanes : DepthwiseReads::all;
+}
+
+template <class T>
 void DepthwiseCall<T>::make_tiles(Block& block) const {
     const std::size_t far_axes = op.layout_.far_axes();
     const Axis& axis = op.layout_.columns();
@@ -199,33 +209,44 @@ void DepthwiseCall<T>::make_tiles(Block& block) const {
     const Index pitch = row_pitch(), y_pitch = op.shape_.row_classes * y_spatial[far_axes];
     const Index reach = max_index(axis.kernel - 1, 0) * axis.dilation;
     const Index cell_step = in_place ? axis.stride : 1;
-    const Index row_tiles = ceil_divide(block.rows, op.kernel_.most_rows);
+    const Index row_tiles = ceil_divide(block.rows, op.tile_rows());
     const Index column_tiles = ceil_divide(block.columns, lanes);
     const int most_taps = op.most_taps();
+    const Index step = lanes * axis.stride;  // of cells, from a tile to the next
     DepthwiseTile<T>* tile = block.tiles;
     for (Index i = 0; i < row_tiles; ++i) {
         const Index row = i * block.rows / row_tiles, rows = (i + 1) * block.rows / row_tiles - row;
         mark_rows(block, i, row, rows);
-        for (Index j = 0; j < column_tiles; ++j, ++tile) {
+        std::uint32_t* lanes_used = block.lanes_used;
+        for (Index j = 0; j < column_tiles; j += tile->repeats, ++tile) {
             const Index column = j * lanes, count = min_index(lanes, block.columns - column);
             *tile = {};
-            tile->compute = op.kernel_.tile(rows, most_taps, op.is_uniform_, false);
-            if (op.kernel_.pairs && 2 * count <= lanes)
-                tile->compute_pair = op.kernel_.tile(rows, most_taps, op.is_uniform_, true);
             tile->cells = row * pitch + column * cell_step;
             tile->y = block.y_offset + row * y_pitch + column * y_spatial[far_axes + 1];
             tile->rows_used = block.rows_used + i * segments;
             tile->rows = rows;
+            tile->repeats = 1;
             tile->columns = tile->columns_of_last_row = count;
             tile->last_column = axis.kernel;
-            if (!skips) continue;
             const Index begin = (block.first_column + column) * axis.stride - axis.before;
-            const Index end = begin + (count - 1) * axis.stride;
-            if (in_place && (axis.stride > 1 || begin < 0 || begin + lanes - 1 + reach >= axis.in))
-                tile->lanes_used = block.lanes_used + j * axis.kernel;
-            if (end < 0) tile->first_column = ceil_divide(-end, axis.dilation);
-            if (begin + reach >= axis.in)
-                tile->last_column = begin >= axis.in ? 0 : ceil_divide(axis.in - begin, axis.dilation);
+            const Index room = skips ? axis.in - 1 - reach - (begin + step - 1) : saturated;
+            if (count == lanes && room >= 0 && (begin >= 0 || !skips)) {
+                tile->repeats = min_index((block.columns - column) / lanes, room / step + 1);
+            } else if (skips) {
+                const Index end = begin + (count - 1) * axis.stride;
+                if (in_place) {
+                    tile->lanes_used = lanes_used;
+                    if (i == 0) mark_lanes(block, column, count, lanes_used);
+                    lanes_used += axis.kernel;
+                }
+                if (end < 0) tile->first_column = ceil_divide(-end, axis.dilation);
+                if (begin + reach >= axis.in)
+                    tile->last_column = begin >= axis.in ? 0 : ceil_divide(axis.in - begin, axis.dilation);
+            }
+            const DepthwiseReads reads = reads_of(*tile);
+            tile->compute = op.kernel_.tile(rows, most_taps, op.is_uniform_, reads, false);
+            if (op.kernel_.pairs && 2 * count <= lanes)
+                tile->compute_pair = op.kernel_.tile(rows, most_taps, op.is_uniform_, reads, true);
         }
     }
     block.tile_count = tile - block.tiles;
@@ -241,15 +262,16 @@ void DepthwiseCall<T>::make_folded_tiles(Block& block) const {
         const Index first = i * vectors / tiles, rows = (i + 1) * vectors / tiles - first;
         DepthwiseTile<T>& tile = block.tiles[i];
         tile = {};
-        tile.compute = op.kernel_.tile(rows, op.most_taps(), op.is_uniform_, false);
         tile.cells = first * lanes;
         tile.y = block.y_offset + first * lanes * y_spatial.back();
         tile.rows = rows;
+        tile.repeats = 1;
         tile.columns = lanes;
         tile.columns_of_last_row = min_index(lanes, block.columns - (first + rows - 1) * lanes);
         tile.last_column = op.layout_.columns().kernel;
         tile.rows_used = block.rows_used + i * segments;
         mark_rows(block, i, 0, rows);
+        tile.compute = op.kernel_.tile(rows, op.most_taps(), op.is_uniform_, reads_of(tile), false);
     }
     block.tile_count = tiles;
 }
@@ -291,9 +313,8 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
     on.y_row_stride = shape.folds ? op.kernel_.lanes * on.y_column_stride
                                   : shape.row_classes * y_spatial[op.layout_.far_axes()];
     on.resumes = accumulates;
-    on.fetches_ahead = in_place && op.is_large();
-    on.by_two_columns = op.by_two_columns();
-    on.alternates = in_place && on.by_two_columns;
+    on.cells_step = op.kernel_.lanes * (in_place ? op.layout_.columns().stride : 1);
+    on.y_step = op.kernel_.lanes * on.y_column_stride;
 
     const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index channels = groups * problem.out_channels;

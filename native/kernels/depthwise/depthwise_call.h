@@ -34,6 +34,8 @@ struct DepthwiseCall {
     void locate_columns(Block& block) const;
     void locate_in_place(Block& block) const;
     void mark_rows(Block& block, Index row_tile, Index first_row, Index rows) const;
+    void mark_lanes(const Block& block, Index column, Index count, std::uint32_t* used) const;
+    DepthwiseReads reads_of(const DepthwiseTile<T>& tile) const;
     void make_tiles(Block& block) const;
     void make_folded_tiles(Block& block) const;
     Index row_pitch() const;

@@ -9,13 +9,21 @@ namespace faltung {
 // Some columns of taps by `taps` rows of taps whose cells lie `DepthwiseChannels::pitch` apart, as the output
 // rows of a tile do: so a vector of cells, loaded once, serves up to `taps` of them.
 struct DepthwiseSegment {
-    static constexpr int most_taps = 5;
     std::int32_t taps;
     std::int32_t far, slot;  // of the first row of taps
     std::int32_t weight;     // in a channel's packed weights: [column][row]
     std::int32_t place;      // in `DepthwiseChannels::places`, of the first column
     std::int32_t columns;
     Index first_tap, tap_step;  // of the weights: tap of the first column, distance of the rows
+};
+
+// How a tile reads its cells.
+enum class DepthwiseReads {
+    all,          // every row of every segment, all lanes
+    lanes,        // every row, the lanes of `lanes_used`
+    some,         // the rows of `rows_used`, the lanes of `lanes_used`
+    two_columns,  // `some` rows, two columns of taps at a time, each with all its rows, from scratch rows
+    alternating   // likewise, from x, where cells for consecutive outputs lie two apart
 };
 
 template <class T>
@@ -35,14 +43,12 @@ struct DepthwiseChannels {
     const std::int32_t* places;  // of each column of taps: where its cell for output column 0 lies
     Index pitch;                 // from the cells of one row of a tile to those of the next
     Index y_row_stride, y_column_stride;
+    Index cells_step, y_step;  // from a tile to its repeat on the right
     bool resumes;
-    bool fetches_ahead;   // the cells of the tiles to the right
-    bool by_two_columns;  // taps are added two columns at a time, each with all its rows
-    bool alternates;      // cells for consecutive outputs lie two apart; needs by_two_columns and lanes_used
 };
 
 // A register tile: up to `most_rows` rows of outputs, a vector wide. Each output starts from its bias and/or
-// what y holds and adds weight * cell over the segments, their columns (or, by_two_columns, two at a time),
+// what y holds and adds weight * cell over the segments, their columns (or two at a time),
 // then their rows, in one chain. A tile may be shared by two channels, each with half of the lanes.
 template <class T>
 struct DepthwiseTile {
@@ -56,6 +62,7 @@ struct DepthwiseTile {
     const std::uint32_t* lanes_used;
     Index first_column, last_column;  // of taps
     Index rows;
+    Index repeats;                       // tiles like this one side by side
     Index columns, columns_of_last_row;  // of each channel
 };
 
@@ -88,13 +95,14 @@ struct DepthwiseCopy {
 template <class T>
 struct DepthwiseKernel {
     Index lanes = 1, most_rows = 1;
+    int most_taps = 1;   // of a segment
     bool pairs = false;  // whether there are tiles of two channels
     bool masks = false;  // whether tiles heed `lanes_used`
     void (*copy)(const DepthwiseCopy<T>&) = nullptr;
     // The lowest tile of at least `rows` rows for segments of at most `most_taps` taps, all of them of that
     // size or not.
     typename DepthwiseTile<T>::Compute (*tile)(Index rows, int most_taps, bool is_uniform,
-                                               bool is_pair) = nullptr;
+                                               DepthwiseReads reads, bool is_pair) = nullptr;
 };
 
 }  // namespace faltung
