@@ -16,12 +16,6 @@ constexpr double vector_bytes_a_cycle = 64, row_start_cycles = 40, row_cell_cycl
 constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for another at the end
 constexpr Index most_row_splits = 8, most_channel_chunks = 32;
 
-// Terms of the sum that are packed together.
-constexpr Index pack_run = 64;
-
-// Fewer weights are packed before a sleeping worker has woken up.
-constexpr Index parallel_pack_bytes = 512 << 10;
-
 }  // namespace
 
 template <class T>
@@ -104,35 +98,8 @@ std::vector<Index> PanelCorrelation<T>::packed_layout() const {
 
 template <class T>
 void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
-    const Index block = kernel_.channel_block, taps = panel_.tap_count();
-    const Index terms = problem_.in_channels * taps;
-    std::vector<Index> place(
-        static_cast<std::size_t>(terms));  // of each term, from an output channel's first
-    for (Index term = 0; term < terms; ++term) {
-        Index rest = term % taps, offset = term / taps * weight.stride[2];
-        for (std::size_t a = layout_.axes.size(); a-- > 0;) {
-            offset += rest % layout_.axes[a].kernel * spatial[a];
-            rest /= layout_.axes[a].kernel;
-        }
-        place[static_cast<std::size_t>(term)] = offset;
-    }
-    bool is_run = true;
-    for (Index term = 1; term < terms; ++term)
-        is_run &= place[static_cast<std::size_t>(term)] == place[static_cast<std::size_t>(term - 1)] + 1;
-    const Index blocks = channel_blocks();
-    auto pack_block = [&](Index task, int) {
-        const Index g = task / blocks, oc = task % blocks * block;
-        const T* from = static_cast<const T*>(weight.data) + g * weight.stride[0] + oc * weight.stride[1];
-        const WeightSource<T> source{from, weight.stride[1], place, is_run};
-        T* const to = static_cast<T*>(packed) + task * packed_block();
-        // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
-        for (Index first = 0; first < terms; first += pack_run)
-            pack_weights(source, first, min_index(first + pack_run, terms),
-                         min_index(block, problem_.out_channels - oc), block, to);
-    };
-    const Index tasks = problem_.groups * blocks;
-    parallel_for(tasks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
+    pack_correlation_weights(problem_, layout_, kernel_.channel_block, weight, static_cast<T*>(packed),
+                             threads);
 }
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.

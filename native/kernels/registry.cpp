@@ -9,6 +9,7 @@
 #include "kernels/gradient_depthwise/depthwise_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
 
 namespace faltung {
@@ -85,6 +86,13 @@ struct PointwiseProduct {
     static PointwiseKernel<T> get(Isa isa, Index out_channels) {
         FALTUNG_RETURN_FOR_ISA(isa, pointwise_kernel<T>(out_channels))
         return {};
+    }
+};
+
+struct UnfoldProduct : AnyProblem {
+    template <class T>
+    static PointwiseKernel<T> get(Isa isa, Index out_channels) {
+        return PointwiseProduct::get<T>(isa, out_channels);
     }
 };
 
@@ -184,6 +192,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, PanelCorrelation, DirectKernel>>("direct"),
     correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct>>("pointwise"),
     correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
+    correlation<PanelFamily<Correlation, UnfoldCorrelation, UnfoldProduct>>("unfold"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
     correlation<WinogradFamily>("winograd"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),

@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/threads.h"
+
 namespace faltung {
 
 namespace {
 
 constexpr Index line_bytes = 64;
 constexpr Index lines_ahead = 4;
+
+// Terms of the sum that are packed together.
+constexpr Index pack_run = 64;
+
+// Fewer weights are packed before a sleeping worker has woken up.
+constexpr Index parallel_pack_bytes = 512 << 10;
 
 // Squares of 16 bytes by as many channels, which every processor's vectors can transpose.
 template <class T>
@@ -75,8 +83,48 @@ void pack_weights(const WeightSource<T>& source, Index first, Index end, Index c
     for (Index t = first; t < end; ++t) std::fill(to + t * width + count, to + (t + 1) * width, T(0));
 }
 
+template <class T>
+void pack_correlation_weights(const Problem& problem, const Layout& layout, Index channel_block,
+                              const Array& weight, T* packed, int threads) {
+    const std::vector<Index> spatial = layout.spatial_strides(weight.stride);
+    const Index block = channel_block, taps = faltung::taps(layout.axes);
+    const Index terms = problem.in_channels * taps;
+    std::vector<Index> place(
+        static_cast<std::size_t>(terms));  // of each term, from an output channel's first
+    for (Index term = 0; term < terms; ++term) {
+        Index rest = term % taps, offset = term / taps * weight.stride[2];
+        for (std::size_t a = layout.axes.size(); a-- > 0;) {
+            offset += rest % layout.axes[a].kernel * spatial[a];
+            rest /= layout.axes[a].kernel;
+        }
+        place[static_cast<std::size_t>(term)] = offset;
+    }
+    bool is_run = true;
+    for (Index term = 1; term < terms; ++term)
+        is_run &= place[static_cast<std::size_t>(term)] == place[static_cast<std::size_t>(term - 1)] + 1;
+    const Index blocks = ceil_divide(problem.out_channels, block);
+    auto pack_block = [&](Index task, int) {
+        const Index g = task / blocks, oc = task % blocks * block;
+        const T* from = static_cast<const T*>(weight.data) + g * weight.stride[0] + oc * weight.stride[1];
+        const WeightSource<T> source{from, weight.stride[1], place, is_run};
+        T* const to = packed + task * terms * block;
+        // Terms in runs: what is read of a channel and what is written for all of them stay in L1.
+        for (Index first = 0; first < terms; first += pack_run)
+            pack_weights(source, first, min_index(first + pack_run, terms),
+                         min_index(block, problem.out_channels - oc), block, to);
+    };
+    const Index tasks = problem.groups * blocks;
+    const Index bytes = tasks * terms * block * Index(sizeof(T));
+    parallel_for(tasks, bytes < parallel_pack_bytes ? 1 : threads, pack_block);
+}
+
 template void pack_weights(const WeightSource<float>&, Index, Index, Index, Index, float*);
 template void pack_weights(const WeightSource<double>&, Index, Index, Index, Index, double*);
 template void pack_weights(const WeightSource<std::uint64_t>&, Index, Index, Index, Index, std::uint64_t*);
+
+template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&, float*, int);
+template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&, double*, int);
+template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&, std::uint64_t*,
+                                       int);
 
 }  // namespace faltung

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/index.h"
+#include "core/layout.h"
 
 namespace faltung {
 
@@ -23,5 +23,17 @@ extern template void pack_weights(const WeightSource<float>&, Index, Index, Inde
 extern template void pack_weights(const WeightSource<double>&, Index, Index, Index, Index, double*);
 extern template void pack_weights(const WeightSource<std::uint64_t>&, Index, Index, Index, Index,
                                   std::uint64_t*);
+
+// All weights of a problem to [group][block of channels][input channel][tap][channel of the block].
+template <class T>
+void pack_correlation_weights(const Problem& problem, const Layout& layout, Index channel_block,
+                              const Array& weight, T* packed, int threads);
+
+extern template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&, float*,
+                                              int);
+extern template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&, double*,
+                                              int);
+extern template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&,
+                                              std::uint64_t*, int);
 
 }  // namespace faltung

@@ -43,11 +43,25 @@ struct PointwiseColumns {
     bool resumes;
 };
 
+// The cells that some positions of a block of rows read, from its panel (core/panel.h) to a panel of the
+// product.
+template <class T>
+struct Patches {
+    const T* cells;  // a vector more may be read behind them
+    Index channel_pitch, channels;
+    const std::int32_t* offset;  // [row][tap]
+    Index taps;
+    Index columns;           // of a row of outputs
+    Index first, positions;  // row after row
+    T* panel;                // [channel][tap][vectors of positions]; a vector more may be written behind it
+};
+
 template <class T>
 struct PointwiseKernel {
     CorrelationKernel<T> panel;  // for arrays whose positions do not lie behind one another
     void (*multiply)(const PointwiseBlock<T>&) = nullptr;
     void (*multiply_columns)(const PointwiseColumns<T>&) = nullptr;
+    void (*unfold)(const Patches<T>&) = nullptr;
     Index lanes = 1, most_vectors = 1;  // of positions in one block
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/threads.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/pointwise/position_blocks.h"
 
 namespace faltung {
 
@@ -14,31 +15,6 @@ constexpr Index most_product_terms = 2048;
 // panel of the one before.
 constexpr Index product_tasks_per_thread = 12;
 constexpr Index least_task_multiply_adds = 1 << 16;
-
-// The blocks of positions of one plane: whole vectors, then a rest too small for one.
-struct PositionBlocks {
-    Index lanes, most_vectors;
-    Index positions, vectors, tiles, rest;
-
-    PositionBlocks(Index all, Index vector_lanes, Index tile_vectors)
-        : lanes(vector_lanes), most_vectors(tile_vectors), positions(all) {
-        // Up to half a vector is faster with channels in the lanes.
-        rest = all % lanes <= lanes / 2 ? all % lanes : 0;
-        vectors = ceil_divide(all - rest, lanes);
-        tiles = ceil_divide(vectors, most_vectors);
-    }
-
-    Index count() const { return tiles + (rest > 0); }
-    bool is_rest(Index block) const { return block == tiles; }
-    // Tiles of about the same number of vectors.
-    Index first(Index block) const {
-        return is_rest(block) ? positions - rest : block * vectors / tiles * lanes;
-    }
-    Index size(Index block) const {
-        if (is_rest(block)) return rest;
-        return min_index((block + 1) * vectors / tiles * lanes, positions - rest) - first(block);
-    }
-};
 
 template <class T>
 struct PointwiseCorrelation<T>::Call {

@@ -17,6 +17,7 @@ constexpr Index panel_bytes = 256 << 10;
 constexpr Index channel_bytes = 1024;  // of one column: longer sums pay for loading and storing them
 constexpr Index l1_bytes = 24 << 10;   // every block of output channels reads the same cells again
 constexpr Index terms_ahead = 8;       // so long takes a line from L3
+constexpr Index weights_ahead = 32;    // terms; so long takes a line from memory
 
 // Of the block's channels those from `channel` on, at most C. Where Packs, x is read where it lies and
 // copied.
@@ -48,6 +49,7 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
     T* to = b.panel;
     const Index pitch = Packs ? b.x_pitch : V * L;
     for (Index term = 0; term < b.terms; ++term, x += pitch, weight += channel_block) {
+        __builtin_prefetch(weight + weights_ahead * channel_block);
         Vec<T> cells[V];
         FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =
             Packs && v == V - 1 && last < L ? load_some(x + v * L, last) : load(x + v * L);
@@ -133,6 +135,8 @@ void columns_product(const PointwiseColumns<T>& b, Index channel) {
     const T* weight = b.weight + channel / channel_block * b.weight_pitch;
     const T* x = b.panel;
     for (Index term = 0; term < b.terms; ++term, x += J, weight += channel_block) {
+        FALTUNG_UNROLL for (int i = 0; i < B; ++i)
+            __builtin_prefetch(weight + i * b.weight_pitch + weights_ahead * channel_block);
         Channels w[B];
         FALTUNG_UNROLL for (int i = 0; i < B; ++i)
             __builtin_memcpy(&w[i], weight + i * b.weight_pitch, sizeof w[i]);
@@ -177,6 +181,65 @@ void multiply_columns(const PointwiseColumns<T>& b) {
     }
 }
 
+// A vector of positions of one row of outputs; its last lanes may be wrong.
+struct PatchVector {
+    const std::int32_t* offset;
+    Index column, place;
+};
+
+// N vectors in order: what one writes beyond its positions, the next one writes over.
+template <class T, int N>
+void unfold_vectors(const Patches<T>& b, const PatchVector* vectors, Index width) {
+    const T* cells[N];
+    const std::int32_t* offset[N];
+    FALTUNG_UNROLL for (int i = 0; i < N; ++i) {
+        cells[i] = b.cells + vectors[i].column;
+        offset[i] = vectors[i].offset;
+    }
+    T* to = b.panel;
+    for (Index channel = 0; channel < b.channels; ++channel) {
+        const Index skipped = channel * b.channel_pitch;
+        for (Index tap = 0; tap < b.taps; ++tap, to += width)
+            FALTUNG_UNROLL for (int i = 0; i < N; ++i)
+                store(to + vectors[i].place, load(cells[i] + skipped + offset[i][tap]));
+    }
+}
+
+template <class T>
+void unfold(const Patches<T>& b) {
+    constexpr Index L = lanes<T>;
+    PatchVector vectors[most_vectors * (L + 1)];
+    int count = 0;
+    for (Index at = 0; at < b.positions;) {
+        const Index row = (b.first + at) / b.columns, column = (b.first + at) % b.columns;
+        const Index length = min_index(b.columns - column, b.positions - at);
+        for (Index i = 0; i < length; i += L)
+            vectors[count++] = {b.offset + row * b.taps, column + i, at + i};
+        at += length;
+    }
+    const Index width = round_up(b.positions, L);
+    switch (count) {
+        case 1:
+            return unfold_vectors<T, 1>(b, vectors, width);
+        case 2:
+            return unfold_vectors<T, 2>(b, vectors, width);
+        case 3:
+            return unfold_vectors<T, 3>(b, vectors, width);
+        case 4:
+            return unfold_vectors<T, 4>(b, vectors, width);
+        case 5:
+            return unfold_vectors<T, 5>(b, vectors, width);
+        case 6:
+            return unfold_vectors<T, 6>(b, vectors, width);
+    }
+    const T* cells = b.cells;
+    T* to = b.panel;
+    for (Index channel = 0; channel < b.channels; ++channel, cells += b.channel_pitch)
+        for (Index tap = 0; tap < b.taps; ++tap, to += width)
+            for (int i = 0; i < count; ++i)
+                store(to + vectors[i].place, load(cells + vectors[i].offset[tap] + vectors[i].column));
+}
+
 template <class T, int C>
 ColumnsTile<T> tile_for(Index vectors) {
     switch (vectors) {
@@ -207,6 +270,7 @@ PointwiseKernel<T> pointwise_kernel(Index) {
     PointwiseKernel<T> kernel;
     kernel.multiply = multiply<T>;
     kernel.multiply_columns = multiply_columns<T>;
+    kernel.unfold = unfold<T>;
     kernel.lanes = lanes<T>;
     kernel.most_vectors = most_vectors;
     CorrelationKernel<T>& panel = kernel.panel;

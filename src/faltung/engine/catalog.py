@@ -171,6 +171,13 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         dense.packing_cycles,
     ),
     Algorithm(
+        "unfold",
+        "patches unfolded into panels, then a matrix product, positions in the vector lanes",
+        partial(_panel_refusal, "unfold"),
+        lambda problem, dtype: dense.unfold_cycles(problem, _lanes(dtype)),
+        dense.packing_cycles,
+    ),
+    Algorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(_panel_refusal, "filter"),

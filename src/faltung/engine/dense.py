@@ -1,4 +1,4 @@
-"""`pointwise`, `direct` and `filter`, as the plan sees them: what they serve and what they cost.
+"""`pointwise`, `direct`, `unfold` and `filter`, as the plan sees them: what they serve and what they cost.
 
 Cycles as measured on one Zen 4 core with AVX-512 over many layers; only their ratios matter. A vector of sums costs
 about one cycle a product, and a little more where loads are not shared, to begin and store it. Standard library only.
@@ -10,7 +10,10 @@ import math
 
 from faltung.engine.problem import Problem
 
-__all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal"]
+__all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal", "unfold_cycles"]
+
+CALL_CYCLES = 2000
+"""Of `unfold`: tables of what each position reads."""
 
 
 def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
@@ -48,6 +51,16 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _panel_cycles(problem)
 
 
+def unfold_cycles(problem: Problem, lanes: int) -> float:
+    """Vectors of positions, row after row; what they read is copied twice."""
+    vectors = problem.groups * math.ceil(math.prod(problem.out_size) / lanes)
+    return (
+        CALL_CYCLES
+        + vectors * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 8 * problem.out_channels)
+        + _panel_cycles(problem)
+    )
+
+
 def packing_cycles(problem: Problem, _dtype: str) -> float:
     """Weights packed as they are."""
     return 1.2 * problem.groups * problem.out_channels * problem.terms
@@ -55,8 +68,9 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 
 def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels: some cycles a row, some a cell; rows that two blocks of outputs share, twice."""
-    rows = problem.groups * problem.in_channels * math.prod(problem.in_size[:-1]) * math.prod(problem.kernel_size[:-2])
-    return 1.15 * rows * (45 + 1.5 * problem.in_size[-1])
+    read = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+    rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
+    return 1.15 * rows * (45 + 1.5 * read[-1])
 
 
 def _even(channels: int) -> int:

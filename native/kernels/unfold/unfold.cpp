@@ -1,0 +1,125 @@
+#include "kernels/unfold/unfold.h"
+
+#include <stdexcept>
+
+#include "core/threads.h"
+#include "core/workspace.h"
+#include "kernels/unfold/unfold_call.h"
+#include "kernels/weight_packing.h"
+
+namespace faltung {
+
+namespace {
+
+constexpr Index rows_budget_bytes = 384 << 10, whole_rows_bytes = 768 << 10;
+constexpr Index patches_budget_bytes =
+    288 << 10;  // read again for every block of output channels: they stay in L2
+
+}  // namespace
+
+template <class T>
+PanelRules UnfoldCorrelation<T>::rules_for(const PointwiseKernel<T>& kernel) {
+    const Index tile = kernel.most_vectors * kernel.lanes;
+    return {sizeof(T), tile, tile, 1, rows_budget_bytes, 0, 0, whole_rows_bytes};
+}
+
+template <class T>
+UnfoldCorrelation<T>::UnfoldCorrelation(const Problem& problem, const PointwiseKernel<T>& kernel)
+    : problem_(problem),
+      layout_(problem),
+      kernel_(kernel),
+      panel_(layout_, problem.border, problem.in_channels, rules_for(kernel)) {
+    const Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
+                                            width() * Index(sizeof(T)));
+    if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
+        throw std::invalid_argument("the packed weights would be unreasonably large");
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::pass_channels() const {
+    const Index channel_bytes = panel_.tap_count() * tile_positions() * Index(sizeof(T));
+    return min_index(panel_.shape().channels,
+                     max_index(1, patches_budget_bytes / max_index(1, channel_bytes)));
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::patches_bytes() const {
+    const Index columns = max_index(tile_positions(), PointwiseColumns<T>::most);
+    return round_up((pass_channels() * panel_.tap_count() * columns + kernel_.lanes) * Index(sizeof(T)), 64);
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::thread_bytes() const {
+    return outputs_place() + held_channels * tile_positions() * Index(sizeof(T));
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::panel_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
+    const Layout layout(problem);
+    const PanelShape shape = Panel::shape_for(layout, problem.in_channels, rules_for(kernel));
+    const Index columns = max_index(kernel.most_vectors * kernel.lanes, PointwiseColumns<T>::most);
+    const Index patches = saturating_multiply(saturating_multiply(taps(layout.axes), columns), sizeof(T));
+    return saturating_add(saturating_multiply(saturating_add(shape.elements, kernel.lanes), sizeof(T)),
+                          max_index(patches, patches_budget_bytes));
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::panel_bytes() const {
+    return rows_bytes() + patches_bytes();
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::workspace_bytes(int threads) const {
+    return saturating_multiply(thread_bytes(), threads);
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::packed_bytes() const {
+    return problem_.groups * channel_blocks() * terms() * width() * Index(sizeof(T));
+}
+
+template <class T>
+std::vector<Index> UnfoldCorrelation<T>::packed_layout() const {
+    std::vector<Index> key{Index(sizeof(T)), width(), problem_.groups, problem_.out_channels,
+                           problem_.in_channels};
+    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
+        key.push_back(layout_.origin[a]);
+        key.push_back(layout_.axes[a].kernel);
+    }
+    return key;
+}
+
+template <class T>
+void UnfoldCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    pack_correlation_weights(problem_, layout_, width(), weight, static_cast<T*>(packed), threads);
+}
+
+template <class T>
+void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
+                               const Array& y, bool accumulate, int threads) const {
+    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
+        return;
+    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
+    Call call{*this,
+              x,
+              y,
+              static_cast<const T*>(packed),
+              epilogue,
+              accumulate,
+              layout_.spatial_strides(x.stride),
+              layout_.spatial_strides(y.stride)};
+    call.share_out(batch, threads);
+    const Index tasks = call.task_count(batch);
+    threads = static_cast<int>(min_index(tasks, threads));
+    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    Workspace workspace(workspace_bytes(threads));
+    call.workspace = workspace.data();
+    parallel_for(tasks, threads, call);
+}
+
+template class UnfoldCorrelation<float>;
+template class UnfoldCorrelation<double>;
+template class UnfoldCorrelation<std::uint64_t>;
+
+}  // namespace faltung

@@ -1,0 +1,58 @@
+// A correlation as a matrix product: rows of the input are packed with their padding in place, and the cells
+// that some vectors of positions read are unfolded from there, one row of the product's panel for each input
+// channel and tap.
+#pragma once
+
+#include "core/operation.h"
+#include "core/panel.h"
+#include "kernels/pointwise/pointwise_block.h"
+
+namespace faltung {
+
+template <class T>
+class UnfoldCorrelation : public Correlation {
+  public:
+    UnfoldCorrelation(const Problem& problem, const PointwiseKernel<T>& kernel);
+
+    static Index panel_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel);
+
+    Index panel_bytes() const override;
+    Index workspace_bytes(int threads) const override;
+    Index packed_bytes() const override;
+    std::vector<Index> packed_layout() const override;
+    void pack(const Array& weight, void* packed, int threads) const override;
+    void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
+             bool accumulate, int threads) const override;
+
+  private:
+    struct Call;
+
+    static PanelRules rules_for(const PointwiseKernel<T>& kernel);
+    Index width() const { return kernel_.panel.channel_block; }
+    Index channel_blocks() const { return ceil_divide(problem_.out_channels, width()); }
+    Index terms() const { return problem_.in_channels * panel_.tap_count(); }
+    Index tile_positions() const { return kernel_.most_vectors * kernel_.lanes; }
+    // Input channels that are unfolded together, of those in a panel of rows.
+    Index pass_channels() const;
+
+    // One thread's memory, in bytes from its start.
+    Index tables_place() const { return rows_bytes(); }
+    Index patches_place() const { return tables_place() + round_up(panel_.scratch_bytes(), 64); }
+    Index outputs_place() const { return patches_place() + patches_bytes(); }
+    Index thread_bytes() const;
+    Index rows_bytes() const {
+        return round_up((panel_.shape().elements + kernel_.lanes) * Index(sizeof(T)), 64);
+    }
+    Index patches_bytes() const;
+
+    Problem problem_;
+    Layout layout_;
+    PointwiseKernel<T> kernel_;
+    Panel panel_;
+};
+
+extern template class UnfoldCorrelation<float>;
+extern template class UnfoldCorrelation<double>;
+extern template class UnfoldCorrelation<std::uint64_t>;
+
+}  // namespace faltung
