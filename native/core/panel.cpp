@@ -241,11 +241,9 @@ void prefetch(const T* first, Index count) {
 }
 
 template <class T>
-void copy_strided(const T* __restrict from, Index step, Index count, T* __restrict to) {
+void copy_strided(const T* from, Index step, Index count, T* to) {
     if (step == 1) {
         std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
-    } else if (step == 2) {
-        for (Index i = 0; i < count; ++i) to[i] = from[2 * i];
     } else {
         for (Index i = 0; i < count; ++i) to[i] = from[step * i];
     }
@@ -255,7 +253,8 @@ void copy_strided(const T* __restrict from, Index step, Index count, T* __restri
 
 template <class T>
 void Panel::pack(const Source& source, const T* x, Index channel_stride, Index column_stride, Index channels,
-                 T* panel) const {
+                 T* panel, StridedCopy<T> copy) const {
+    if (!copy) copy = copy_strided<T>;
     const Index slots = far_taps_ * static_cast<Index>(row_positions_.size());
     const Index step = axes_.back().stride * column_stride;
     // Channels lie too far apart for the processor to foresee the next one.
@@ -275,9 +274,9 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
                 T* to = slot_cells + segment.place;
                 const Index* from = source.column + segment.place;
                 for (Index i = 0; i < begin; ++i) to[i] = from[i] == absent_cell ? T(0) : row[from[i]];
-                if ((step == 1 || step == 2) && ahead != 0 && end > begin)
+                if (step >= 1 && step <= 8 && ahead != 0 && end > begin)
                     prefetch(row + ahead + from[begin], step * (end - begin));
-                if (end > begin) copy_strided(row + from[begin], step, end - begin, to + begin);
+                if (end > begin) copy(row + from[begin], step, end - begin, to + begin);
                 for (Index i = end; i < segment.length; ++i)
                     to[i] = from[i] == absent_cell ? T(0) : row[from[i]];
             }
@@ -285,8 +284,10 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
     }
 }
 
-template void Panel::pack(const Source&, const float*, Index, Index, Index, float*) const;
-template void Panel::pack(const Source&, const double*, Index, Index, Index, double*) const;
-template void Panel::pack(const Source&, const std::uint64_t*, Index, Index, Index, std::uint64_t*) const;
+template void Panel::pack(const Source&, const float*, Index, Index, Index, float*, StridedCopy<float>) const;
+template void Panel::pack(const Source&, const double*, Index, Index, Index, double*,
+                          StridedCopy<double>) const;
+template void Panel::pack(const Source&, const std::uint64_t*, Index, Index, Index, std::uint64_t*,
+                          StridedCopy<std::uint64_t>) const;
 
 }  // namespace faltung

@@ -35,6 +35,10 @@ struct PanelRules {
     Index whole_bytes = 0;              // so large it may grow rather than be split into blocks of channels
 };
 
+// from[step * i] for 0 <= i < count to to[i], count > 0; nothing else is written.
+template <class T>
+using StridedCopy = void (*)(const T* from, Index step, Index count, T* to);
+
 class Panel {
   public:
     Panel() = default;
@@ -66,7 +70,7 @@ class Panel {
 
     template <class T>
     void pack(const Source& source, const T* x, Index channel_stride, Index column_stride, Index channels,
-              T* panel) const;
+              T* panel, StridedCopy<T> copy = nullptr) const;
 
   private:
     struct Segment {  // consecutive columns of one phase

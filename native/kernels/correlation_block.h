@@ -1,7 +1,7 @@
 // The contract between the driver of a panel correlation and the kernels that compute one block of outputs.
 #pragma once
 
-#include "core/index.h"
+#include "core/panel.h"
 
 namespace faltung {
 
@@ -37,6 +37,7 @@ struct CorrelationBlock {
 template <class T>
 struct CorrelationKernel {
     void (*compute)(const CorrelationBlock<T>&) = nullptr;
+    StridedCopy<T> copy = nullptr;   // of cells to the panel
     Index channel_block = 1;         // output channels of a block of packed weights
     Index column_tile = 1;           // columns computed at once
     Index column_multiple = 1;       // to which a block's columns are rounded where there are several blocks

@@ -187,7 +187,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
         const Index panel_channels = min_index(shape.channels, problem.in_channels - ic);
         if (!is_packed)
             op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
-                           panel_channels, panel);
+                           panel_channels, panel, op.kernel_.copy);
         const Index passes = max_index(1, ceil_divide(panel_channels, pass_limit));
         for (Index pass = 0; pass < passes; ++pass) {
             const Index first = pass * panel_channels / passes, end = (pass + 1) * panel_channels / passes;

@@ -1,5 +1,6 @@
 // The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers,
 // or some vectors of output channels by a few positions.
+#include "core/strided_copy.h"
 #include "kernels/columns_tile.h"
 #include "kernels/pointwise/pointwise_block.h"
 
@@ -275,6 +276,7 @@ PointwiseKernel<T> pointwise_kernel(Index) {
     kernel.most_vectors = most_vectors;
     CorrelationKernel<T>& panel = kernel.panel;
     panel.compute = panel_block<T>;
+    panel.copy = strided_copy<T>;
     panel.channel_block = channel_block;
     panel.column_tile = panel.read_ahead = most_vectors * lanes<T>;
     panel.column_multiple = lanes<T>;

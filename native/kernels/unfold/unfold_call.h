@@ -136,7 +136,7 @@ struct UnfoldCorrelation<T>::Call {
             const Index channels = min_index(shape.channels, problem.in_channels - ic);
             if (!is_packed)
                 op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
-                               channels, block.cells);
+                               channels, block.cells, op.kernel_.panel.copy);
             multiply(block, ic, channels);
             ic += shape.channels;
         } while (ic < problem.in_channels);
