@@ -12,6 +12,9 @@ constexpr Index held_channels = 64;
 
 // What sharing out reckons with, in cycles of one core; only their ratios matter.
 constexpr double row_start_cycles = 40, row_cell_cycles = 1.2, unfold_cycles = 2.5, task_cycles = 400;
+constexpr double rest_start = 0.075, rest_position = 0.07;  // of a vector of positions
+constexpr double weight_cycles = 0.05;  // of a byte that does not stay in L2 until the next tile
+constexpr Index kept_weight_bytes = 512 << 10;
 constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for another at the end
 constexpr Index most_row_splits = 12, most_channel_chunks = 8;
 
@@ -51,25 +54,31 @@ struct UnfoldCorrelation<T>::Call {
         const bool is_whole = shape.channels >= op.problem_.in_channels;
         const double row_cycles =
             double(op.problem_.in_channels) * (row_start_cycles + row_cell_cycles * double(shape.row_pitch));
+        const bool weights_stay = op.packed_bytes() <= kept_weight_bytes;
+        const Index most_splits = threads > 1 ? most_row_splits : 1;
+        const Index most_chunks = threads > 1 ? most_channel_chunks : 1;
         double least = -1;
         Index last_rows = 0;
         const Index whole_blocks = ceil_divide(all_rows, shape.rows);
-        for (Index split = 1; split <= most_row_splits; ++split) {
+        for (Index split = 1; split <= most_splits; ++split) {
             const Index own_rows =
                 min_index(shape.rows, ceil_divide(all_rows, min_index(all_rows, whole_blocks * split)));
             if (own_rows == last_rows) continue;
             last_rows = own_rows;
             const PositionBlocks tiles(own_rows * shape.columns, op.kernel_.lanes, op.kernel_.most_vectors);
-            const double vectors = double(tiles.vectors) + (tiles.rest > 0 ? 0.5 : 0.0);
+            const double vectors = double(tiles.vectors) +
+                                   (tiles.rest > 0 ? rest_start + rest_position * double(tiles.rest) : 0.0);
+            const double streaming = weights_stay ? 0.0 : weight_cycles * double(tiles.count());
             const double packing = row_cycles * double(op.panel_.slots_for(own_rows));
             const double unfolding = unfold_cycles * double(op.terms()) * vectors;
-            for (Index chunks = 1; chunks <= blocks && chunks <= most_channel_chunks; ++chunks) {
+            for (Index chunks = 1; chunks <= blocks && chunks <= most_chunks; ++chunks) {
                 const Index own_chunk = ceil_divide(blocks, chunks), count = ceil_divide(blocks, own_chunk);
                 if (count != chunks) continue;
                 const Index turns = ceil_divide(panels * ceil_divide(all_rows, own_rows) * count, threads);
                 const Index packs = is_whole ? min_index(turns, ceil_divide(turns - 1, count) + 1) : turns;
                 const double task =
-                    unfolding + task_cycles + double(op.terms()) * vectors * double(own_chunk * op.width());
+                    unfolding + task_cycles +
+                    double(op.terms() * own_chunk * op.width()) * (vectors + streaming * double(sizeof(T)));
                 const double cycles =
                     packing * double(packs) + task * (double(turns) + (threads > 1 ? uneven_turns : 0.0));
                 if (least >= 0 && cycles >= least) continue;

@@ -15,6 +15,10 @@ __all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles
 CALL_CYCLES = 2000
 """Of `unfold`: tables of what each position reads."""
 
+TILE_VECTORS = 3
+KEPT_WEIGHT_BYTES = 2**19
+"""So many weights stay in L2 from one tile of positions to the next."""
+
 
 def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
     """Why `pointwise` does not serve `problem`, or None if it does."""
@@ -53,12 +57,11 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of positions, row after row; what they read is copied twice."""
-    vectors = problem.groups * math.ceil(math.prod(problem.out_size) / lanes)
-    return (
-        CALL_CYCLES
-        + vectors * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 8 * problem.out_channels)
-        + _panel_cycles(problem)
-    )
+    positions = problem.groups * math.ceil(math.prod(problem.out_size) / lanes)
+    weights = problem.out_channels * problem.terms * 4
+    streamed = 0.05 * weights * positions / TILE_VECTORS if weights > KEPT_WEIGHT_BYTES else 0.0
+    products = positions * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 8 * problem.out_channels)
+    return CALL_CYCLES + products + streamed + _panel_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
