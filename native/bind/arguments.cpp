@@ -108,19 +108,19 @@ Activation activation_from_name(const std::string& name) {
     refuse("activation='" + name + "' is not one of none, relu, relu6, silu");
 }
 
-Type type_of(const OutputArray& array) {
+Type type_of(const nb::ndarray<nb::ro>& array) {
     for (Type type : {Type::float32, Type::float64, Type::uint64})
         if (has_type(array.dtype(), type)) return type;
-    refuse("y is not of dtype float32, float64, int64 or uint64");
+    refuse("an array is not of dtype float32, float64, int64 or uint64");
 }
 
-Sizes shape_of(const OutputArray& array) {
+Sizes shape_of(const nb::ndarray<nb::ro>& array) {
     Sizes shape;
     for (std::size_t a = 0; a < array.ndim(); ++a) shape.push_back(static_cast<Index>(array.shape(a)));
     return shape;
 }
 
-bool is_signed(const OutputArray& array) {
+bool is_signed(const nb::ndarray<nb::ro>& array) {
     return static_cast<nb::dlpack::dtype_code>(array.dtype().code) != nb::dlpack::dtype_code::UInt;
 }
 

@@ -29,9 +29,9 @@ int checked_threads(int threads);
 Activation activation_from_name(const std::string& name);
 
 // Of an array that is not checked yet.
-Type type_of(const OutputArray& array);
-Sizes shape_of(const OutputArray& array);
-bool is_signed(const OutputArray& array);
+Type type_of(const nb::ndarray<nb::ro>& array);
+Sizes shape_of(const nb::ndarray<nb::ro>& array);
+bool is_signed(const nb::ndarray<nb::ro>& array);
 
 // Whether two arrays of this size have their cells equally far apart.
 bool have_same_strides(const Sizes& size, const Array& a, const Array& b);

@@ -7,6 +7,7 @@ bias (G*OC,) contiguous; IC and OC count the channels of one group. Any element 
 from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
+import numpy as np
 from numpy.typing import NDArray
 
 _Array: TypeAlias = NDArray[Any]
@@ -19,6 +20,9 @@ def peak_flops(dtype: str, isa: str, threads: int, seconds: float) -> float:
 
 def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
     """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or "silu" (of floats)."""
+
+def is_within(array: _Array, largest: float, isa: str, threads: int) -> bool:
+    """Whether all numbers of an array of floats are finite and of at most this magnitude."""
 
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""
@@ -100,6 +104,36 @@ class Correlation:
         residual: _Array | None = None,
     ) -> None:
         """``y = activation(correlation + bias + residual)``, plus what y holds where `accumulate`; `residual` as y, of any strides."""
+
+@final
+class Program:
+    """A convolution by compiled kernels in one call, for contiguous weights and arrays that lie as kernels read them. Immutable.
+
+    A step is (kernel, first cells and steps of what it writes along each axis, whether it adds to that, where its weights
+    (G, OC, IC, *K) begin and their strides in contiguous weights). Shapes are those of a sample. Magnitudes up to `largest` are served.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[tuple[Correlation, Sequence[int], Sequence[int], bool, int, Sequence[int]]],
+        groups: int,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        dtype: np.dtype[Any],
+        largest: float,
+        needs_finite_weight: bool,
+    ) -> None: ...
+    def convolve(self, x: object, weight: object, bias: object, out: object, threads: int) -> _Array | None:
+        """The convolution, or None where it does not serve these arguments: then nothing has been done."""
+
+@final
+class PreparedProgram:
+    """A `Program` with its weights packed."""
+
+    def __init__(self, program: Program, packed: Sequence[PackedWeight], bias: _Array | None, activation: str) -> None: ...
+    def run(self, x: object, out: object, residual: object, threads: int) -> _Array | None:
+        """The convolution, or None where it does not serve these arguments: then nothing has been done."""
 
 @final
 class WeightGradient:

@@ -27,10 +27,10 @@ CASES = (
 def _always_taken_apart(monkeypatch):
     """Steps cost less than nothing; plans made so are forgotten afterwards."""
     monkeypatch.setattr(compiled, "STEP_SECONDS", -1.0)
-    for cache in (compiled.compile_conv, run._checked):
+    for cache in (compiled.compile_conv, run._checked, run.programs):
         cache.cache_clear()
     yield
-    for cache in (compiled.compile_conv, run._checked):
+    for cache in (compiled.compile_conv, run._checked, run.programs):
         cache.cache_clear()
 
 

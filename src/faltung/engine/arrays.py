@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 
 __all__ = [
-    "Array", "ElementTypes", "as_array", "element_types", "element_types_of", "is_finite", "new_array", "out_array", "promoted",
-    "samples_within", "trailing",
+    "Array", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "new_array", "out_array", "promoted",
+    "trailing",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -107,20 +107,10 @@ def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, zeros:
         raise _unallocatable(name, shape, dtype) from None
 
 
-def samples_within(x: Array, largest: float) -> Array:
-    """For each sample of `x` (N, …) whether all its numbers, or both their parts, are of at most this magnitude.
-
-    >>> samples_within(np.array([[1.0, -9.0], [np.nan, 0.0]]), 8.0).tolist()
-    [False, False]
-    """
-    axes = tuple(range(1, x.ndim))
-    if x.size == 0:
-        return np.ones(len(x), bool)
-    if np.iscomplexobj(x):
-        return np.asarray(samples_within(x.real, largest) & samples_within(x.imag, largest))
-    with np.errstate(invalid="ignore"):
-        # NaN passes through both and compares as False.
-        return np.asarray((x.max(axes) <= largest) & (x.min(axes) >= -largest))
+def address(array: Array) -> int:
+    """Where its first cell lies."""
+    where: int = array.__array_interface__["data"][0]
+    return where
 
 
 def is_finite(array: Array) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array, ElementTypes, is_finite, new_array, samples_within, trailing
+from faltung.engine.arrays import Array, ElementTypes, address, is_finite, new_array, trailing
 from faltung.engine.catalog import BY_NAME, Decision, Request, choose, choose_for_nothing
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
-from faltung.engine.native import Correlation, get_num_threads
+from faltung.engine.native import Correlation, PreparedProgram, Program, chosen_isa, get_num_threads, is_within
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
@@ -76,6 +77,39 @@ class Compiled:
         kernels = tuple(kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation))
         accumulates = bool(self.lowered.folded) or any(step.accumulates for step in self.lowered.main.steps)
         return kernels if len(kernels) == len(self.kernels[0]) and self.lowered.main.is_covered and not accumulates else None
+
+    def program(self, types: ElementTypes) -> Program | None:
+        """All of it as one native call for arrays of the result's dtype, if compiled kernels do all of it."""
+        if types.is_complex or types.is_converted:
+            return None
+        if types.result not in self._programs:
+            self._programs[types.result] = self._made_program(types.result)
+        return self._programs[types.result]
+
+    @functools.cached_property
+    def _programs(self) -> dict[np.dtype[Any], Program | None]:
+        return {}
+
+    def _made_program(self, dtype: np.dtype[Any]) -> Program | None:
+        spec, lowered, main = self.spec, self.lowered, self.lowered.main
+        guarded = any(guard is not None for guard in itertools.chain(*self.guards))
+        kernels = [kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation)]
+        if lowered.folded or not main.is_covered or guarded or len(kernels) < len(main.steps):
+            return None
+        weight = np.empty(spec.weight_shape, dtype)
+        arranged = self.arranged(weight)
+        steps = []
+        for step, kernel in zip(main.steps, kernels, strict=True):
+            taken = arranged if step.is_everything else arranged[trailing(step.taps)]
+            places = [place.indices(size) for place, size in zip(step.writes, lowered.out_size, strict=True)]
+            first = (address(taken) - address(weight)) // weight.itemsize
+            strides = [stride // weight.itemsize for stride in taken.strides]
+            steps.append((kernel, [begin for begin, _, _ in places], [by for _, _, by in places], step.accumulates, first, strides))
+        read, written = (spec.out_channels, spec.in_channels) if self.backward else (spec.in_channels, spec.out_channels)
+        largest = math.inf if self.is_direct else LARGEST[self.request.dtype]
+        is_careful = (lowered.leaves_cells_out or lowered.skips_padding) and dtype.kind == "f"
+        in_shape, out_shape = (read, *lowered.in_size), (written, *lowered.out_size)
+        return Program(steps, spec.groups, in_shape, out_shape, spec.weight_shape, dtype, largest, is_careful)
 
     def workspace_bytes(self, threads: int) -> int:
         """Scratch of a call plus the packed weights of one real part."""
@@ -176,7 +210,7 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
-        if not compiled.is_direct and not samples_within(weight[None], LARGEST[compiled.request.dtype]).all():
+        if not compiled.is_direct and not _is_moderate(weight, compiled.request.dtype):
             compiled = compiled.direct
         lowered = compiled.lowered
         if (lowered.leaves_cells_out or lowered.skips_padding) and not types.is_exact and not is_finite(weight):
@@ -205,6 +239,12 @@ class PackedWeights:
         except MemoryError:
             raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
 
+    def program(self, epilogue: Epilogue) -> PreparedProgram | None:
+        """The same as one native call, if compiled kernels do all of it; `epilogue` without a residual."""
+        program = self.compiled.program(self.types)
+        bias = None if epilogue.bias is None else epilogue.bias.view(self.types.result)
+        return None if program is None else PreparedProgram(program, self.parts[0][0], bias, epilogue.activation)
+
     def run(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
         """``y = activation(conv(x) + bias + residual)``.
 
@@ -228,7 +268,8 @@ class PackedWeights:
 
     def _fitting_samples(self, x: Array) -> Array:
         """For each sample whether the kernels serve its values."""
-        fits = samples_within(x, LARGEST[self.compiled.request.dtype])
+        dtype = self.compiled.request.dtype
+        fits = np.ones(len(x), bool) if _is_moderate(x, dtype) else np.array([_is_moderate(sample, dtype) for sample in x], bool)
         reals = (x.real, x.imag) if self.types.is_complex else (x,)
         for strip, kernels in enumerate(self.compiled.kernels):
             for step, (kernel, keeps_bound) in enumerate(zip(kernels, self.compiled.guards[strip], strict=True)):
@@ -276,6 +317,12 @@ class PackedWeights:
             with np.errstate(all="ignore"):  # as the kernels: inf - inf is NaN without a warning
                 for source, target in _folds(strip):
                     y[target] += buffer[source]
+
+
+def _is_moderate(array: Array, dtype: str) -> bool:
+    """Whether all numbers, or both their parts, are of at most the `LARGEST` magnitude."""
+    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    return all(is_within(part, LARGEST[dtype], chosen_isa(), get_num_threads()) for part in parts)
 
 
 def _run_steps(

@@ -7,12 +7,22 @@ import operator
 import os
 
 from faltung import _native
-from faltung._native import Correlation, PackedWeight, WeightGradient, finish, memory_bandwidth, peak_flops
+from faltung._native import (
+    Correlation,
+    PackedWeight,
+    PreparedProgram,
+    Program,
+    WeightGradient,
+    finish,
+    is_within,
+    memory_bandwidth,
+    peak_flops,
+)
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
-    "Correlation", "PackedWeight", "WeightGradient", "available_isas", "chosen_isa", "finish", "get_num_threads", "memory_bandwidth",
-    "peak_flops", "set_num_threads",
+    "Correlation", "PackedWeight", "PreparedProgram", "Program", "WeightGradient", "available_isas", "chosen_isa", "finish",
+    "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

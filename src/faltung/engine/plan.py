@@ -136,6 +136,9 @@ class PreparedConv:
         self.plan = plan
         self._packed = packed
         self._epilogue = epilogue
+        program = packed.program(epilogue)
+        self._run = None if program is None else program.run
+        self._threads = plan.threads
 
     @property
     def activation(self) -> str | None:
@@ -158,6 +161,10 @@ class PreparedConv:
         ------
         ConvShapeError, ConvTypeError
         """
+        if self._run is not None:
+            result = self._run(x, out, residual, self._threads or get_num_threads())
+            if result is not None:
+                return result
         plan = self.plan
         array = as_array("x", x)
         plan._check_types("x", element_types(array.dtype, "x"))

@@ -6,6 +6,7 @@ dtype it is returned.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,20 +18,70 @@ from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.epilogue import NOTHING, Epilogue
-from faltung.engine.native import get_num_threads
+from faltung.engine.native import Program, get_num_threads
 from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
 
-__all__ = ["ACCURACIES", "allocate", "deliver", "native_bias", "run_conv", "run_packed"]
+__all__ = ["ACCURACIES", "allocate", "deliver", "native_bias", "programs", "run_again", "run_conv", "run_packed"]
 
 ACCURACIES = ("default", "exact")
 
 
-def run_conv(spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default") -> Array:
-    """The convolution of arrays of any kind; parameters, result and errors as of `faltung.conv`."""
+class _Programs(dict[Any, tuple[Program, ConvSpec]]):
+    """What calls of the same kind were computed by, with the spec they named."""
+
+    most = 1024
+
+    def __init__(self) -> None:
+        self.cache_clear = self.clear  # named as in other caches
+
+    def remember(self, kind: Any, program: Program | None, spec: ConvSpec) -> None:
+        """Keep a program, in the place of all others where there are too many."""
+        if program is not None and kind is not None:
+            if len(self) >= self.most:
+                self.clear()
+            self[kind] = program, spec
+
+
+programs = _Programs()
+
+
+def run_again(kind: Any, x: object, weight: object, bias: object, out: object, spec: object = None) -> Array | None:
+    """The convolution of arrays that lie as kernels read them, where one of this kind has been run before; else None.
+
+    Parameters
+    ----------
+    kind : hashable
+        All arguments but the arrays, and what is checked of those: shape of x, dtype, shape of the weight unless the spec tells it.
+    spec : ConvSpec, optional
+        The one that `kind` knows by its identity.
+    """
+    try:
+        program, known = programs[kind]
+    except (KeyError, TypeError):
+        return None
+    if spec is not None and spec is not known:
+        return None
+    return program.convolve(x, weight, bias, out, get_num_threads())
+
+
+def run_conv(
+    spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default", kind: Any = None
+) -> Array:
+    """The convolution of arrays of any kind; parameters, result and errors as of `faltung.conv`.
+
+    What it takes is remembered for `run_again` with this `kind`.
+    """
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
     offset = None if bias is None else (bias.shape, bias.dtype)
     types, compiled = _checked(spec, x.shape, x.dtype, weight.shape, weight.dtype, offset, accuracy == "exact")
+    program = compiled.program(types)
+    if program is not None:
+        with contextlib.suppress(TypeError):  # lists among the arguments
+            programs.remember(kind, program, spec)
+        result = program.convolve(x, weight, bias, out, get_num_threads())
+        if result is not None:
+            return result
     packed = compiled.pack(types.to_native(weight), types)
     return run_packed(packed, x, NOTHING if bias is None else Epilogue(native_bias(bias, types)), types, out, get_num_threads())
 

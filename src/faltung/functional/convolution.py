@@ -6,9 +6,11 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from faltung.engine.arrays import Array, as_array
 from faltung.engine.checks import as_spec
-from faltung.engine.run import run_conv
+from faltung.engine.run import run_again, run_conv
 from faltung.errors import ConvShapeError
 from faltung.normal_form import integer
 from faltung.spec import ConvSpec
@@ -57,7 +59,13 @@ def conv(
     >>> conv("conv1d(1, 1, 2, padding=1)", np.array([[1, 2, 3]]), np.array([[[1, 10]]]))
     array([[10, 21, 32,  3]])
     """
-    return run_conv(as_spec(spec), as_array("x", x), as_array("weight", weight), as_bias(bias), out=out, accuracy=accuracy)
+    kind = None
+    if isinstance(x, np.ndarray):
+        kind = (id(spec), x.shape, x.dtype, bias is None, accuracy)
+        result = run_again(kind, x, weight, bias, out, spec)
+        if result is not None:
+            return result
+    return run_conv(as_spec(spec), as_array("x", x), as_array("weight", weight), as_bias(bias), out=out, accuracy=accuracy, kind=kind)
 
 
 def conv1d(
@@ -309,10 +317,21 @@ def spec_of(**fields: Any) -> ConvSpec:
 
 
 def _conv_nd(
-    ndim: int, x: object, weight: object, bias: object, *, out: Array | None, accuracy: str, groups: int, transposed: bool = False,
-    **fields: Any,
+    ndim: int, x: object, weight: object, bias: object, *, out: Array | None, accuracy: str, stride: Ints, padding: Padding, dilation: Ints,
+    groups: int, padding_mode: str = "zeros", flip: bool = False, output_padding: Ints = 0, transposed: bool = False,
 ) -> Array:  # fmt: skip
     """A convolution of `ndim` axes whose channels are read off the weight."""
+    kind = None
+    if isinstance(x, np.ndarray) and isinstance(weight, np.ndarray):
+        kind = (
+            ndim, transposed, x.shape, x.dtype, weight.shape, bias is None, stride, padding, dilation, groups, type(groups),
+            padding_mode, flip, output_padding, accuracy,
+        )  # fmt: skip
+        result = run_again(kind, x, weight, bias, out)
+        if result is not None:
+            return result
+    fields = {"stride": stride, "padding": padding, "dilation": dilation}
+    fields |= {"output_padding": output_padding} if transposed else {"padding_mode": padding_mode, "flip": flip}
     array, kernel, offset = as_array("x", x), as_array("weight", weight), as_bias(bias)
     shape = kernel.shape
     name = f"conv{'_transpose' if transposed else ''}{ndim}d"
@@ -333,7 +352,7 @@ def _conv_nd(
         in_channels=in_channels, out_channels=out_channels, kernel_size=shape[2:], groups=groups, transposed=transposed, **fields
     )
     _check_channels(array, spec, shape)
-    return run_conv(spec, array, kernel, offset, out=out, accuracy=accuracy)
+    return run_conv(spec, array, kernel, offset, out=out, accuracy=accuracy, kind=kind)
 
 
 def _check_channels(x: Array, spec: ConvSpec, weight_shape: tuple[int, ...]) -> None:

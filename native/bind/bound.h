@@ -1,0 +1,132 @@
+// The two operations as Python holds them: with what they were made for, on checked arrays.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "bind/arguments.h"
+#include "bind/released.h"
+#include "core/workspace.h"
+#include "kernels/registry.h"
+
+namespace faltung {
+
+// Which weights a packed buffer holds for which readers.
+struct PackedWeight {
+    std::string algorithm;
+    Type type;
+    std::vector<Index> layout;
+    AlignedBuffer buffer;
+};
+
+// What both kinds of operation have: a problem, its element type, and the family's computation for it.
+template <class Operation, auto find_family>  // by name
+class Bound {
+  public:
+    Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa, Index groups,
+          Index in_channels, Index out_channels, const Sizes& in_size, const Sizes& out_size,
+          const Sizes& kernel_size, const Sizes& stride, const Sizes& dilation, const Sizes& before,
+          const std::string& mode)
+        : algorithm_(algorithm),
+          type_(type_from_name(dtype)),
+          isa_(isa_from_name(isa)),
+          problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
+                                stride, dilation, before)),
+          operation_(find_family(algorithm).make(problem_, type_, isa_)) {}
+
+    static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
+                             Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
+                             const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
+                             const Sizes& dilation, const Sizes& before, const std::string& mode) {
+        const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
+                                             kernel_size, stride, dilation, before);
+        return find_family(algorithm).panel_bytes(problem, type_from_name(dtype), isa_from_name(isa));
+    }
+
+    Type type() const { return type_; }
+    Isa isa() const { return isa_; }
+    const Problem& problem() const { return problem_; }
+    const Operation& operation() const { return *operation_; }
+
+    Index workspace_bytes(int threads) const { return operation_->workspace_bytes(checked_threads(threads)); }
+
+  protected:
+    std::string algorithm_;
+    Type type_;
+    Isa isa_;
+    Problem problem_;
+    std::unique_ptr<Operation> operation_;
+};
+
+class BoundCorrelation : public Bound<Correlation, correlation_family> {
+  public:
+    using Bound::Bound;
+
+    Index packed_bytes() const { return operation_->packed_bytes(); }
+
+    PackedWeight pack(const AnyArray& weight, int threads) const {
+        checked_threads(threads);
+        const Array array =
+            checked_array("weight", nb::ndarray<nb::ro>(weight), type_, weight_shape(problem_), nullptr);
+        Released released;
+        PackedWeight packed{algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes())};
+        operation_->pack(array, packed.buffer.data(), threads);
+        return packed;
+    }
+
+    void check_packed(const PackedWeight& packed) const {
+        if (packed.algorithm != algorithm_ || packed.type != type_ ||
+            packed.layout != operation_->packed_layout())
+            throw std::invalid_argument("packed was made by a correlation with another weight layout");
+    }
+
+    void run(const AnyArray& x, const PackedWeight& packed, const std::optional<AnyArray>& bias,
+             const OutputArray& y, bool accumulate, int threads, const std::string& activation,
+             const std::optional<AnyArray>& residual) const {
+        checked_threads(threads);
+        check_packed(packed);
+        Index batch = -1;
+        const Array x_array = checked_array("x", nb::ndarray<nb::ro>(x), type_, x_shape(problem_), &batch);
+        const Array y_array = checked_array("y", nb::ndarray<nb::ro>(y), type_, y_shape(problem_), &batch);
+        Epilogue epilogue;
+        if (bias) {
+            const Index channels = problem_.groups * problem_.out_channels;
+            const Array array = checked_array("bias", nb::ndarray<nb::ro>(*bias), type_, {channels}, nullptr);
+            if (channels > 1 && array.stride[0] != 1) throw std::invalid_argument("bias is not contiguous");
+            epilogue.bias = array.data;
+        }
+        Array added{nullptr, {}};
+        if (residual)
+            added =
+                checked_array("residual", nb::ndarray<nb::ro>(*residual), type_, y_shape(problem_), &batch);
+        const EpilogueLoop loop = epilogue_loop(activation_from_name(activation), residual.has_value(), type_,
+                                                is_signed(nb::ndarray<nb::ro>(y)), isa_);
+        Sizes size = y_shape(problem_);
+        size[0] = batch;
+        const bool is_fused = !residual || have_same_strides(size, y_array, added);
+        if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
+        Released released;
+        operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
+        if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
+    }
+};
+
+class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family> {
+  public:
+    using Bound::Bound;
+
+    void run(const AnyArray& x, const AnyArray& grad, const OutputArray& gw, int threads) const {
+        checked_threads(threads);
+        Index batch = -1;
+        const Array x_array = checked_array("x", nb::ndarray<nb::ro>(x), type_, x_shape(problem_), &batch);
+        const Array grad_array =
+            checked_array("grad", nb::ndarray<nb::ro>(grad), type_, y_shape(problem_), &batch);
+        const Array gw_array =
+            checked_array("gw", nb::ndarray<nb::ro>(gw), type_, weight_shape(problem_), nullptr);
+        Released released;
+        operation_->run(batch, x_array, grad_array, gw_array, threads);
+    }
+};
+
+}  // namespace faltung

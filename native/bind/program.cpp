@@ -1,0 +1,285 @@
+#include "bind/program.h"
+
+#include <cmath>
+#include <new>
+#include <optional>
+
+#include "core/epilogue.h"
+#include "core/magnitude.h"
+#include "core/threads.h"
+
+namespace faltung {
+
+namespace {
+
+// Other Python threads may wait for so many multiply-adds, some microseconds.
+constexpr Index unreleased_multiply_adds = parallel_multiply_adds;
+
+}  // namespace
+
+struct Program::Work {
+    nb::object result;
+    Epilogue epilogue;
+    EpilogueLoop loop = nullptr;
+    Index batch = 1;
+    Array x{nullptr, {}}, y{nullptr, {}}, residual{nullptr, {}};
+    bool has_residual = false;
+};
+
+Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const Sizes& out,
+                 const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_weight)
+    : groups_(groups),
+      in_(in),
+      out_(out),
+      weight_(weight),
+      dtype_(dtype),
+      allocate_(nb::module_::import_("numpy").attr("empty")),
+      largest_(largest),
+      needs_finite_weight_(needs_finite_weight) {
+    for (nb::handle entry : steps) {
+        Step step;
+        step.keeps = nb::borrow(entry[0]);
+        step.kernel = nb::cast<const BoundCorrelation*>(entry[0]);
+        step.first = nb::cast<Sizes>(entry[1]);
+        step.step = nb::cast<Sizes>(entry[2]);
+        step.accumulates = nb::cast<bool>(entry[3]);
+        step.weight_first = nb::cast<Index>(entry[4]);
+        step.weight_stride = nb::cast<Sizes>(entry[5]);
+        accumulates_ = accumulates_ || step.accumulates;
+        type_ = step.kernel->type();
+        isa_ = step.kernel->isa();
+        sample_work_ = saturating_add(sample_work_, multiply_adds(step.kernel->problem()));
+        steps_.push_back(std::move(step));
+    }
+    kind_ = nb::cast<std::string>(dtype.attr("kind")).at(0);
+}
+
+bool Program::takes(const NumpyArray& x) const {
+    const int axes = static_cast<int>(in_.size());
+    if (!x || !is_served(x) || x.axes() < axes || x.axes() > axes + 1) return false;
+    for (int a = 0; a < axes; ++a)
+        if (x.size(x.axes() - axes + a) != in_[static_cast<std::size_t>(a)]) return false;
+    return true;
+}
+
+bool Program::has_result_shape(const NumpyArray& array, const NumpyArray& x) const {
+    const int axes = static_cast<int>(out_.size());
+    if (array.axes() != x.axes()) return false;
+    if (x.axes() > axes && array.size(0) != x.size(0)) return false;
+    for (int a = 0; a < axes; ++a)
+        if (array.size(x.axes() - axes + a) != out_[static_cast<std::size_t>(a)]) return false;
+    return true;
+}
+
+bool Program::is_bias(const NumpyArray& array) const {
+    return array && is_served(array) && array.has_shape(out_.data(), 1) && array.is_contiguous();
+}
+
+bool Program::is_moderate(const NumpyArray& array, int threads) const {
+    Sizes size;
+    Array cells{array.data(), {}};
+    for (int a = 0; a < array.axes(); ++a) {
+        size.push_back(array.size(a));
+        cells.stride.push_back(array.stride(a));
+    }
+    return is_within(largest_, type_, isa_, size, cells, threads);
+}
+
+nb::object Program::allocated(const NumpyArray& x) const {
+    const std::size_t batch_axes = static_cast<std::size_t>(x.axes()) - in_.size();
+    nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(batch_axes + out_.size())));
+    if (!shape.is_valid()) nb::raise_python_error();
+    const auto set = [&](std::size_t place, Index size) {
+        PyTuple_SET_ITEM(shape.ptr(), static_cast<Py_ssize_t>(place), PyLong_FromLongLong(size));
+    };
+    if (batch_axes) set(0, x.size(0));
+    for (std::size_t a = 0; a < out_.size(); ++a) set(batch_axes + a, out_[a]);
+    PyObject* const arguments[] = {shape.ptr(), dtype_.ptr()};
+    nb::object result = nb::steal(PyObject_Vectorcall(allocate_.ptr(), arguments, 2, nullptr));
+    if (!result.is_valid()) {
+        PyErr_Clear();  // what there is to be said of it is said elsewhere
+        return nb::none();
+    }
+    return result;
+}
+
+// (N, C, *size) or (C, *size) as (N, groups, channels of a group, *size).
+Array Program::grouped(const NumpyArray& array) const {
+    const int first = array.axes() - static_cast<int>(in_.size());
+    Array result{array.data(), {}};
+    result.stride.reserve(in_.size() + 2);
+    const Index channel = array.stride(first);
+    result.stride.push_back(first ? array.stride(0) : 0);
+    result.stride.push_back(groups_ ? array.size(first) / groups_ * channel : 0);
+    result.stride.push_back(channel);
+    for (int a = first + 1; a < array.axes(); ++a) result.stride.push_back(array.stride(a));
+    return result;
+}
+
+void Program::compute(const Work& work, const std::vector<const void*>& packed, int threads) const {
+    const auto part = [](const Array& whole, const Step& step) {
+        Array view = whole;
+        Index offset = 0;
+        for (std::size_t a = 0; a < step.first.size(); ++a) {
+            offset += step.first[a] * whole.stride[a + outer_axes];
+            view.stride[a + outer_axes] *= step.step[a];
+        }
+        view.data = static_cast<char*>(whole.data) + offset * element_bytes(step.kernel->type());
+        return view;
+    };
+    Sizes size{work.batch, groups_, groups_ ? out_[0] / groups_ : 0};
+    size.insert(size.end(), out_.begin() + 1, out_.end());
+    const bool is_fused =
+        !accumulates_ && (!work.has_residual || have_same_strides(size, work.y, work.residual));
+    Epilogue epilogue = work.epilogue;
+    if (is_fused) epilogue.finish_with(work.loop, work.y.data, work.residual.data);
+    const Epilogue nothing;
+    for (std::size_t s = 0; s < steps_.size(); ++s) {
+        const Step& step = steps_[s];
+        step.kernel->operation().run(work.batch, work.x, packed[s], step.accumulates ? nothing : epilogue,
+                                     part(work.y, step), step.accumulates, threads);
+    }
+    if (!is_fused && work.loop)
+        finish_all(work.loop, element_bytes(type_), size, work.y,
+                   work.has_residual ? &work.residual : nullptr, threads);
+}
+
+bool Program::prepare(nb::handle x, nb::handle out, nb::handle residual, int threads, Work& work) const {
+    const NumpyArray x_array = NumpyArray::read(x);
+    if (!takes(x_array)) return false;
+    NumpyArray added;
+    if (!residual.is_none()) {
+        added = NumpyArray::read(residual);
+        if (!added || !is_served(added) || !has_result_shape(added, x_array)) return false;
+    }
+    if (!std::isinf(largest_) && !is_moderate(x_array, threads)) return false;
+    work.result = out.is_none() ? allocated(x_array) : nb::borrow(out);
+    const NumpyArray y_array = NumpyArray::read(work.result);
+    if (!y_array) return false;
+    if (!out.is_none()) {
+        if (!is_served(y_array) || !has_result_shape(y_array, x_array) || !y_array.is_writable())
+            return false;
+        if (y_array.may_overlap(x_array) || (added && y_array.may_overlap(added))) return false;
+    }
+    work.batch = x_array.axes() > static_cast<int>(in_.size()) ? x_array.size(0) : 1;
+    work.x = grouped(x_array);
+    work.y = grouped(y_array);
+    if (added) work.residual = grouped(added);
+    work.has_residual = bool(added);
+    return true;
+}
+
+nb::object Program::run(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
+                        nb::handle x, nb::handle out, nb::handle residual, int threads) const {
+    Work work;
+    if (!prepare(x, out, residual, threads, work)) return nb::none();
+    if (bias && !out.is_none() && NumpyArray::read(out).may_overlap(bias)) return nb::none();
+    work.epilogue.bias = bias ? bias.data() : nullptr;
+    work.loop = epilogue_loop(activation, work.has_residual, type_, kind_ != 'u', isa_);
+    {
+        std::optional<Released> released;
+        if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
+        compute(work, packed, threads);
+    }
+    return work.result;
+}
+
+nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out,
+                             int threads) const {
+    const NumpyArray w = NumpyArray::read(weight);
+    if (!w || !is_served(w) || !w.has_shape(weight_.data(), static_cast<int>(weight_.size())) ||
+        !w.is_contiguous())
+        return nb::none();
+    if ((needs_finite_weight_ || !std::isinf(largest_)) && !is_moderate(w, threads)) return nb::none();
+    NumpyArray offset;
+    if (!bias.is_none()) {
+        offset = NumpyArray::read(bias);
+        if (!is_bias(offset)) return nb::none();
+    }
+    Work work;
+    if (!prepare(x, out, nb::none(), threads, work)) return nb::none();
+    // Kernels read packed weights while they write, but the bias as it is.
+    if (offset && !out.is_none() && NumpyArray::read(out).may_overlap(offset)) return nb::none();
+    work.epilogue.bias = offset ? offset.data() : nullptr;
+
+    std::vector<AlignedBuffer> buffers;
+    std::vector<const void*> packed;
+    Index packed_bytes = 0;
+    try {
+        for (const Step& step : steps_) {
+            buffers.emplace_back(step.kernel->packed_bytes());
+            packed.push_back(buffers.back().data());
+            packed_bytes += buffers.back().bytes();
+        }
+    } catch (const std::bad_alloc&) {
+        return nb::none();  // what there is to be said of it is said elsewhere
+    }
+    {
+        std::optional<Released> released;
+        if (saturating_multiply(work.batch, sample_work_) + packed_bytes >= unreleased_multiply_adds)
+            released.emplace();
+        for (std::size_t s = 0; s < steps_.size(); ++s) {
+            char* const first = static_cast<char*>(w.data()) + steps_[s].weight_first * element_bytes(type_);
+            steps_[s].kernel->operation().pack({first, steps_[s].weight_stride}, buffers[s].data(), threads);
+        }
+        compute(work, packed, threads);
+    }
+    return work.result;
+}
+
+namespace {
+
+// A program with its weights packed.
+class PreparedProgram {
+  public:
+    PreparedProgram(const nb::object& program, const nb::sequence& packed, const nb::object& bias,
+                    const std::string& activation)
+        : keeps_{program, nb::borrow(packed), bias},
+          program_(nb::cast<const Program&>(program)),
+          activation_(activation_from_name(activation)) {
+        for (nb::handle entry : packed) {
+            const auto& weight = nb::cast<const PackedWeight&>(entry);
+            if (packed_.size() < program_.steps().size())
+                program_.steps()[packed_.size()].kernel->check_packed(weight);
+            packed_.push_back(weight.buffer.data());
+        }
+        if (packed_.size() != program_.steps().size())
+            throw std::invalid_argument("each step needs its packed weights");
+        if (!bias.is_none()) {
+            bias_ = NumpyArray::read(bias);
+            if (!program_.is_bias(bias_)) throw std::invalid_argument("bias is not of the right kind");
+        }
+    }
+
+    nb::object run(nb::handle x, nb::handle out, nb::handle residual, int threads) const {
+        return program_.run(packed_, bias_, activation_, x, out, residual, threads);
+    }
+
+  private:
+    nb::object keeps_[3];
+    const Program& program_;
+    Activation activation_;
+    std::vector<const void*> packed_;
+    NumpyArray bias_;
+};
+
+}  // namespace
+
+void bind_program(nb::module_& m) {
+    nb::class_<Program>(m, "Program", "A convolution of arrays that lie as kernels read them, in one call.")
+        .def(nb::init<const nb::sequence&, Index, const Sizes&, const Sizes&, const Sizes&, const nb::object&,
+                      double, bool>(),
+             nb::arg("steps"), nb::arg("groups"), nb::arg("in_shape"), nb::arg("out_shape"),
+             nb::arg("weight_shape"), nb::arg("dtype"), nb::arg("largest"), nb::arg("needs_finite_weight"))
+        .def("convolve", &Program::convolve, nb::arg("x").none(), nb::arg("weight").none(),
+             nb::arg("bias").none(), nb::arg("out").none(), nb::arg("threads"),
+             "The result, or None where it does not serve these.");
+    nb::class_<PreparedProgram>(m, "PreparedProgram", "A Program with its weights packed.")
+        .def(nb::init<const nb::object&, const nb::sequence&, const nb::object&, const std::string&>(),
+             nb::arg("program"), nb::arg("packed"), nb::arg("bias").none(), nb::arg("activation"))
+        .def("run", &PreparedProgram::run, nb::arg("x").none(), nb::arg("out").none(),
+             nb::arg("residual").none(), nb::arg("threads"),
+             "The result, or None where it does not serve these.");
+}
+
+}  // namespace faltung

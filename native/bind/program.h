@@ -1,0 +1,69 @@
+// A whole convolution in one native call, for arrays that lie as kernels read them.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <vector>
+
+#include "bind/arguments.h"
+#include "bind/bound.h"
+#include "bind/numpy_array.h"
+
+namespace faltung {
+
+// Correlations of one input, each written through a strided view of the output. Immutable.
+class Program {
+  public:
+    // For each step: its Correlation; first cell and step of what it writes along each axis; whether it adds
+    // to that; where its weights (G, OC, IC, *K) lie in contiguous weights.
+    struct Step {
+        nb::object keeps;
+        const BoundCorrelation* kernel;
+        Sizes first, step;
+        bool accumulates;
+        Index weight_first;
+        Sizes weight_stride;
+    };
+
+    // `in` and `out` are the shapes of a sample; indirect algorithms take magnitudes up to `largest` alone.
+    Program(const nb::sequence& steps, Index groups, const Sizes& in, const Sizes& out, const Sizes& weight,
+            const nb::object& dtype, double largest, bool needs_finite_weight);
+
+    // Everything is packed for one of the arguments of these two: each returns None where it does not serve
+    // them, and has then done nothing.
+    nb::object convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out, int threads) const;
+    nb::object run(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
+                   nb::handle x, nb::handle out, nb::handle residual, int threads) const;
+
+    bool is_bias(const NumpyArray& array) const;
+    const std::vector<Step>& steps() const { return steps_; }
+
+  private:
+    struct Work;
+
+    bool is_served(const NumpyArray& array) const { return array.is(kind_, element_bytes(type_)); }
+    bool takes(const NumpyArray& x) const;
+    bool is_moderate(const NumpyArray& array, int threads) const;
+    bool has_result_shape(const NumpyArray& array, const NumpyArray& x) const;
+    nb::object allocated(const NumpyArray& x) const;
+    Array grouped(const NumpyArray& array) const;
+    bool prepare(nb::handle x, nb::handle out, nb::handle residual, int threads, Work& work) const;
+    void compute(const Work& work, const std::vector<const void*>& packed, int threads) const;
+
+    std::vector<Step> steps_;
+    Index groups_;
+    Sizes in_, out_, weight_;
+    nb::object dtype_, allocate_;
+    double largest_;
+    bool needs_finite_weight_, accumulates_ = false;
+    Type type_ = Type::float32;
+    Isa isa_ = Isa();
+    char kind_ = 'f';
+    Index sample_work_ = 0;  // multiply-adds
+};
+
+void bind_program(nb::module_& m);
+
+}  // namespace faltung
