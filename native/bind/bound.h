@@ -7,6 +7,7 @@
 
 #include "bind/arguments.h"
 #include "bind/released.h"
+#include "core/threads.h"
 #include "core/workspace.h"
 #include "kernels/registry.h"
 
@@ -106,6 +107,7 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         size[0] = batch;
         const bool is_fused = !residual || have_same_strides(size, y_array, added);
         if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
+        threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
         Released released;
         operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
         if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
@@ -124,6 +126,7 @@ class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family>
             checked_array("grad", nb::ndarray<nb::ro>(grad), type_, y_shape(problem_), &batch);
         const Array gw_array =
             checked_array("gw", nb::ndarray<nb::ro>(gw), type_, weight_shape(problem_), nullptr);
+        threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
         Released released;
         operation_->run(batch, x_array, grad_array, gw_array, threads);
     }

@@ -13,7 +13,7 @@ namespace faltung {
 namespace {
 
 // Other Python threads may wait for so many multiply-adds, some microseconds.
-constexpr Index unreleased_multiply_adds = parallel_multiply_adds;
+constexpr Index unreleased_multiply_adds = 100000;
 
 }  // namespace
 
@@ -127,6 +127,7 @@ void Program::compute(const Work& work, const std::vector<const void*>& packed, 
         view.data = static_cast<char*>(whole.data) + offset * element_bytes(step.kernel->type());
         return view;
     };
+    threads = worthwhile_threads(saturating_multiply(work.batch, sample_work_), threads);
     Sizes size{work.batch, groups_, groups_ ? out_[0] / groups_ : 0};
     size.insert(size.end(), out_.begin() + 1, out_.end());
     const bool is_fused =

@@ -7,8 +7,14 @@ namespace faltung {
 
 constexpr int thread_limit = 256;
 
-// Work below this many multiply-adds is done before a sleeping worker has woken up.
-constexpr Index parallel_multiply_adds = 50000;
+// Work below this many multiply-adds, some microseconds, is done before a worker that is awake has joined.
+constexpr Index parallel_multiply_adds = 200000;
+
+// And work below this many before a sleeping one has woken up.
+constexpr Index waking_multiply_adds = 2000000;
+
+// `threads`, or 1 where the call is over before another thread could help. Results never depend on it.
+int worthwhile_threads(Index multiply_adds, int threads);
 
 // Calls body(task, worker) once for every task in [0, tasks), on up to `threads` threads, the caller's
 // included, and returns when all are done. 0 <= worker < threads; no two calls that overlap in time share a

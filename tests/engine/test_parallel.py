@@ -38,6 +38,24 @@ def test_one_prepared_convolution(threads: int) -> None:
         in_parallel(work)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="affinities are Linux's")
+def test_the_caller_stays_where_it_may_be() -> None:
+    """Workers are kept off its processor, also where it moves or is confined to one."""
+    spec = fl.ConvSpec(64, 64, 3, padding=1, ndim=2)
+    prepared = fl.plan(spec, (1, 64, 20, 20), threads=2).prepare(normals(spec.weight_shape, 1, "float32"))
+    x = normals((1, 64, 20, 20), 2, "float32")
+    expected, allowed = prepared(x), os.sched_getaffinity(0)
+    try:
+        for processor in sorted(allowed)[:3]:
+            os.sched_setaffinity(0, {processor})
+            check_same(prepared(x), expected, bits=True)
+            assert os.sched_getaffinity(0) == {processor}
+    finally:
+        os.sched_setaffinity(0, allowed)
+    check_same(prepared(x), expected, bits=True)
+    assert os.sched_getaffinity(0) == allowed
+
+
 SPECS = [
     "conv2d(16, 24, 3, padding=1)",
     "conv2d(16, 24, 1)",

@@ -96,7 +96,10 @@ class Compiled:
         kernels = [kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation)]
         if lowered.folded or not main.is_covered or guarded or len(kernels) < len(main.steps):
             return None
-        weight = np.empty(spec.weight_shape, dtype)
+        try:
+            weight = np.empty(spec.weight_shape, dtype)
+        except (MemoryError, ValueError):  # nor will there be memory for what is in it
+            return None
         arranged = self.arranged(weight)
         steps = []
         for step, kernel in zip(main.steps, kernels, strict=True):
