@@ -7,6 +7,7 @@
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
 #include "kernels/gradient_depthwise/depthwise_gradient.h"
+#include "kernels/gradient_direct/direct_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/unfold/unfold.h"
@@ -20,7 +21,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(In
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
-FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_direct_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseGradientKernel<T> depthwise_gradient_kernel();)
 
@@ -112,8 +113,8 @@ struct DepthwiseRows {
 
 struct GradientDirectKernel : AnyProblem {
     template <class T>
-    static GradientKernel<T> get(Isa isa, Index out_channels) {
-        FALTUNG_RETURN_FOR_ISA(isa, gradient_direct_kernel<T>(out_channels))
+    static GradientProductKernel<T> get(Isa isa, Index) {
+        FALTUNG_RETURN_FOR_ISA(isa, gradient_product_kernel<T>())
         return {};
     }
 };
@@ -199,7 +200,7 @@ constexpr CorrelationFamily correlation_families[] = {
 };
 
 constexpr WeightGradientFamily weight_gradient_families[] = {
-    gradient<PanelFamily<WeightGradient, PanelGradient, GradientDirectKernel>>("direct"),
+    gradient<PanelFamily<WeightGradient, DirectGradient, GradientDirectKernel>>("direct"),
     gradient<PanelFamily<WeightGradient, PanelGradient, GradientFilterKernel>>("filter"),
     gradient<PanelFamily<WeightGradient, DepthwiseGradient, DepthwiseGradientRows>>("depthwise"),
     gradient<GeneralFamily<WeightGradient, GeneralGradient>>("general"),

@@ -10,11 +10,12 @@ import functools
 
 import numpy as np
 
-from faltung.engine.arrays import Array, element_types_of, is_finite
-from faltung.engine.catalog import MAX_PANEL_BYTES, Request
+from faltung.engine.arrays import Array, element_types_of, is_finite, samples_within
+from faltung.engine.catalog import Request
 from faltung.engine.checks import check_weight
-from faltung.engine.compiled import compile_conv
+from faltung.engine.compiled import LARGEST, compile_conv
 from faltung.engine.epilogue import NOTHING
+from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
 from faltung.engine.native import WeightGradient, chosen_isa, get_num_threads
 from faltung.engine.problem import Problem
@@ -52,7 +53,10 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
         view = np.flip(view, tuple(range(3, view.ndim)))
     # What a transposed convolution stamps outside its output takes no part; read as zeros, 0 * inf would be NaN.
     careful = spec.transposed and not types.is_exact and not is_finite(small)
-    kernel = _kernel(spec, input_size, types.native, "general" if careful else "auto")
+    choice = functools.partial(_kernel, spec, input_size, types.native, len(x))
+    kernel, is_direct = choice("general") if careful else choice("exact" if accuracy == "exact" else "auto")
+    if not is_direct and not all(samples_within(array, LARGEST[types.native]).all() for array in (large, small)):
+        kernel, is_direct = choice("exact")
     if types.is_complex:
         _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)
     else:
@@ -90,9 +94,12 @@ def _grouped(array: Array, groups: int) -> Array:
 
 
 @functools.lru_cache(maxsize=512)
-def _kernel(spec: ConvSpec, input_size: tuple[int, ...], native: str, algorithm: str) -> WeightGradient:
+def _kernel(spec: ConvSpec, input_size: tuple[int, ...], native: str, batch: int, algorithm: str) -> tuple[WeightGradient, bool]:
+    """The kernel for an algorithm, or for the best ("auto"), or the best that sums directly ("exact"); whether it does."""
     problem = _problem(spec, input_size)
-    return WeightGradient(_choose(problem, native) if algorithm == "auto" else algorithm, native, chosen_isa(), *problem.arguments)
+    chooses = algorithm in ("auto", "exact")
+    entry = choose_gradient(problem, native, batch, is_exact=algorithm == "exact") if chooses else BY_NAME[algorithm]
+    return WeightGradient(entry.name, native, chosen_isa(), *problem.arguments), entry.is_direct
 
 
 def _problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:
@@ -112,10 +119,3 @@ def _problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:
         before=tuple(before for before, _ in spec.sides(input_size)),
         mode="absent" if spec.transposed and spec.padding_mode == "zeros" else spec.padding_mode,
     )
-
-
-def _choose(problem: Problem, native: str) -> str:
-    """Output channels in the lanes if there are enough to fill half of them, else positions of a row; pairs of channels one by one."""
-    name = "depthwise" if problem.in_channels == 1 else "direct" if problem.out_channels >= 8 else "filter"
-    fits = WeightGradient.panel_bytes(name, native, chosen_isa(), *problem.arguments) <= MAX_PANEL_BYTES
-    return name if fits else "general"

@@ -1,0 +1,52 @@
+// The driver of dense weight gradients: for every tap a matrix product over positions. One side's channels
+// are packed by blocks into the vector lanes, once for all taps; the other's are read where they lie, each
+// tap only the positions whose cells are inside. No two tasks add to the same weight; sums run over batch,
+// far positions, rows, columns.
+#pragma once
+
+#include "core/layout.h"
+#include "core/operation.h"
+#include "kernels/gradient_direct/gradient_product.h"
+
+namespace faltung {
+
+template <class T>
+class DirectGradient : public WeightGradient {
+  public:
+    DirectGradient(const Problem& problem, const GradientProductKernel<T>& kernel);
+
+    static Index panel_bytes_for(const Problem& problem, const GradientProductKernel<T>& kernel);
+
+    Index panel_bytes() const override { return panel_bytes_for(problem_, kernel_); }
+    Index workspace_bytes(int threads) const override;
+    void run(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const override;
+
+  private:
+    struct Call;
+
+    // Outputs [first, first + count) of an axis that, for one tap, read cells evenly spaced.
+    struct Segment {
+        Index first, count, cell, step;
+    };
+    using Segments = std::vector<std::vector<Segment>>;  // of each tap
+
+    static Segments segments_of(const Axis& axis, Border border);
+    Index tap_limit() const;
+    Index unit_limit() const;
+    Index sums_elements() const;
+    Index thread_bytes() const;
+    Index units() const { return ceil_divide(problem_.in_channels, kernel_.channels); }
+
+    Problem problem_;  // with the packed side's channels as its out_channels
+    Layout layout_;
+    GradientProductKernel<T> kernel_;
+    bool swaps_;  // whether the packed side is x
+    Index taps_;
+    Segments row_segments_, column_segments_;
+};
+
+extern template class DirectGradient<float>;
+extern template class DirectGradient<double>;
+extern template class DirectGradient<std::uint64_t>;
+
+}  // namespace faltung

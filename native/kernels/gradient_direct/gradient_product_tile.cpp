@@ -1,0 +1,197 @@
+// The products of weight gradients: a register tile is 2 vectors of one side's channels by some channels of
+// the other, whose cells are broadcast; every step is one position.
+#include <type_traits>
+
+#include "core/transpose.h"
+#include "kernels/gradient_direct/gradient_product.h"
+
+namespace faltung::FALTUNG_ISA {
+
+namespace {
+
+constexpr int vectors = 2;
+#if FALTUNG_VECTOR_BYTES == 64
+constexpr int most_channels = 8;  // 16 sums of 32 registers
+#else
+constexpr int most_channels = 6;  // 12 sums of 16 registers
+#endif
+
+template <class T, int V, int J>
+void multiply_tile(const GradientProduct<T>& b, Index first) {
+    constexpr int L = lanes<T>;
+    const T* cell[J];
+    FALTUNG_UNROLL for (int j = 0; j < J; ++j) cell[j] = b.scalar + (first + j) * b.channel_stride;
+    Vec<T> sum[V][J];
+    T* sums = b.sums + first * b.sums_pitch;
+    FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] =
+        Vec<T>{};
+    const Index columns = b.columns, wide_column = b.wide_column, column_stride = b.column_stride;
+    const T* wide_row = b.wide;
+    for (Index row = 0, start = 0; row < b.rows; ++row, start += b.row_stride, wide_row += b.wide_row) {
+        const T* wide = wide_row;
+        Index at = start;
+        for (Index column = 0; column < columns; ++column, wide += wide_column, at += column_stride) {
+            Vec<T> w[V];
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) w[v] = load(wide + v * L);
+            FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
+                const Vec<T> x = broadcast(cell[j][at]);
+                FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] += w[v] * x;
+            }
+        }
+    }
+    FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int v = 0; v < V; ++v)
+        store(sums + j * b.sums_pitch + v * L, load(sums + j * b.sums_pitch + v * L) + sum[v][j]);
+}
+
+template <class T, int V>
+void multiply_channels(const GradientProduct<T>& b, Index first, Index count) {
+    switch (count) {
+        case 1:
+            return multiply_tile<T, V, 1>(b, first);
+        case 2:
+            return multiply_tile<T, V, 2>(b, first);
+        case 3:
+            return multiply_tile<T, V, 3>(b, first);
+        case 4:
+            return multiply_tile<T, V, 4>(b, first);
+        case 5:
+            return multiply_tile<T, V, 5>(b, first);
+#if FALTUNG_VECTOR_BYTES == 64
+        case 6:
+            return multiply_tile<T, V, 6>(b, first);
+        case 7:
+            return multiply_tile<T, V, 7>(b, first);
+#endif
+        default:
+            return multiply_tile<T, V, most_channels>(b, first);
+    }
+}
+
+template <class T>
+void multiply(const GradientProduct<T>& b) {
+    const Index tiles = ceil_divide(b.channels, most_channels);
+    for (Index tile = 0; tile < tiles; ++tile) {
+        const Index first = tile * b.channels / tiles, end = (tile + 1) * b.channels / tiles;
+        if (b.lanes > lanes<T>) {
+            multiply_channels<T, 2>(b, first, end - first);
+        } else {
+            multiply_channels<T, 1>(b, first, end - first);
+        }
+    }
+}
+
+template <class T>
+struct HalfOf {
+    typedef T type __attribute__((vector_size(FALTUNG_VECTOR_BYTES / 2)));
+};
+
+template <class T, int... I>
+inline Vec<T> join_halves(const T* a, const T* b, std::integer_sequence<int, I...>) {
+    typename HalfOf<T>::type low, high;
+    __builtin_memcpy(&low, a, sizeof low);
+    __builtin_memcpy(&high, b, sizeof high);
+    return __builtin_shufflevector(low, high, I...);
+}
+
+// 8 columns of L channels, transposed.
+template <class T>
+inline void transpose_columns(const T* const (&channel)[lanes<T>], Index column,
+                              Vec<T> (&block)[transposed_columns]) {
+    constexpr int L = lanes<T>;
+    if constexpr (L == 2 * transposed_columns) {
+        FALTUNG_UNROLL for (int i = 0; i < transposed_columns; ++i) block[i] = join_halves<T>(
+            channel[2 * i] + column, channel[2 * i + 1] + column, std::make_integer_sequence<int, L>());
+    } else {
+        constexpr int pieces = transposed_columns / L;
+        FALTUNG_UNROLL for (int i = 0; i < transposed_columns; ++i) block[i] =
+            load(channel[i / pieces] + column + i % pieces * L);
+    }
+    transpose_to_columns<T>(block);
+}
+
+template <class T>
+bool pack(const GradientPack<T>& b) {
+    constexpr int L = lanes<T>, width = vectors * L;
+    Vec<T> nothing{};
+    alignas(64) static const T zeros[transposed_columns] = {};
+    for (int v = 0; v < vectors; ++v) {
+        const Index channels = max_index(0, min_index(L, b.channels - v * L));
+        T* to = b.to + v * L;
+        if (channels == 0) break;  // a block of one vector
+        for (Index row = 0; row < b.rows; ++row) {
+            const T* from = b.from + row * b.row_stride + v * L * b.channel_stride;
+            Index column = 0;
+            if (b.column_stride == 1) {
+                const T* channel[L];
+                for (Index i = 0; i < L; ++i) channel[i] = from + i * b.channel_stride;
+                for (; column + transposed_columns <= b.columns; column += transposed_columns) {
+                    // Channels that are missing read the same zeros at every column.
+                    for (Index i = channels; i < L; ++i) channel[i] = zeros - column;
+                    Vec<T> block[transposed_columns];
+                    transpose_columns<T>(channel, column, block);
+                    FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) {
+                        nothing += block[j] * T(0);
+                        store(to + (column + j) * width, block[j]);
+                    }
+                }
+            }
+            for (; column < b.columns; ++column) {
+                alignas(FALTUNG_VECTOR_BYTES) T cells[L] = {};
+                const T* at = from + column * b.column_stride;
+                for (Index i = 0; i < channels; ++i) cells[i] = at[i * b.channel_stride];
+                const Vec<T> block = load(cells);
+                nothing += block * T(0);
+                store(to + column * width, block);
+            }
+            to += b.columns * width;
+        }
+    }
+    if (!std::is_floating_point<T>::value) return true;
+    for (int lane = 0; lane < L; ++lane)
+        if (nothing[lane] != T(0)) return false;
+    return true;
+}
+
+template <class T>
+void store_transposed(const T* from, Index count, Index channels, T* to, Index lane_stride, Index stride) {
+    constexpr int L = lanes<T>, width = vectors * L;
+    for (Index first = 0; first < channels; first += L) {
+        const Index there = min_index(L, channels - first);
+        T* target = to + first * lane_stride;
+        Index i = 0;
+        if (stride == 1)
+            for (; i + transposed_columns <= count; i += transposed_columns) {
+                Vec<T> block[transposed_columns];
+                FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) block[j] =
+                    load(from + (i + j) * width + first);
+                transpose_to_rows<T>(block);
+                alignas(64) T rows[L * transposed_columns];
+                FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) store(rows + j * L, block[j]);
+                for (Index lane = 0; lane < there; ++lane)
+                    __builtin_memcpy(target + lane * lane_stride + i, rows + lane * transposed_columns,
+                                     transposed_columns * sizeof(T));
+            }
+        for (; i < count; ++i) {
+            const T* sums = from + i * width + first;
+            if (lane_stride == 1) {
+                for (Index lane = 0; lane < there; ++lane) target[i * stride + lane] = sums[lane];
+            } else {
+                for (Index lane = 0; lane < there; ++lane)
+                    target[lane * lane_stride + i * stride] = sums[lane];
+            }
+        }
+    }
+}
+
+}  // namespace
+
+template <class T>
+GradientProductKernel<T> gradient_product_kernel() {
+    return {vectors * lanes<T>, most_channels, multiply<T>, pack<T>, store_transposed<T>};
+}
+
+template GradientProductKernel<float> gradient_product_kernel();
+template GradientProductKernel<double> gradient_product_kernel();
+template GradientProductKernel<std::uint64_t> gradient_product_kernel();
+
+}  // namespace faltung::FALTUNG_ISA
