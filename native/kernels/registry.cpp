@@ -8,6 +8,7 @@
 #include "kernels/gradient/panel_gradient.h"
 #include "kernels/gradient_depthwise/depthwise_gradient.h"
 #include "kernels/gradient_direct/direct_gradient.h"
+#include "kernels/gradient_winograd/winograd_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/unfold/unfold.h"
@@ -22,6 +23,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel()
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseGradientKernel<T> depthwise_gradient_kernel();)
 
@@ -161,6 +163,32 @@ struct WinogradFamily {
     }
 };
 
+struct WinogradGradientFamily {
+    template <class T>
+    static WinogradGradientKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, winograd_gradient_kernel<T>())
+        return {};
+    }
+
+    template <class T>
+    static std::unique_ptr<WeightGradient> make_for(const Problem& problem, Isa isa) {
+        return std::make_unique<WinogradGradient<T>>(problem, GradientDirectKernel::get<T>(isa, 0),
+                                                     kernel<T>(isa));
+    }
+
+    static std::unique_ptr<WeightGradient> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_winograd_gradient(problem, type))
+            throw std::invalid_argument(std::string("algorithm 'winograd' does not serve this problem: ") +
+                                        reason);
+        if (type == Type::float32) return make_for<float>(problem, isa);
+        return make_for<double>(problem, isa);
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
+    }
+};
+
 template <class Base, template <class> class Operation>
 struct GeneralFamily {
     template <class T>
@@ -203,6 +231,7 @@ constexpr WeightGradientFamily weight_gradient_families[] = {
     gradient<PanelFamily<WeightGradient, DirectGradient, GradientDirectKernel>>("direct"),
     gradient<PanelFamily<WeightGradient, PanelGradient, GradientFilterKernel>>("filter"),
     gradient<PanelFamily<WeightGradient, DepthwiseGradient, DepthwiseGradientRows>>("depthwise"),
+    gradient<WinogradGradientFamily>("winograd"),
     gradient<GeneralFamily<WeightGradient, GeneralGradient>>("general"),
 };
 

@@ -124,7 +124,9 @@ bool pack(const GradientPack<T>& b) {
             if (b.column_stride == 1) {
                 const T* channel[L];
                 for (Index i = 0; i < L; ++i) channel[i] = from + i * b.channel_stride;
-                for (; column + transposed_columns <= b.columns; column += transposed_columns) {
+                while (column < b.columns && b.columns >= transposed_columns) {
+                    column =
+                        min_index(column, b.columns - transposed_columns);  // the last ones perhaps again
                     // Channels that are missing read the same zeros at every column.
                     for (Index i = channels; i < L; ++i) channel[i] = zeros - column;
                     Vec<T> block[transposed_columns];
@@ -133,6 +135,7 @@ bool pack(const GradientPack<T>& b) {
                         nothing += block[j] * T(0);
                         store(to + (column + j) * width, block[j]);
                     }
+                    column += transposed_columns;
                 }
             }
             for (; column < b.columns; ++column) {

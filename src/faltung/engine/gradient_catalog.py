@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from faltung.engine import gradient_winograd
 from faltung.engine.catalog import MAX_PANEL_BYTES
 from faltung.engine.native import WeightGradient, chosen_isa
 from faltung.engine.problem import Problem
@@ -111,6 +112,13 @@ ALGORITHMS: tuple[GradientAlgorithm, ...] = (
         "for every tap a matrix product over positions, output channels in the vector lanes",
         partial(_panel_refusal, "direct"),
         _direct_cycles,
+    ),
+    GradientAlgorithm(
+        "winograd",
+        "fewer products for 3 by 3 taps, on transformed tiles of both sides",
+        gradient_winograd.refusal,
+        lambda problem, dtype, batch: gradient_winograd.cycles(problem, _lanes_of(dtype), batch),
+        gradient_winograd.error_growth,
     ),
     GradientAlgorithm(
         "depthwise",
