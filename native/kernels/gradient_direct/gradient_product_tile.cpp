@@ -112,7 +112,7 @@ inline void transpose_columns(const T* const (&channel)[lanes<T>], Index column,
 template <class T>
 bool pack(const GradientPack<T>& b) {
     constexpr int L = lanes<T>, width = vectors * L;
-    Vec<T> nothing{};
+    Vec<T> nothing[2] = {};  // NaN where something is not finite
     alignas(64) static const T zeros[transposed_columns] = {};
     for (int v = 0; v < vectors; ++v) {
         const Index channels = max_index(0, min_index(L, b.channels - v * L));
@@ -132,7 +132,7 @@ bool pack(const GradientPack<T>& b) {
                     Vec<T> block[transposed_columns];
                     transpose_columns<T>(channel, column, block);
                     FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) {
-                        nothing += block[j] * T(0);
+                        nothing[j % 2] += block[j] * T(0);
                         store(to + (column + j) * width, block[j]);
                     }
                     column += transposed_columns;
@@ -143,7 +143,7 @@ bool pack(const GradientPack<T>& b) {
                 const T* at = from + column * b.column_stride;
                 for (Index i = 0; i < channels; ++i) cells[i] = at[i * b.channel_stride];
                 const Vec<T> block = load(cells);
-                nothing += block * T(0);
+                nothing[0] += block * T(0);
                 store(to + column * width, block);
             }
             to += b.columns * width;
@@ -151,7 +151,7 @@ bool pack(const GradientPack<T>& b) {
     }
     if (!std::is_floating_point<T>::value) return true;
     for (int lane = 0; lane < L; ++lane)
-        if (nothing[lane] != T(0)) return false;
+        if (nothing[0][lane] + nothing[1][lane] != T(0)) return false;
     return true;
 }
 
@@ -162,18 +162,23 @@ void store_transposed(const T* from, Index count, Index channels, T* to, Index l
         const Index there = min_index(L, channels - first);
         T* target = to + first * lane_stride;
         Index i = 0;
-        if (stride == 1)
-            for (; i + transposed_columns <= count; i += transposed_columns) {
+        // Twice as many as are transposed at once: rows that lie a power of two apart leave the cache soon.
+        constexpr int run = 2 * transposed_columns;
+        for (; stride == 1 && i + run <= count; i += run) {
+            alignas(64) T rows[2][L * transposed_columns];
+            FALTUNG_UNROLL for (int half = 0; half < 2; ++half) {
                 Vec<T> block[transposed_columns];
                 FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) block[j] =
-                    load(from + (i + j) * width + first);
+                    load(from + (i + half * transposed_columns + j) * width + first);
                 transpose_to_rows<T>(block);
-                alignas(64) T rows[L * transposed_columns];
-                FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j) store(rows + j * L, block[j]);
-                for (Index lane = 0; lane < there; ++lane)
-                    __builtin_memcpy(target + lane * lane_stride + i, rows + lane * transposed_columns,
-                                     transposed_columns * sizeof(T));
+                FALTUNG_UNROLL for (int j = 0; j < transposed_columns; ++j)
+                    store(rows[half] + j * L, block[j]);
             }
+            for (Index lane = 0; lane < there; ++lane)
+                FALTUNG_UNROLL for (int half = 0; half < 2; ++half)
+                    __builtin_memcpy(target + lane * lane_stride + i + half * transposed_columns,
+                                     rows[half] + lane * transposed_columns, transposed_columns * sizeof(T));
+        }
         for (; i < count; ++i) {
             const T* sums = from + i * width + first;
             if (lane_stride == 1) {

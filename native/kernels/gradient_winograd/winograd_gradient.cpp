@@ -9,7 +9,8 @@ namespace faltung {
 
 namespace {
 
-constexpr Index points_budget_bytes = 8 << 20;  // they stay in the last cache, the sums pass through it seldom
+constexpr Index points_budget_bytes = 8
+                                      << 20;  // they stay in the last cache, the sums pass through it seldom
 constexpr Index tasks_per_thread = 2;
 constexpr Index taps_of_tile = 9;
 

@@ -10,14 +10,14 @@ import functools
 
 import numpy as np
 
-from faltung.engine.arrays import Array, element_types_of, is_finite, samples_within
+from faltung.engine.arrays import Array, element_types_of, is_finite
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_weight
 from faltung.engine.compiled import LARGEST, compile_conv
 from faltung.engine.epilogue import NOTHING
 from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
-from faltung.engine.native import WeightGradient, chosen_isa, get_num_threads
+from faltung.engine.native import WeightGradient, chosen_isa, get_num_threads, is_within
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, allocate, deliver, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, one_of
@@ -55,13 +55,19 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
     careful = spec.transposed and not types.is_exact and not is_finite(small)
     choice = functools.partial(_kernel, spec, input_size, types.native, len(x))
     kernel, is_direct = choice("general") if careful else choice("exact" if accuracy == "exact" else "auto")
-    if not is_direct and not all(samples_within(array, LARGEST[types.native]).all() for array in (large, small)):
+    if not is_direct and not all(_is_moderate(array, types.native) for array in (large, small)):
         kernel, is_direct = choice("exact")
     if types.is_complex:
         _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)
     else:
         kernel.run(large, small, view.view(np.uint64) if types.is_exact else view, get_num_threads())
     return deliver(result, None, types)
+
+
+def _is_moderate(array: Array, native: str) -> bool:
+    """Whether all numbers, or both their parts, are of at most the `LARGEST` magnitude."""
+    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    return all(is_within(part, LARGEST[native], chosen_isa(), get_num_threads()) for part in parts)
 
 
 def _run_complex(kernel: WeightGradient, large: Array, small: Array, view: Array, *, conjugate_small: bool) -> None:
