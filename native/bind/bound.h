@@ -82,6 +82,20 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
             throw std::invalid_argument("packed was made by a correlation with another weight layout");
     }
 
+    PackedWeight pack_factors(const AnyArray& factors) const {
+        if (operation_->factor_length() == 0)
+            throw std::invalid_argument("algorithm '" + algorithm_ + "' takes no factors");
+        Index rank = -1;
+        const Array array = checked_array(
+            "factors", nb::ndarray<nb::ro>(factors), type_,
+            {-1, problem_.groups, problem_.out_channels, operation_->factor_length()}, &rank);
+        Released released;
+        PackedWeight packed{algorithm_, type_, operation_->packed_layout(),
+                            AlignedBuffer(operation_->factors_bytes(rank))};
+        operation_->pack_factors(array, rank, packed.buffer.data());
+        return packed;
+    }
+
     void run(const AnyArray& x, const PackedWeight& packed, const std::optional<AnyArray>& bias,
              const OutputArray& y, bool accumulate, int threads, const std::string& activation,
              const std::optional<AnyArray>& residual) const {

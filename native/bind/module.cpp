@@ -111,6 +111,9 @@ NB_MODULE(_native, m) {
         .def_prop_ro("packed_bytes", &BoundCorrelation::packed_bytes, "Bytes of the packed weights.")
         .def("pack", &BoundCorrelation::pack, nb::arg("weight").noconvert(), nb::arg("threads") = 1,
              "Pack weights (G, OC, IC, *K) of any strides.")
+        .def("pack_factors", &BoundCorrelation::pack_factors, nb::arg("factors").noconvert(),
+             "Pack kernels that are sums of R outer products, as factors (R, G, OC, taps of all axes but the "
+             "last + taps of the last).")
         .def("run", &BoundCorrelation::run, nb::arg("x").noconvert(), nb::arg("packed"),
              nb::arg("bias").noconvert().none(), nb::arg("y").noconvert(), nb::arg("accumulate"),
              nb::arg("threads"), nb::arg("activation") = "none",

@@ -20,6 +20,13 @@ class Correlation {
     virtual std::vector<Index> packed_layout() const = 0;
 
     virtual void pack(const Array& weight, void* packed, int threads) const = 0;
+
+    // Of families whose kernels are sums of `rank` outer products: instead of weights, for each of these and
+    // each output channel (rank, g, oc) the weights of the taps of all axes but the last, then of the last.
+    virtual Index factor_length() const { return 0; }
+    virtual Index factors_bytes(Index) const { return 0; }
+    virtual void pack_factors(const Array&, Index /*rank*/, void* /*packed*/) const {}
+
     // y = epilogue of the correlation, or of y plus the correlation where `accumulate`.
     virtual void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                      const Array& y, bool accumulate, int threads) const = 0;

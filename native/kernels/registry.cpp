@@ -11,6 +11,7 @@
 #include "kernels/gradient_winograd/winograd_gradient.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/separable/separable.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
 
@@ -21,6 +22,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(I
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> SeparableKernel<T> separable_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
@@ -109,6 +111,20 @@ struct DepthwiseRows {
     template <class T>
     static DepthwiseKernel<T> get(Isa isa, Index) {
         FALTUNG_RETURN_FOR_ISA(isa, depthwise_kernel<T>())
+        return {};
+    }
+};
+
+struct SeparableRows {
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_separable(problem))
+            throw std::invalid_argument(std::string("algorithm 'separable' does not serve this problem: ") +
+                                        reason);
+    }
+
+    template <class T>
+    static SeparableKernel<T> get(Isa isa, Index) {
+        FALTUNG_RETURN_FOR_ISA(isa, separable_kernel<T>())
         return {};
     }
 };
@@ -223,6 +239,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
     correlation<PanelFamily<Correlation, UnfoldCorrelation, UnfoldProduct>>("unfold"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
+    correlation<PanelFamily<Correlation, SeparableCorrelation, SeparableRows>>("separable"),
     correlation<WinogradFamily>("winograd"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };

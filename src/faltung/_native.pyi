@@ -92,6 +92,12 @@ class Correlation:
     def pack(self, weight: _Array, threads: int = 1) -> PackedWeight:
         """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
 
+    def pack_factors(self, factors: _Array) -> PackedWeight:
+        """Of "separable", instead of `pack`: kernels that are sums of R outer products, as factors (R, G, OC, taps).
+
+        The taps are those of all axes but the last, in order, then those of the last.
+        """
+
     def run(
         self,
         x: _Array,

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from faltung.engine import separable
 from faltung.engine.arrays import Array, ElementTypes, address, is_finite, new_array, trailing
-from faltung.engine.catalog import BY_NAME, Decision, Request, choose, choose_for_nothing
+from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
@@ -52,6 +53,8 @@ class Compiled:
         Whether every kernel sums directly; else they serve values up to `LARGEST` alone.
     guards : tuple of tuple of callable or None
         As `kernels`: what else a kernel asks of the values, `Algorithm.keeps_bound`.
+    most_rank : int
+        Kernels that are sums of up to so many outer products run faster as such; 0: none do, or are looked for.
     """
 
     spec: ConvSpec
@@ -65,6 +68,7 @@ class Compiled:
     error_growth: float
     is_direct: bool
     guards: tuple[tuple[Callable[[Any, Array, Any], bool] | None, ...], ...]
+    most_rank: int = 0
 
     @functools.cached_property
     def strips(self) -> tuple[Strip, ...]:
@@ -72,9 +76,9 @@ class Compiled:
         return (self.lowered.main, *self.lowered.folded)
 
     @functools.cached_property
-    def fused(self) -> tuple[Correlation, ...] | None:
+    def fused(self) -> tuple[Correlation | separable.SeparableKernel, ...] | None:
         """The kernels, if each of them can finish what it writes, for nothing is added to it afterwards."""
-        kernels = tuple(kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation))
+        kernels = tuple(kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation | separable.SeparableKernel))
         accumulates = bool(self.lowered.folded) or any(step.accumulates for step in self.lowered.main.steps)
         return kernels if len(kernels) == len(self.kernels[0]) and self.lowered.main.is_covered and not accumulates else None
 
@@ -94,7 +98,7 @@ class Compiled:
         spec, lowered, main = self.spec, self.lowered, self.lowered.main
         guarded = any(guard is not None for guard in itertools.chain(*self.guards))
         kernels = [kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation)]
-        if lowered.folded or not main.is_covered or guarded or len(kernels) < len(main.steps):
+        if lowered.folded or not main.is_covered or guarded or len(kernels) < len(main.steps) or self.most_rank:
             return None
         try:
             weight = np.empty(spec.weight_shape, dtype)
@@ -118,13 +122,37 @@ class Compiled:
         """Scratch of a call plus the packed weights of one real part."""
         every = list(itertools.chain(*self.kernels))
         scratch: int = max((kernel.workspace_bytes(threads) for kernel in every), default=0)
-        return scratch + sum(kernel.packed_bytes for kernel in every)
+        held = scratch + sum(kernel.packed_bytes for kernel in every)
+        if self.most_rank:
+            held = max(held, separable.workspace_bytes(self.lowered.problems[0], self.request.dtype, threads))
+        return held
 
     @property
     def direct(self) -> Compiled:
         """The same by kernels that sum directly."""
         size = self.lowered.out_size if self.backward else self.lowered.in_size
         return compile_conv(self.spec, size, replace(self.request, algorithm="auto", is_exact=True), backward=self.backward)
+
+    def for_outer_products(self, weight: Array) -> Compiled | None:
+        """The same for arranged weights whose kernels are sums of few outer products; None where these are not, or it does not pay."""
+        if not self.most_rank:
+            return None
+        problem, native = self.lowered.problems[0], self.request.dtype
+        factors = separable.factorize(weight, self.most_rank, self.lowered.terms)
+        if factors is None:
+            return None
+        reason = f"{separable.IDEA}; these are of rank {factors.rank}"
+        seconds = separable.cycles(problem, native, factors.rank) / NOMINAL_HERTZ
+        others = (replace(decision, chosen=False) for decision in self.decisions)
+        return replace(
+            self,
+            algorithm="separable",
+            decisions=(Decision("separable", True, True, reason, seconds), *others),
+            kernels=((separable.SeparableKernel(problem, native, factors),),),
+            is_direct=factors.largest is None,
+            guards=((None if factors.largest is None else separable.keeps_bound,),),
+            most_rank=0,
+        )
 
     def pack(self, weight: Array, types: ElementTypes) -> PackedWeights:
         """The weights as the kernels read them; `weight` in the spec's weight shape and in `types`' native form."""
@@ -173,7 +201,10 @@ def compile_conv(
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
     guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
-    return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards)
+    rank = 0
+    if request.algorithm == "auto" and not request.is_exact and len(problems) == 1 and lowered.main.steps[0].is_everything:
+        rank = separable.most_rank(problems[0], native, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
+    return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards, rank)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:
@@ -213,8 +244,13 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
-        if not compiled.is_direct and not _is_moderate(weight, compiled.request.dtype):
+        is_moderate = types.is_exact or (compiled.is_direct and not compiled.most_rank) or _is_moderate(weight, compiled.request.dtype)
+        if not is_moderate and not compiled.is_direct:
             compiled = compiled.direct
+        elif is_moderate and not types.is_complex:
+            compiled = compiled.for_outer_products(compiled.arranged(weight)) or compiled
+        if compiled.most_rank:
+            compiled = replace(compiled, most_rank=0)  # looked for
         lowered = compiled.lowered
         if (lowered.leaves_cells_out or lowered.skips_padding) and not types.is_exact and not is_finite(weight):
             # The other kernels read cells that take no part as zeros, and 0 * inf would be NaN; zeros that take part must make it so.
@@ -300,7 +336,7 @@ class PackedWeights:
             self._run_part(x, 0, bias, y, accumulate=False, threads=threads)
         epilogue.finish(y, threads)
 
-    def _run_fused(self, kernels: tuple[Correlation, ...], x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+    def _run_fused(self, kernels: tuple[Correlation | separable.SeparableKernel, ...], x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
         bias, activation, residual = epilogue.bias, epilogue.activation, epilogue.residual
         for step, kernel, weight in zip(self.compiled.strips[0].steps, kernels, self.parts[0][0], strict=True):
             if step.is_everything:

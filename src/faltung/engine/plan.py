@@ -48,7 +48,8 @@ class Plan:
     dtype : dtype
         Of the result.
     algorithm : str
-        The name in the catalog; ``phases+NAME`` where a transposed convolution runs NAME for every phase.
+        The name in the catalog; ``phases+NAME`` where a transposed convolution runs NAME for every phase. Weights that are prepared may
+        turn out to be sums of few outer products: `PreparedConv.algorithm` says what runs.
     why : tuple of Decision
         Every algorithm with its reason for or against.
     workspace_bytes : int
@@ -111,7 +112,8 @@ class Plan:
                 )
         native = self._types.to_native(kernel)
         # What is kept for another packing must not change with the caller's array.
-        packed = self._compiled.pack(native if self._compiled.is_direct else native.copy(), self._types)
+        is_kept = not self._compiled.is_direct or self._compiled.most_rank > 1
+        packed = self._compiled.pack(native.copy() if is_kept else native, self._types)
         added = None if offset is None else native_bias(offset, self._types).copy()
         return PreparedConv(self, packed, Epilogue(added, activation or "none"))
 
@@ -130,7 +132,20 @@ class Plan:
 
 
 class PreparedConv:
-    """A convolution whose weights are packed; made by `Plan.prepare`. Safe to share between threads."""
+    """A convolution whose weights are packed; made by `Plan.prepare`. Safe to share between threads.
+
+    Examples
+    --------
+    Kernels that are outer products, or sums of a few, are recognised:
+
+    >>> import numpy as np
+    >>> import faltung as fl
+    >>> blur = np.exp(-np.square(np.arange(-7.0, 8.0)) / 18).astype(np.float32)
+    >>> layer = fl.plan(fl.ConvSpec(1, 1, 15, padding=7, bias=False, ndim=2), (1, 480, 640))
+    >>> prepared = layer.prepare(np.outer(blur, blur).reshape(1, 1, 15, 15))
+    >>> layer.algorithm, prepared.algorithm
+    ('depthwise', 'separable')
+    """
 
     def __init__(self, plan: Plan, packed: PackedWeights, epilogue: Epilogue) -> None:
         self.plan = plan
@@ -139,6 +154,16 @@ class PreparedConv:
         program = packed.program(epilogue)
         self._run = None if program is None else program.run
         self._threads = plan.threads
+
+    @property
+    def algorithm(self) -> str:
+        """What runs: the plan's algorithm, or one that these weights allow or ask for."""
+        return self._packed.compiled.algorithm
+
+    @property
+    def why(self) -> tuple[Decision, ...]:
+        """As `Plan.why`, of what runs."""
+        return self._packed.compiled.decisions
 
     @property
     def activation(self) -> str | None:
@@ -185,7 +210,7 @@ class PreparedConv:
         return plan._types.to_native(array)
 
     def __repr__(self) -> str:
-        return f"PreparedConv({self.plan.spec}, {self.plan.input_shape}, {self.plan.dtype.name}, {self.plan.algorithm!r})"
+        return f"PreparedConv({self.plan.spec}, {self.plan.input_shape}, {self.plan.dtype.name}, {self.algorithm!r})"
 
 
 def plan(
