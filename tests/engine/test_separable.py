@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import faltung as fl
-from faltung.engine import separable
+from faltung.engine import compiled, separable
 from faltung.engine.native import Correlation, available_isas
+from faltung.engine.plan import PreparedConv
 from tests.support.check import check_same, check_within
-from tests.support.engine import examples, expected_forward, labelled, magnitude, num_threads
+from tests.support.engine import examples, expected_forward, labelled, num_threads
 
 MODES = ["zeros", "circular", "reflect", "replicate", "symmetric"]
 
@@ -26,6 +29,10 @@ def laplacian_of_gaussian(size: int, deviation: float) -> np.ndarray:
     return (squares - 2 * deviation**2) / deviation**4 * np.exp(-squares / (2 * deviation**2))
 
 
+def largest_sum(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray) -> float:
+    return float(fl.conv(spec, np.abs(x.astype(float)), np.abs(weight.astype(float)), accuracy="exact").max())
+
+
 def always(monkeypatch: pytest.MonkeyPatch, rank: int = 8) -> None:
     """Look for outer products whatever it costs."""
     found = separable.refusal
@@ -37,7 +44,7 @@ def always(monkeypatch: pytest.MonkeyPatch, rank: int = 8) -> None:
         return 1 if dtype == "uint64" or max(problem.stride) > 1 else rank
 
     monkeypatch.setattr(separable, "most_rank", most_rank)
-    fl.engine.compiled.compile_conv.cache_clear()
+    compiled.compile_conv.cache_clear()
 
 
 @pytest.fixture
@@ -45,33 +52,31 @@ def eager(monkeypatch: pytest.MonkeyPatch):
     always(monkeypatch)
     yield
     monkeypatch.undo()
-    fl.engine.compiled.compile_conv.cache_clear()
+    compiled.compile_conv.cache_clear()
 
 
-def prepared(spec: fl.ConvSpec, shape: tuple[int, ...], weight: np.ndarray, bias: np.ndarray | None = None) -> fl.engine.plan.PreparedConv:
+def prepared(spec: fl.ConvSpec, shape: tuple[int, ...], weight: np.ndarray, bias: np.ndarray | None = None) -> PreparedConv:
     return fl.plan(spec, shape, weight.dtype).prepare(weight, bias)
 
 
-@pytest.mark.parametrize("isa", available_isas())
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint64"])
-@pytest.mark.parametrize("columns", [4, 15, 16, 17, 31, 33, 127, 128, 129, 145])
-def test_every_tile_edge(isa: str, dtype: str, columns: int) -> None:
+@pytest.mark.parametrize("columns", [4, 15, 17, 31, 33, 129])
+def test_every_tile_edge(columns: int) -> None:
     rng = np.random.default_rng(columns)
-    for rows, down, along in [(1, 2, 3), (7, 4, 16), (8, 5, 17), (9, 7, 33), (15, 9, 2), (35, 11, 35)]:
-        spec = fl.ConvSpec(1, 1, (down, along), padding="same", ndim=2)
+    for rows, down, along in [(1, 2, 3), (7, 4, 16), (8, 5, 17), (9, 3, 33), (13, 6, 2)]:
+        spec = fl.ConvSpec(1, 1, (down, along), padding=(down // 2, along // 2), ndim=2)
         x = rng.integers(-4, 5, (1, 1, rows, columns))
         factors = rng.integers(-3, 4, (2, 1, 1, down + along))
         weight = np.einsum("rgom,rgon->gomn", factors[..., :down], factors[..., down:])
         bias = rng.integers(-4, 5, 1)
-        before = ((down - 1) // 2, (along - 1) // 2)
-        correlation = Correlation(
-            "separable", dtype, isa, 1, 1, 1, (rows, columns), (rows, columns), (down, along), (1, 1), (1, 1), before, "zeros"
-        )
-        packed = correlation.pack_factors(factors.astype(dtype))
-        y = np.full((1, 1, 1, rows, columns), 7, dtype)
-        correlation.run(x.astype(dtype)[:, None], packed, bias.astype(dtype), y, False, 1)
-        with labelled(f"{rows} rows, kernel {down}×{along}"):
-            check_same(y[0].astype(np.int64), expected_forward(spec, x, weight, bias))
+        expected = expected_forward(spec, x, weight, bias)
+        problem = (1, 1, 1, (rows, columns), expected.shape[2:], (down, along), (1, 1), (1, 1), (down // 2, along // 2), "zeros")
+        for isa, dtype in itertools.product(available_isas(), ["float32", "float64", "uint64"]):
+            correlation = Correlation("separable", dtype, isa, *problem)
+            packed = correlation.pack_factors(factors.astype(dtype))
+            y = np.full((1, 1, 1, *expected.shape[2:]), 7, dtype)
+            correlation.run(x.astype(dtype)[:, None], packed, bias.astype(dtype), y, False, 1)
+            with labelled(f"{isa} {dtype}, {rows} rows, kernel {down}×{along}"):
+                check_same(y[0].astype(np.int64), expected)
 
 
 @st.composite
@@ -86,13 +91,13 @@ def layers(draw: st.DrawFn) -> tuple[fl.ConvSpec, tuple[int, ...]]:
         padding=tuple((draw(st.integers(-1, 4)), draw(st.integers(-1, 4))) for _ in range(ndim)),
         padding_mode=draw(st.sampled_from(MODES)), groups=groups, flip=draw(st.booleans()), ndim=ndim,
     )  # fmt: skip
-    size = tuple(draw(st.integers(12, 21)) for _ in range(ndim - 1)) + (draw(st.integers(12, 40)),)
+    size = (*(draw(st.integers(11, 13)) for _ in range(ndim - 1)), draw(st.integers(12, 18)))
     return spec, (draw(st.integers(1, 2)), groups, *size)
 
 
 @pytest.mark.usefixtures("eager")
 def test_outer_products_of_integers_are_exact() -> None:
-    @examples(60)
+    @examples(40)
     @given(
         layers(),
         st.sampled_from(["float32", "float64", "int64", "uint8"]),
@@ -113,7 +118,7 @@ def test_outer_products_of_integers_are_exact() -> None:
         elif memory == "reversed":
             x = np.ascontiguousarray(x[..., ::-1, ::-1])[..., ::-1, ::-1]
         layer_of = prepared(spec, shape, weight, bias)
-        if min(np.prod(spec.kernel_size[:-1]), spec.kernel_size[-1]) > 1:
+        if min(np.prod(spec.kernel_size[:-1]), spec.kernel_size[-1]) > 1 and np.prod(spec.kernel_size) > 4:
             assert layer_of.algorithm == "separable"
         check_same(layer_of(x), expected_forward(spec, x, weight, bias))
 
@@ -128,7 +133,7 @@ def test_outer_products_of_integers_are_exact() -> None:
         (np.outer(gaussian(9, 1.5), gaussian(9, 1.5)), 1),
         (np.outer(gaussian(31, 2), gaussian(15, 4)), 1),
         (laplacian_of_gaussian(31, 4), 2),
-        (np.outer(gaussian(15, 2), gaussian(15, 2)) - np.outer(gaussian(15, 3), gaussian(15, 3)), 2),
+        (np.outer(gaussian(15, 2), gaussian(15, 2)) - 0.4 * np.outer(gaussian(15, 3), gaussian(15, 3)), 2),
     ],
     ids=["gaussian", "unequal", "laplacian", "difference"],
 )
@@ -144,7 +149,7 @@ def test_within_the_bound_of_direct_summation(dtype: str, kernel: np.ndarray, ra
     assert sum(decision.chosen for decision in layer.why) == 1
     exact = fl.plan(spec, x.shape, "float64", accuracy="exact")(x.astype(float), weight.astype(float))
     direct = 2 * weight.size * np.finfo(float).eps  # of the sums that are compared with
-    bound = (plan.error_bound + direct) * magnitude(spec, x, weight, None)
+    bound = (plan.error_bound + direct) * largest_sum(spec, x, weight)
     check_within(layer(x).astype(float), exact, bound, dtype=np.dtype(float))
 
 
@@ -153,8 +158,7 @@ def test_other_kernels_are_left_alone() -> None:
     rng = np.random.default_rng(0)
     spec = fl.ConvSpec(2, 2, 9, padding="same", bias=False, groups=2, ndim=2)
     outer = np.outer(gaussian(9, 2), gaussian(9, 2)).astype(np.float32)
-    nearly = outer.copy()
-    nearly[4, 4] *= 1 + 2.0**-12
+    nearly = outer + 2.0**-12 * np.eye(9)
     for second in (rng.standard_normal((9, 9)), nearly, np.full((9, 9), np.nan), outer * np.float32(2.0**60)):
         weight = np.stack([outer, second]).astype(np.float32)[:, None]
         assert prepared(spec, (2, 30, 40), weight).algorithm != "separable"
@@ -194,7 +198,7 @@ def test_sums_of_several_look_at_the_data() -> None:
     result = layer(x)
     exact = fl.conv(spec, x.astype(float), kernel[None, None].astype(float), accuracy="exact")
     for sample in range(2):
-        bound = plan.error_bound * magnitude(spec, x[sample : sample + 1], kernel[None, None], None)
+        bound = plan.error_bound * largest_sum(spec, x[sample : sample + 1], kernel[None, None])
         check_within(result[sample : sample + 1].astype(float), exact[sample : sample + 1], bound, dtype=np.dtype(float))
     check_same(result[1:], layer(x[1:]))
     x[0, 0, 0, 0] = np.inf
@@ -226,7 +230,7 @@ def test_found_where_it_pays() -> None:
     assert (plan.algorithm == "separable", layer.algorithm) == (False, "separable")
     assert "'separable'" in repr(layer)
     assert plan.workspace_bytes >= layer._packed.compiled.workspace_bytes(plan.threads or fl.get_num_threads())
-    assert fl.plan(fl.ConvSpec(1, 1, 2, bias=False, ndim=2), (1, 480, 640)).prepare(np.ones((1, 1, 2, 2))).algorithm != "separable"
+    assert fl.plan(fl.ConvSpec(1, 1, 2, bias=False, ndim=2), (1, 480, 640)).prepare(np.ones((1, 1, 2, 2), np.float32)).algorithm != "separable"
 
 
 def test_native_refusals() -> None:

@@ -21,7 +21,8 @@ constexpr Index few_columns = 4;  // Layout may take another axis for the column
 template <class T>
 Index padded(Index elements) {
     constexpr Index line = 64 / Index(sizeof(T));
-    return ((elements / line + 1) | 1) * line;  // an odd number of lines: rows do not meet in one set of a cache
+    return ((elements / line + 1) | 1) *
+           line;  // an odd number of lines: rows do not meet in one set of a cache
 }
 
 }  // namespace
@@ -36,14 +37,14 @@ const char* why_not_separable(const Problem& problem) {
 // What a thread needs, in elements but for the pointers.
 template <class T>
 struct SeparableCorrelation<T>::Sizes {
-    Index rows;                // that go through both passes together
-    Index begin, reach;        // the positions of a row, as cells of an endless one, that outputs read
-    Index first_cell, cells;   // of them, or for borders that wrap of all, those that lie inside
-    Index first_outside;       // the first position behind these
-    Index before, after;       // positions that lie outside
-    Index pitch;               // of a row between the passes
+    Index rows;                 // that go through both passes together
+    Index begin, reach;         // the positions of a row, as cells of an endless one, that outputs read
+    Index first_cell, cells;    // of them, or for borders that wrap of all, those that lie inside
+    Index first_outside;        // the first position behind these
+    Index before, after;        // positions that lie outside
+    Index pitch;                // of a row between the passes
     Index phases, phase_pitch;  // of the same with its columns apart by their phase modulo the stride; or 0
-    Index strip, slots;        // rows of outputs of a task, and rows of cells that these reach
+    Index strip, slots;         // rows of outputs of a task, and rows of cells that these reach
     Index far_taps;
     Index gathered;  // of a row of cells that lie apart, copied
 
@@ -69,11 +70,12 @@ struct SeparableCorrelation<T>::Sizes {
         far_taps = 1;
         for (std::size_t a = 0; a < layout.far_axes(); ++a)
             far_taps = saturating_multiply(far_taps, layout.axes[a].kernel);
-        const Index row_reach =
-            saturating_multiply(max_index(row_axis.kernel - 1, 0), row_axis.dilation);
-        strip = min_index(most_strip, max_index(least_strip, round_up(min_index(2 * row_reach, most_strip), rows)));
+        const Index row_reach = saturating_multiply(max_index(row_axis.kernel - 1, 0), row_axis.dilation);
+        strip = min_index(most_strip,
+                          max_index(least_strip, round_up(min_index(2 * row_reach, most_strip), rows)));
         strip = min_index(strip, round_up(max_index(1, row_axis.out), rows));
-        slots = min_index(most_elements, saturating_add(saturating_multiply(strip - 1, row_axis.stride), row_reach) + 1);
+        slots = min_index(most_elements,
+                          saturating_add(saturating_multiply(strip - 1, row_axis.stride), row_reach) + 1);
         gathered = padded<T>(min_index(cells, most_elements));
     }
 
@@ -98,10 +100,15 @@ Index SeparableCorrelation<T>::panel_bytes_for(const Problem& problem, const Sep
 
 template <class T>
 SeparableCorrelation<T>::SeparableCorrelation(const Problem& problem, const SeparableKernel<T>& kernel)
-    : problem_(problem), layout_(problem), kernel_(kernel), column_taps_(1), row_taps_(layout_.columns().kernel) {
+    : problem_(problem),
+      layout_(problem),
+      kernel_(kernel),
+      column_taps_(1),
+      row_taps_(layout_.columns().kernel) {
     for (std::size_t a = 0; a + 1 < layout_.axes.size(); ++a)
         column_taps_ = saturating_multiply(column_taps_, layout_.axes[a].kernel);
-    if (panel_bytes_for(problem, kernel) >= most_elements || saturating_add(column_taps_, row_taps_) >= most_elements)
+    if (panel_bytes_for(problem, kernel) >= most_elements ||
+        saturating_add(column_taps_, row_taps_) >= most_elements)
         throw std::invalid_argument("the rows of input cells would be unreasonably large");
     const Index channels = saturating_multiply(problem.groups, problem.out_channels);
     if (saturating_multiply(saturating_multiply(channels, column_taps_ + row_taps_), 64) == saturated)
@@ -154,8 +161,8 @@ void SeparableCorrelation<T>::pack_factors(const Array& factors, Index rank, voi
     for (Index term = 0; term < rank; ++term)
         for (Index g = 0; g < problem_.groups; ++g)
             for (Index oc = 0; oc < problem_.out_channels; ++oc) {
-                const T* from = static_cast<const T*>(factors.data) + term * factors.stride[0] + g * factors.stride[1] +
-                                oc * factors.stride[2];
+                const T* from = static_cast<const T*>(factors.data) + term * factors.stride[0] +
+                                g * factors.stride[1] + oc * factors.stride[2];
                 for (Index k = 0; k < column_taps_ + row_taps_; ++k) *to++ = from[k * factors.stride[3]];
             }
 }
@@ -231,7 +238,8 @@ struct SeparableCorrelation<T>::Call {
         locate(in, origin, first, last, scratch);
         const Index value = g * op.problem_.out_channels + oc;
         for (Index row = first; row < last; row += sizes.rows)
-            compute_rows(scratch, value, row - first, min_index(sizes.rows, last - row), out + row * y_spatial[far_axes]);
+            compute_rows(scratch, value, row - first, min_index(sizes.rows, last - row),
+                         out + row * y_spatial[far_axes]);
     }
 
     // The rows of cells of a strip; those that lie outside are zeros.
@@ -240,7 +248,8 @@ struct SeparableCorrelation<T>::Call {
         const std::size_t far_axes = layout.far_axes();
         const Border border = op.problem_.border;
         const Axis& axis = layout.rows();
-        const Index used = (last - first - 1) * axis.stride + max_index(axis.kernel - 1, 0) * axis.dilation + 1;
+        const Index used =
+            (last - first - 1) * axis.stride + max_index(axis.kernel - 1, 0) * axis.dilation + 1;
         T* copy = scratch.gathered;
         for (Index far = 0; far < sizes.far_taps; ++far) {
             Index rest = far, base = sizes.cells ? sizes.first_cell * x_spatial.back() : 0;
@@ -250,13 +259,15 @@ struct SeparableCorrelation<T>::Call {
                 const Index k = rest % far_axis.kernel;
                 rest /= far_axis.kernel;
                 const Index cell =
-                    border_cell(border, origin[a] * far_axis.stride + k * far_axis.dilation - far_axis.before, far_axis.in);
+                    border_cell(border, origin[a] * far_axis.stride + k * far_axis.dilation - far_axis.before,
+                                far_axis.in);
                 is_inside &= cell != outside;
                 base += cell * x_spatial[a];
             }
             const T** rows = scratch.rows + far * sizes.slots;
             for (Index i = 0; i < used; ++i) {
-                const Index cell = is_inside ? border_cell(border, first * axis.stride + i - axis.before, axis.in) : outside;
+                const Index cell =
+                    is_inside ? border_cell(border, first * axis.stride + i - axis.before, axis.in) : outside;
                 rows[i] = cell == outside ? scratch.zeros : in + (base + cell * x_spatial[far_axes]);
                 if (!gathers() || cell == outside) continue;
                 for (Index c = 0; c < sizes.cells; ++c) copy[c] = rows[i][c * x_spatial.back()];
@@ -275,10 +286,12 @@ struct SeparableCorrelation<T>::Call {
         const T* bias = static_cast<const T*>(epilogue.bias);
         const T* const* cell_rows = scratch.rows + first_row * row_axis.stride;
         // Whole cache lines are read where all rows begin alike.
-        const Index misplaced = static_cast<Index>(reinterpret_cast<std::uintptr_t>(scratch.first) / sizeof(T)) % lanes;
+        const Index misplaced =
+            static_cast<Index>(reinterpret_cast<std::uintptr_t>(scratch.first) / sizeof(T)) % lanes;
         const bool is_alike = !gathers() && x_spatial[op.layout_.far_axes()] % lanes == 0;
         const Index ahead = is_alike ? min_index(sizes.cells, (lanes - misplaced) % lanes) : 0;
-        const Index inside = round_up(sizes.before, lanes) + (lanes - ahead) % lanes;  // place of the first cell inside
+        const Index inside =
+            round_up(sizes.before, lanes) + (lanes - ahead) % lanes;  // place of the first cell inside
         for (Index term = 0; term < rank; ++term) {
             const T* factor = factors + (term * values + value) * length;
             SeparableColumns<T> down{cell_rows,
@@ -302,16 +315,9 @@ struct SeparableCorrelation<T>::Call {
                 extend(between);
                 const T* cells = between + (sizes.begin - sizes.first_cell);
                 if (sizes.phases) cells = set_apart(cells, scratch.apart);
-                op.kernel_.row({cells,
-                                op.place_.data(),
-                                op.row_taps_,
-                                axis.stride == 1 && axis.dilation == 1,
-                                factor + op.column_taps_,
-                                out + r * y_pitch,
-                                y_spatial.back(),
-                                axis.out,
-                                bias && term == 0 ? bias[value] : T(0),
-                                accumulate || term > 0});
+                op.kernel_.row({cells, op.place_.data(), op.row_taps_, axis.stride == 1 && axis.dilation == 1,
+                                factor + op.column_taps_, out + r * y_pitch, y_spatial.back(), axis.out,
+                                bias && term == 0 ? bias[value] : T(0), accumulate || term > 0});
             }
         }
         epilogue.finish(out, 1, 0, rows, y_pitch, axis.out, y_spatial.back());
@@ -345,9 +351,10 @@ struct SeparableCorrelation<T>::Call {
 };
 
 template <class T>
-void SeparableCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
-                                  bool accumulate, int threads) const {
-    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0) return;
+void SeparableCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
+                                  const Array& y, bool accumulate, int threads) const {
+    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
+        return;
     const Index channels = problem_.groups * problem_.out_channels;
     const Index products = saturating_multiply(outputs(problem_.axes), column_taps_ + row_taps_);
     const Index work = saturating_multiply(saturating_multiply(batch, channels), products);

@@ -1,6 +1,6 @@
 // Both passes hold sums in registers over all taps. Down the columns a vector of cells is loaded once for the
-// rows of the tile that meet it; along a row vectors are loaded at every offset, and where there are more taps
-// than lanes each is used for two taps, a vector's length apart.
+// rows of the tile that meet it; along a row vectors are loaded at every offset, and where there are more
+// taps than lanes each is used for two taps, a vector's length apart.
 #include "kernels/separable/separable_tile.h"
 
 #include "core/vec.h"
@@ -55,13 +55,14 @@ inline void add_shared(const T* const* rows, Index at, Index count, const T* wei
 }
 
 template <class T, int R, int V, bool IsWhole>
-inline void add_apart(const SeparableColumns<T>& on, const T* const* rows, Index at, Index count, const T* weight,
-                      Vec<T> (&sum)[R][V]) {
+inline void add_apart(const SeparableColumns<T>& on, const T* const* rows, Index at, Index count,
+                      const T* weight, Vec<T> (&sum)[R][V]) {
     for (Index k = 0; k < on.taps; ++k) {
         const Vec<T> w = broadcast(weight[k]);
         FALTUNG_UNROLL for (int r = 0; r < R; ++r) {
             const T* row = rows[r * on.row_step + k * on.tap_step] + at;
-            FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[r][v] += w * load_cells<T, V, IsWhole>(row, count, v);
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[r][v] +=
+                w * load_cells<T, V, IsWhole>(row, count, v);
         }
     }
 }
@@ -94,7 +95,8 @@ template <class T, int R, int Rest>
 void compute_rows(const SeparableColumns<T>& on, Index first_row) {
     constexpr Index step = column_vectors * lanes<T>;
     Index at = on.first;
-    for (; at + step <= on.last; at += step) compute_tile<T, R, column_vectors, Rest, true>(on, first_row, at, step);
+    for (; at + step <= on.last; at += step)
+        compute_tile<T, R, column_vectors, Rest, true>(on, first_row, at, step);
     for (; at < on.last; at += lanes<T>) compute_tile<T, R, 1, Rest, false>(on, first_row, at, on.last - at);
 }
 
@@ -176,7 +178,8 @@ inline void compute_outputs(const SeparableRow<T>& on, Index column) {
     Vec<T> sum[V];
     FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
         sum[v] = broadcast(on.bias);
-        if (on.resumes) sum[v] += load_held(y + v * L * on.y_column_stride, on.y_column_stride, count - v * L);
+        if (on.resumes)
+            sum[v] += load_held(y + v * L * on.y_column_stride, on.y_column_stride, count - v * L);
     }
     along<T, V>(on, on.cells + column, sum);
     if (on.y_column_stride != 1) {
@@ -194,7 +197,8 @@ template <class T>
 void separable_row(const SeparableRow<T>& on) {
     constexpr Index L = lanes<T>;
     Index column = 0;
-    for (; column + row_vectors * L <= on.columns; column += row_vectors * L) compute_outputs<T, row_vectors>(on, column);
+    for (; column + row_vectors * L <= on.columns; column += row_vectors * L)
+        compute_outputs<T, row_vectors>(on, column);
     for (; column < on.columns; column += L) compute_outputs<T, 1>(on, column);
 }
 

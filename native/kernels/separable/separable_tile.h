@@ -6,8 +6,8 @@
 
 namespace faltung {
 
-// Cells [first, last) of `rows` scratch rows. Row r adds weight * cell over the taps, in order; tap k of far tap f
-// reads cell_rows[f * far_pitch + r * row_step + k * tap_step].
+// Cells [first, last) of `rows` scratch rows. Row r adds weight * cell over the taps, in order; tap k of far
+// tap f reads cell_rows[f * far_pitch + r * row_step + k * tap_step].
 template <class T>
 struct SeparableColumns {
     const T* const* cell_rows;  // each from cell 0 on; nothing behind the last is read
@@ -23,7 +23,7 @@ struct SeparableColumns {
 // holds.
 template <class T>
 struct SeparableRow {
-    const T* cells;            // of column 0 and tap 0; a tile of columns behind the last may be read
+    const T* cells;             // of column 0 and tap 0; a tile of columns behind the last may be read
     const std::int32_t* place;  // of each tap
     Index taps;
     bool is_dense;  // place[k] is k
@@ -39,7 +39,7 @@ struct SeparableKernel {
     void (*columns)(const SeparableColumns<T>&) = nullptr;
     void (*row)(const SeparableRow<T>&) = nullptr;
     Index lanes = 1;
-    Index most_rows = 1;    // that one call of `columns` shares loads among
+    Index most_rows = 1;   // that one call of `columns` shares loads among
     Index read_ahead = 1;  // elements
 };
 

@@ -336,7 +336,9 @@ class PackedWeights:
             self._run_part(x, 0, bias, y, accumulate=False, threads=threads)
         epilogue.finish(y, threads)
 
-    def _run_fused(self, kernels: tuple[Correlation | separable.SeparableKernel, ...], x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+    def _run_fused(
+        self, kernels: tuple[Correlation | separable.SeparableKernel, ...], x: Array, epilogue: Epilogue, y: Array, threads: int
+    ) -> None:
         bias, activation, residual = epilogue.bias, epilogue.activation, epilogue.residual
         for step, kernel, weight in zip(self.compiled.strips[0].steps, kernels, self.parts[0][0], strict=True):
             if step.is_everything:

@@ -107,9 +107,10 @@ def workspace_bytes(problem: Problem, dtype: str, threads: int) -> int:
 
 
 def factorize(weight: Array, rank: int, terms: int) -> Factors | None:
-    """`weight` (groups, out, 1, *kernel), finite, as sums of at most `rank` outer products; None where that is not exact to rounding.
+    """`weight` (groups, out, 1, *kernel), finite, as sums of at most `rank` outer products; None where these are not exact to rounding.
 
-    `terms` is the number of products for which direct summation states its bound. Integers must be outer products exactly, modulo 2**64.
+    `terms` is the number of products for which direct summation states its bound. Integers must be outer products exactly, modulo 2**64;
+    floating-point numbers that are whole, or are so over a power of two, get factors that are exact.
 
     Examples
     --------
@@ -133,26 +134,60 @@ def factorize(weight: Array, rank: int, terms: int) -> Factors | None:
     channels = weight.shape[:2]
     values, largest, strays = found
     values = np.ascontiguousarray(values.reshape(len(values), *channels, -1))
-    return Factors(values) if largest is None else Factors(values, largest.reshape(channels), strays.reshape(channels))
+    return Factors(values) if largest is None or strays is None else Factors(values, largest.reshape(channels), strays.reshape(channels))
 
 
 def _integer_factors(matrices: Array) -> tuple[Array, None, None] | None:
-    """The row of the largest element over its greatest common divisor, and how often each row holds it."""
-    signed = matrices.view(np.int64)
+    """Modulo 2**64."""
+    factors = _whole_factors(matrices.view(np.int64))
+    return None if factors is None else (factors[None].view(np.uint64), None, None)
+
+
+def _whole_factors(signed: Array) -> Array | None:
+    """Columns and rows of whole numbers: the row of the largest element over its greatest common divisor, and how often each holds it."""
     count, _, along = signed.shape
     pivots = np.abs(signed).reshape(count, -1).argmax(1)
     every = np.arange(count)
     row = signed[every, pivots // along]
     row = row // np.maximum(np.gcd.reduce(row, axis=1), 1)[:, None]
-    column = signed[every, :, pivots % along] // np.where(row[every, pivots % along] == 0, 1, row[every, pivots % along])[:, None]
-    if not np.array_equal(column[:, :, None] * row[:, None, :], signed):
+    held = row[every, pivots % along]
+    column = signed[every, :, pivots % along] // np.where(held == 0, 1, held)[:, None]
+    return np.concatenate([column, row], axis=1) if np.array_equal(column[:, :, None] * row[:, None, :], signed) else None
+
+
+def _exact_factors(matrices: Array) -> Array | None:
+    """Factors whose products are `matrices` exactly: those of numbers that are whole, or are so over some power of two.
+
+    Their sums are exact wherever direct ones are, which those of rounded factors would not be.
+    """
+    largest = np.abs(matrices).max((1, 2))
+    exponents = np.frexp(np.where(largest == 0, 1, largest).astype(np.float64))[1]
+    scaled = np.ldexp(matrices.astype(np.float64), (62 - exponents)[:, None, None])
+    if not np.array_equal(scaled, np.rint(scaled)):
         return None
-    return np.concatenate([column, row], axis=1)[None].view(np.uint64), None, None
+    whole = _whole_factors(scaled.astype(np.int64))
+    if whole is None:
+        return None
+    down = matrices.shape[1]
+    column, row = whole[:, :down], whole[:, down:]
+    # Columns sum up to one at most, so that sums down the columns are no larger than cells.
+    scale = np.frexp(np.abs(column.astype(np.float64)).sum(1))[1]
+    parts = (np.ldexp(column.astype(np.float64), -scale[:, None]), np.ldexp(row.astype(np.float64), (scale + exponents - 62)[:, None]))
+    factors = np.concatenate(parts, axis=1).astype(matrices.dtype)
+    exact = all(
+        np.array_equal(np.ldexp(part.astype(np.float64), shift[:, None]).astype(np.int64), wanted)
+        for part, shift, wanted in ((factors[:, :down], scale, column), (factors[:, down:], 62 - exponents - scale, row))
+    )
+    return factors if exact else None
 
 
 def _factors(matrices: Array, *, rank: int, terms: int) -> tuple[Array, Any, Any] | None:
     """By cross approximation with the largest element left as the pivot; the first rank whose error is within the bound."""
     dtype = matrices.dtype
+    if sum(matrices.shape[1:]) <= terms:
+        whole = _exact_factors(matrices)
+        if whole is not None:
+            return whole[None], None, None
     exact = matrices.astype(np.float64)
     count, down, along = exact.shape
     magnitude = np.abs(exact)
@@ -223,6 +258,7 @@ class SeparableKernel:
 
     def pack(self, weight: Array, threads: int = 1) -> PackedWeight:
         """The factors; `weight` is what they were found in."""
+        del weight, threads
         return self._native.pack_factors(self.factors.values)
 
     def run(
