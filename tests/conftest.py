@@ -15,6 +15,10 @@ settings.register_profile("thorough", max_examples=2000, print_blob=True, **_COM
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+# What was measured on this machine must not decide what is tested.
+os.environ["FALTUNG_TUNING"] = "off"
+
+
 @pytest.fixture(scope="session")
 def torch() -> ModuleType:
     """PyTorch, the second opinion; tests that ask for it are skipped where it is not installed."""

@@ -230,7 +230,9 @@ def test_found_where_it_pays() -> None:
     assert (plan.algorithm == "separable", layer.algorithm) == (False, "separable")
     assert "'separable'" in repr(layer)
     assert plan.workspace_bytes >= layer._packed.compiled.workspace_bytes(plan.threads or fl.get_num_threads())
-    assert fl.plan(fl.ConvSpec(1, 1, 2, bias=False, ndim=2), (1, 480, 640)).prepare(np.ones((1, 1, 2, 2), np.float32)).algorithm != "separable"
+    assert (
+        fl.plan(fl.ConvSpec(1, 1, 2, bias=False, ndim=2), (1, 480, 640)).prepare(np.ones((1, 1, 2, 2), np.float32)).algorithm != "separable"
+    )
 
 
 def test_native_refusals() -> None:

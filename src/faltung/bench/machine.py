@@ -11,13 +11,12 @@ import importlib
 import importlib.util
 import os
 import platform
-import re
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from faltung.engine.native import chosen_isa, memory_bandwidth, peak_flops
+from faltung.engine.tuning import cpu_name
 
 __all__ = ["BUSY", "Limits", "PeakProbe", "Usage", "cpu_name", "describe", "measure_limits", "usage"]
 
@@ -134,15 +133,6 @@ def usage() -> Usage | None:
     resource = importlib.import_module("resource")
     now = resource.getrusage(resource.RUSAGE_SELF)
     return Usage(now.ru_utime + now.ru_stime, now.ru_nivcsw)
-
-
-def cpu_name() -> str:
-    """The processor as it calls itself."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def describe(threads: int) -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from faltung.cli import animate, bench, explain, identity, plan, run, tour
+from faltung.cli import animate, bench, explain, identity, plan, run, tour, tune
 from faltung.cli.app import app
 
 __all__ = ["app", "main"]
 
-for _command in (tour, explain, animate, run, plan, identity, bench):
+for _command in (tour, explain, animate, run, plan, identity, bench, tune):
     _command.register(app)
 
 

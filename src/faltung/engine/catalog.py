@@ -6,7 +6,7 @@ seconds on one nominal core: they rank algorithms, the same on every machine of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,9 +16,10 @@ from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
+from faltung.engine.tuning import Measured, lookup
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "Request", "choose", "choose_for_nothing"]
+__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "Request", "choose", "choose_for_nothing", "measured"]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -90,12 +91,15 @@ class Request:
         Only algorithms that sum directly.
     is_prepared : bool
         Weights are packed once for many calls; else packing counts among the costs.
+    is_tuned : bool
+        What was measured on this machine counts, where something was.
     """
 
     dtype: str
     algorithm: str = "auto"
     is_exact: bool = False
     is_prepared: bool = True
+    is_tuned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,7 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
         The algorithm asked for is unknown, or does not serve the problem.
     """
     algorithm = request.algorithm
+    seconds: Mapping[str, float] = {}
     one_of("algorithm", algorithm, CHOICES, ConvPlanError)
     refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
     fitting = [entry for entry in ALGORITHMS if refusals[entry.name] is None]
@@ -229,6 +234,9 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
         best = algorithm
     else:
         best = min(costs, key=costs.__getitem__)  # ties: the first in the catalog
+        found = measured(problem, request)
+        if found is not None and found.algorithm in costs:
+            best, seconds = found.algorithm, found.seconds
     decisions = []
     for entry in ALGORITHMS:
         refusal = refusals[entry.name]
@@ -236,13 +244,22 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
             decisions.append(Decision(entry.name, False, False, refusal, None))
             continue
         if entry.name == best:
-            reason = entry.idea if algorithm == "auto" else f"{entry.idea}; asked for"
+            reason = f"{entry.idea}; asked for" if algorithm != "auto" else f"{entry.idea}; the fastest measured" if seconds else entry.idea
+        elif entry.name in seconds and seconds.get(best, 0) > 0:
+            reason = f"{entry.idea}; measured {_factor(seconds[entry.name], seconds[best])} the time of {best}"
         else:
             reason = (
                 entry.idea if costs[best] == 0 else f"{entry.idea}; estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
             )
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
+
+
+def measured(problem: Problem, request: Request) -> Measured | None:
+    """What was measured on this machine for `problem`, if that counts for what is asked."""
+    if not request.is_tuned or request.algorithm != "auto":
+        return None
+    return lookup(problem, request.dtype, is_exact=request.is_exact, is_prepared=request.is_prepared)
 
 
 def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine import separable
+from faltung.engine import separable, tuning
 from faltung.engine.arrays import Array, ElementTypes, address, is_finite, new_array, trailing
-from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing
+from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing, measured
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
@@ -184,7 +184,8 @@ def compile_conv(
         transposed convolution) fall back to one that does.
     """
     ways = [lower(spec, input_size, backward=backward)]
-    if skips_padding and request.algorithm == "auto":
+    known = measured(ways[0].problems[0], request) if ways[0].problems else None
+    if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
     serve = functools.partial(_serving, request=request)
     estimates = [sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) for way in ways]
@@ -205,6 +206,9 @@ def compile_conv(
     if request.algorithm == "auto" and not request.is_exact and len(problems) == 1 and lowered.main.steps[0].is_everything:
         rank = separable.most_rank(problems[0], native, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
     return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards, rank)
+
+
+tuning.on_change(compile_conv.cache_clear)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:

@@ -17,6 +17,7 @@ from faltung.engine.catalog import CHOICES, Decision, Request
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.epilogue import ACTIVATIONS, Epilogue
+from faltung.engine.measure import tune as measure_and_remember
 from faltung.engine.native import checked_threads, get_num_threads
 from faltung.engine.run import ACCURACIES, native_bias, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
@@ -221,6 +222,7 @@ def plan(
     threads: int | None = None,
     accuracy: str = "default",
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> Plan:
     """Decide how a convolution is computed.
 
@@ -237,6 +239,9 @@ def plan(
         "exact" sums directly, in one fixed order; "default" may use any algorithm within `Plan.error_bound`.
     algorithm : str
         A name of the catalog, or "auto".
+    tune : bool
+        With "auto", first measure the algorithms that serve this convolution, for about a third of a second, and remember the fastest on
+        this machine: in this process, and in the user's cache folder for later ones (`faltung tune --help`).
 
     Returns
     -------
@@ -255,6 +260,8 @@ def plan(
     types = element_types(dtype)
     output_shape = spec.output_shape(input_shape)
     batch, size = spec.split_shape(input_shape)
+    if tune and algorithm == "auto" and 0 not in output_shape:
+        measure_and_remember(spec, (*batch, spec.in_channels, *size), types.stored, is_exact=accuracy == "exact")
     compiled = compile_conv(spec, size, Request(types.native, algorithm, accuracy == "exact"))
     samples = math.prod(batch)
     parts = 4 if types.is_complex else 1

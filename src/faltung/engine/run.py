@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung.engine import tuning
 from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_array, out_array
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
@@ -106,6 +107,9 @@ def _checked(
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)
     return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False))
+
+
+tuning.on_change(_checked.cache_clear)
 
 
 def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: ElementTypes, out: Array | None, threads: int) -> Array:
