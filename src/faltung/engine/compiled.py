@@ -202,8 +202,9 @@ def compile_conv(
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
     guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
+    steps = lowered.main.steps
     rank = 0
-    if request.algorithm == "auto" and not request.is_exact and len(problems) == 1 and lowered.main.steps[0].is_everything:
+    if request.algorithm == "auto" and not request.is_exact and not lowered.folded and len(steps) == 1 and steps[0].is_everything:
         rank = separable.most_rank(problems[0], native, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
     return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards, rank)
 
