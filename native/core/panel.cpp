@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/border.h"
+#include "core/square.h"
 
 namespace faltung {
 
@@ -249,7 +250,58 @@ void copy_strided(const T* from, Index step, Index count, T* to) {
     }
 }
 
+// Columns `step` apart, whose channels lie side by side, into rows `to_pitch` apart.
+template <class T>
+void copy_transposed(const T* from, Index step, Index count, Index channels, T* to, Index to_pitch) {
+    constexpr Index side = Square<T>::side, line = cache_line_bytes / Index(sizeof(T));
+    const Index whole = count / side * side, whole_channels = channels / side * side;
+    for (Index begin = 0; begin < channels; begin += line) {  // a line of each column at a time
+        const Index end = min_index(begin + line, channels), squares_end = min_index(end, whole_channels);
+        for (Index i = 0; i < whole; i += side) {
+            for (Index channel = begin; channel < squares_end; channel += side)
+                Square<T>::transpose(from + i * step + channel, step, to + channel * to_pitch + i, to_pitch);
+            for (Index channel = max_index(begin, squares_end); channel < end; ++channel)
+                for (Index j = i; j < i + side; ++j) to[channel * to_pitch + j] = from[j * step + channel];
+        }
+        for (Index i = whole; i < count; ++i)
+            for (Index channel = begin; channel < end; ++channel)
+                to[channel * to_pitch + i] = from[i * step + channel];
+    }
+}
+
 }  // namespace
+
+// As `pack`, of channels that lie side by side: the padding channel by channel, the columns inside for all
+// channels together.
+template <class T>
+void Panel::pack_side_by_side(const Source& source, const T* x, Index step, Index channels, T* panel) const {
+    const Index slots = far_taps_ * static_cast<Index>(row_positions_.size());
+    for (Index slot = 0; slot < slots; ++slot, panel += shape_.row_pitch) {
+        if (source.slot[slot] == absent_cell) {
+            for (Index channel = 0; channel < channels; ++channel)
+                std::memset(panel + channel * shape_.channel_pitch, 0,
+                            static_cast<std::size_t>(shape_.row_pitch) * sizeof(T));
+            continue;
+        }
+        const T* row = x + source.slot[slot];
+        const Index* inside = source.inside;
+        for (const Segment& segment : segments_) {
+            const Index begin = *inside++, end = *inside++;
+            T* to = panel + segment.place;
+            const Index* from = source.column + segment.place;
+            auto border = [&](Index i) {
+                for (Index channel = 0; channel < channels; ++channel)
+                    to[channel * shape_.channel_pitch + i] =
+                        from[i] == absent_cell ? T(0) : row[from[i] + channel];
+            };
+            for (Index i = 0; i < begin; ++i) border(i);
+            if (end > begin)
+                copy_transposed(row + from[begin], step, end - begin, channels, to + begin,
+                                shape_.channel_pitch);
+            for (Index i = end; i < segment.length; ++i) border(i);
+        }
+    }
+}
 
 template <class T>
 void Panel::pack(const Source& source, const T* x, Index channel_stride, Index column_stride, Index channels,
@@ -257,6 +309,8 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
     if (!copy) copy = copy_strided<T>;
     const Index slots = far_taps_ * static_cast<Index>(row_positions_.size());
     const Index step = axes_.back().stride * column_stride;
+    if (channel_stride == 1 && column_stride != 1 && channels >= Square<T>::side)
+        return pack_side_by_side(source, x, step, channels, panel);
     // Channels lie too far apart for the processor to foresee the next one.
     constexpr Index channels_ahead = 6;
     for (Index channel = 0; channel < channels; ++channel, x += channel_stride) {

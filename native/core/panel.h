@@ -73,6 +73,9 @@ class Panel {
               T* panel, StridedCopy<T> copy = nullptr) const;
 
   private:
+    template <class T>
+    void pack_side_by_side(const Source& source, const T* x, Index step, Index channels, T* panel) const;
+
     struct Segment {  // consecutive columns of one phase
         Index first;  // its first column, relative to the block's first output column times the stride
         Index length;

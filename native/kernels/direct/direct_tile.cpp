@@ -52,6 +52,19 @@ void load_start(const CorrelationBlock<T>& b, const T* y, int channels, Vec<T> (
 template <class T, int V, int J>
 void store_sums(const CorrelationBlock<T>& b, T* y, int channels, const Vec<T> (&sum)[V][J]) {
     constexpr int L = lanes<T>;
+    if (b.y_channel_stride == 1) {
+        FALTUNG_UNROLL for (int j = 0; j < J; ++j, y += b.y_column_stride) {
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
+                const Index count = channels - v * L;
+                if (count >= L) {
+                    store(y + v * L, sum[v][j]);
+                } else if (count > 0) {
+                    store_some(y + v * L, sum[v][j], count);
+                }
+            }
+        }
+        return;
+    }
     alignas(64) T values[V * L * transposed_columns];
     FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
         Vec<T> columns[transposed_columns];

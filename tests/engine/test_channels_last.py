@@ -1,0 +1,54 @@
+"""Arrays whose channels lie side by side in memory, in and out, are read and written as they lie: the same bits as plain ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import faltung as fl
+from faltung.engine.native import available_isas
+from tests.support.check import check_same
+from tests.support.engine import forced_isa
+
+LAYERS = [
+    ("conv2d(3, 5, 3, padding=1)", (2, 3, 9, 11)),
+    ("conv2d(4, 33, 3, padding=2, padding_mode='circular')", (1, 4, 8, 17)),
+    ("conv2d(16, 16, 3, stride=2, padding=1)", (2, 16, 9, 16)),
+    ("conv2d(21, 40, 3, dilation=2, padding=(0, 3))", (1, 21, 9, 19)),
+    ("conv2d(18, 6, (1, 4), stride=(1, 3), padding_mode='reflect', padding=2)", (1, 18, 5, 23)),
+    ("conv2d(34, 35, 1)", (1, 34, 7, 9)),
+    ("conv2d(20, 20, 3, groups=20, padding=1)", (1, 20, 8, 18)),
+    ("conv2d(24, 12, 3, groups=3, padding=1)", (1, 24, 6, 16)),
+    ("conv1d(17, 19, 5, padding=2)", (2, 17, 35)),
+    ("conv3d(5, 4, 3, padding=1)", (1, 5, 4, 5, 6)),
+    ("conv_transpose2d(6, 9, 4, stride=2, padding=1)", (1, 6, 5, 7)),
+]
+
+
+def channels_last(array: np.ndarray) -> np.ndarray:
+    """The same numbers, the channels of each position side by side."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize(("text", "shape"), LAYERS)
+def test_every_algorithm(isa: str, text: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    spec = fl.ConvSpec.parse(text)
+    with forced_isa(isa):
+        for dtype in ("float32", "float64", "int64"):
+            x, weight = rng.integers(-4, 5, shape).astype(dtype), rng.integers(-4, 5, spec.weight_shape).astype(dtype)
+            bias = rng.integers(-4, 5, spec.out_channels).astype(dtype)
+            for decision in fl.plan(spec, shape, dtype).why:
+                if not decision.fits:
+                    continue
+                layer = fl.plan(spec, shape, dtype, algorithm=decision.algorithm).prepare(weight, bias)
+                expected = layer(x)
+                out = channels_last(np.full_like(expected, 99))
+                strides = out.strides
+                assert layer(channels_last(x), out=out) is out
+                assert out.strides == strides
+                check_same(np.ascontiguousarray(out), expected)
+                result = layer(channels_last(x))
+                assert result.flags.c_contiguous
+                check_same(result, expected)
