@@ -194,10 +194,12 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     mine = call()
     contenders: dict[str, Callable[[], object]] = {CALL: call}
     made = plan(workload.spec, workload.input_shape, workload.dtype, threads=threads)
+    algorithm = ""
     if workload.direction == "forward":
         prepared = made.prepare(arrays.weight, arrays.bias)
         out = np.empty_like(mine)
         contenders[PREPARED] = lambda: prepared(arrays.x, out=out)
+        algorithm = prepared.algorithm
     refusals, failures, deviations, configurations = {}, {}, {}, {}
     scale = _largest_sum(workload, arrays)
     for peer in peers:
@@ -225,7 +227,7 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     del timings[PEAK]
     return Row(
         workload,
-        algorithm=made.algorithm if workload.direction == "forward" else "",
+        algorithm=algorithm,
         timings=timings,
         deviations=deviations,
         tolerance=_tolerance(workload, made.error_bound),
