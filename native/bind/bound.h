@@ -86,9 +86,9 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         if (operation_->factor_length() == 0)
             throw std::invalid_argument("algorithm '" + algorithm_ + "' takes no factors");
         Index rank = -1;
-        const Array array = checked_array(
-            "factors", nb::ndarray<nb::ro>(factors), type_,
-            {-1, problem_.groups, problem_.out_channels, operation_->factor_length()}, &rank);
+        const Array array =
+            checked_array("factors", nb::ndarray<nb::ro>(factors), type_,
+                          {-1, problem_.groups, problem_.out_channels, operation_->factor_length()}, &rank);
         Released released;
         PackedWeight packed{algorithm_, type_, operation_->packed_layout(),
                             AlignedBuffer(operation_->factors_bytes(rank))};

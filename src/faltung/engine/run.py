@@ -110,6 +110,7 @@ def _checked(
 
 
 tuning.on_change(_checked.cache_clear)
+tuning.on_change(programs.cache_clear)
 
 
 def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: ElementTypes, out: Array | None, threads: int) -> Array:
