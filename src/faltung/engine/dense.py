@@ -37,14 +37,14 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     rest = positions % lanes if positions % lanes <= lanes // 2 else 0
     channels = problem.groups * _even(problem.out_channels)
     vectors = channels * -(-(positions - rest) // lanes) * (1.03 * problem.terms + 8)
-    few = channels * (problem.terms * (0.075 + 0.07 * rest) + 4) if rest else 0.0
+    few = channels * (problem.terms * _rest_vectors(rest, lanes) + 4) if rest else 0.0
     return vectors + few + 0.4 * problem.groups * problem.in_channels * positions
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (problem.terms / 0.92 + 17) + _panel_cycles(problem)
+    return sums * (problem.terms / 0.92 + 17) + 0.07 * _streamed_bytes(problem) + _panel_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -52,15 +52,16 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
-    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 6) + _panel_cycles(problem)
+    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 7) + _panel_cycles(problem)
 
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of positions, row after row; what they read is copied twice."""
-    positions = problem.groups * math.ceil(math.prod(problem.out_size) / lanes)
-    weights = problem.out_channels * problem.terms * 4
-    streamed = 0.05 * weights * positions / TILE_VECTORS if weights > KEPT_WEIGHT_BYTES else 0.0
-    products = positions * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 8 * problem.out_channels)
+    positions = math.prod(problem.out_size)
+    rest = positions % lanes if positions % lanes <= lanes // 2 else 0
+    vectors = problem.groups * (-(-(positions - rest) // lanes) + _rest_vectors(rest, lanes))
+    streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
+    products = vectors * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 7 * problem.out_channels)
     return CALL_CYCLES + products + streamed + _panel_cycles(problem)
 
 
@@ -74,6 +75,17 @@ def _panel_cycles(problem: Problem) -> float:
     read = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
     return 1.15 * rows * (45 + 1.5 * read[-1])
+
+
+def _rest_vectors(rest: int, lanes: int) -> float:
+    """What positions too few for a vector cost, of a vector."""
+    return (1.2 + 1.1 * rest) / lanes if rest else 0.0
+
+
+def _streamed_bytes(problem: Problem) -> int:
+    """Of weights that do not stay in L2."""
+    weights = problem.groups * problem.out_channels * problem.terms * 4
+    return weights if weights > KEPT_WEIGHT_BYTES else 0
 
 
 def _even(channels: int) -> int:
