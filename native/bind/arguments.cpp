@@ -42,6 +42,27 @@ void check_axis(const Axis& axis) {
     if (reach == saturated) refuse("the extended input of an axis would be longer than 2**62");
 }
 
+// That the phases write every output of the axis once, and read weights that there are.
+void check_phases(const Axis& axis, const std::vector<Phase>& phases) {
+    constexpr Index limit = Index(1) << 60;
+    const Index step = axis.stride;
+    if (step != static_cast<Index>(phases.size()) || axis.out < step)
+        refuse("the phases of an axis are not as many as its stride, or more than its outputs");
+    for (Index i = 0; i < step; ++i) {
+        const Phase& phase = phases[static_cast<std::size_t>(i)];
+        if (phase.first != i || phase.count != (axis.out - i + step - 1) / step)
+            refuse("a phase does not write every stride-th output from its number on");
+        if (phase.taps < 0 || phase.taps > axis.kernel || phase.dilation < 1 || phase.dilation > limit ||
+            phase.before < -limit || phase.before > limit ||
+            saturating_multiply(phase.taps, phase.dilation) > limit)
+            refuse("a phase has a number that is negative or past 2**60");
+        if (phase.taps == 0) continue;
+        if (phase.tap < 0 || phase.tap_step < 1 || phase.tap >= axis.kernel ||
+            saturating_multiply(phase.taps - 1, phase.tap_step) >= axis.kernel - phase.tap)
+            refuse("a phase has taps beyond the kernel");
+    }
+}
+
 bool has_type(const nb::dlpack::dtype& dtype, Type type) {
     using Code = nb::dlpack::dtype_code;
     if (dtype.lanes != 1) return false;
@@ -77,7 +98,7 @@ Type type_from_name(const std::string& name) {
 
 Problem make_problem(const std::string& mode, Index groups, Index in_channels, Index out_channels,
                      const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size,
-                     const Sizes& stride, const Sizes& dilation, const Sizes& before) {
+                     const Sizes& stride, const Sizes& dilation, const Sizes& before, const Phases& phases) {
     const std::size_t count = in_size.size();
     if (count < 1 || count > 61) refuse("1 to 61 spatial axes are supported, not " + std::to_string(count));
     for (const Sizes* sizes : {&out_size, &kernel_size, &stride, &dilation, &before})
@@ -91,6 +112,14 @@ Problem make_problem(const std::string& mode, Index groups, Index in_channels, I
     for (std::size_t a = 0; a < count; ++a) {
         problem.axes.push_back({in_size[a], out_size[a], kernel_size[a], stride[a], dilation[a], before[a]});
         check_axis(problem.axes.back());
+    }
+    if (!phases.empty() && phases.size() != count)
+        refuse("in_size has " + std::to_string(count) + " entries, phases " + std::to_string(phases.size()));
+    for (std::size_t a = 0; a < phases.size(); ++a) {
+        problem.phases.emplace_back();
+        for (const auto& p : phases[a])
+            problem.phases.back().push_back({p[0], p[1], p[2], p[3], p[4], p[5], p[6]});
+        check_phases(problem.axes[a], problem.phases.back());
     }
     return problem;
 }

@@ -28,20 +28,21 @@ class Bound {
     Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa, Index groups,
           Index in_channels, Index out_channels, const Sizes& in_size, const Sizes& out_size,
           const Sizes& kernel_size, const Sizes& stride, const Sizes& dilation, const Sizes& before,
-          const std::string& mode)
+          const std::string& mode, const Phases& phases)
         : algorithm_(algorithm),
           type_(type_from_name(dtype)),
           isa_(isa_from_name(isa)),
           problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
-                                stride, dilation, before)),
+                                stride, dilation, before, phases)),
           operation_(find_family(algorithm).make(problem_, type_, isa_)) {}
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
                              Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
                              const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-                             const Sizes& dilation, const Sizes& before, const std::string& mode) {
+                             const Sizes& dilation, const Sizes& before, const std::string& mode,
+                             const Phases& phases) {
         const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
-                                             kernel_size, stride, dilation, before);
+                                             kernel_size, stride, dilation, before, phases);
         return find_family(algorithm).panel_bytes(problem, type_from_name(dtype), isa_from_name(isa));
     }
 

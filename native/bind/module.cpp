@@ -1,6 +1,7 @@
 // The Python module faltung._native: checks arguments, lets go of the interpreter, calls the engine.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -23,15 +24,15 @@ nb::class_<Bound> bind_operation(nb::module_& m, const char* name, const char* d
     return nb::class_<Bound>(m, name, doc)
         .def(nb::init<const std::string&, const std::string&, const std::string&, Index, Index, Index,
                       const Sizes&, const Sizes&, const Sizes&, const Sizes&, const Sizes&, const Sizes&,
-                      const std::string&>(),
+                      const std::string&, const Phases&>(),
              nb::arg("algorithm"), nb::arg("dtype"), nb::arg("isa"), nb::arg("groups"),
              nb::arg("in_channels"), nb::arg("out_channels"), nb::arg("in_size"), nb::arg("out_size"),
              nb::arg("kernel_size"), nb::arg("stride"), nb::arg("dilation"), nb::arg("before"),
-             nb::arg("mode"))
+             nb::arg("mode"), nb::arg("phases") = Phases())
         .def_static("panel_bytes", &Bound::panel_bytes, nb::arg("algorithm"), nb::arg("dtype"),
                     nb::arg("isa"), nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"),
                     nb::arg("in_size"), nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"),
-                    nb::arg("dilation"), nb::arg("before"), nb::arg("mode"),
+                    nb::arg("dilation"), nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases(),
                     "Bytes of one thread's panel, saturating at 2**62 and more; builds nothing.")
         .def("workspace_bytes", &Bound::workspace_bytes, nb::arg("threads"),
              "Scratch memory of one call, without packed weights.");

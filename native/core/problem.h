@@ -18,10 +18,20 @@ struct Axis {
     Index in, out, kernel, stride, dilation, before;
 };
 
+// Outputs first, first + phases of the axis, ... of an axis: a correlation of stride 1 and of its own. Its
+// output m and its tap t read the input at m + t*dilation - before, and the weight at tap + (taps - 1 -
+// t)*tap_step.
+struct Phase {
+    Index first, count, tap, tap_step, taps, dilation, before;
+};
+
 struct Problem {
     Index groups, in_channels, out_channels;  // channels are those of one group
     std::vector<Axis> axes;
     Border border;
+    // Of a transposed correlation, for each axis the phases that make up its outputs, in order; their number
+    // is the axis' stride, and `before` and `dilation` of the axis say nothing. Empty for a correlation.
+    std::vector<std::vector<Phase>> phases = {};
 };
 
 // An array (outer, group or channel axes first, then the spatial ones) by its first element and element

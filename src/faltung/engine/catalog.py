@@ -6,12 +6,12 @@ seconds on one nominal core: they rank algorithms, the same on every machine of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from faltung.engine import dense, depthwise, fft_cost, winograd
+from faltung.engine import dense, depthwise, fft_cost, grouped, phases, winograd
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa
@@ -19,7 +19,19 @@ from faltung.engine.problem import Problem
 from faltung.engine.tuning import Measured, lookup
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "Algorithm", "Decision", "Request", "choose", "choose_for_nothing", "measured"]
+__all__ = [
+    "ALGORITHMS",
+    "BY_NAME",
+    "CHOICES",
+    "Algorithm",
+    "Decision",
+    "Request",
+    "choose",
+    "choose_for_nothing",
+    "measured",
+    "phase_by_phase",
+    "serves",
+]
 
 NOMINAL_HERTZ = 3.0e9
 MAX_PANEL_BYTES = 32 * 2**20
@@ -49,6 +61,8 @@ class Algorithm:
         are; others serve finite values of moderate size alone (`compiled` sees to that) and never under ``accuracy="exact"``.
     keeps_bound : callable (kernel, x of one sample, packed weights) -> bool, or None
         Whether the bound holds for these values; where it does not, they are summed directly.
+    serves_phases : bool
+        Whether it computes all phases of a transposed correlation together.
     """
 
     name: str
@@ -59,6 +73,7 @@ class Algorithm:
     make: Callable[[Problem, str], Kernel] | None = None
     error_growth: Callable[[Problem, str], float] | None = None
     keeps_bound: Callable[[Any, Array, Any], bool] | None = None
+    serves_phases: bool = False
 
     @property
     def is_direct(self) -> bool:
@@ -168,11 +183,19 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         dense.packing_cycles,
     ),
     Algorithm(
+        "grouped",
+        "few channels a group, planes read where they lie, positions in the vector lanes",
+        grouped.refusal,
+        lambda problem, dtype: grouped.cycles(problem, _lanes(dtype)),
+        dense.packing_cycles,
+    ),
+    Algorithm(
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
         partial(_panel_refusal, "direct"),
-        lambda problem, dtype: dense.direct_cycles(problem, _lanes(dtype)),
-        dense.packing_cycles,
+        lambda problem, dtype: (phases if problem.phases else dense).direct_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        serves_phases=True,
     ),
     Algorithm(
         "unfold",
@@ -185,8 +208,9 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(_panel_refusal, "filter"),
-        lambda problem, dtype: dense.filter_cycles(problem, _lanes(dtype)),
-        dense.packing_cycles,
+        lambda problem, dtype: (phases if problem.phases else dense).filter_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        serves_phases=True,
     ),
     Algorithm(
         "fft",
@@ -262,10 +286,35 @@ def measured(problem: Problem, request: Request) -> Measured | None:
     return lookup(problem, request.dtype, is_exact=request.is_exact, is_prepared=request.is_prepared)
 
 
+def phase_by_phase(decisions: tuple[Decision, ...], problems: Sequence[Problem], overhead: float, request: Request) -> Iterator[Decision]:
+    """`decisions` on all phases together, where an algorithm takes one at a time by what that costs: `problems`, the largest first."""
+    best = next(decision for decision in decisions if decision.chosen)
+    for decision in decisions:
+        entry = BY_NAME[decision.algorithm]
+        if entry.serves_phases:
+            yield decision
+            continue
+        refusal = _refusal(entry, problems[0], request)
+        if refusal is not None:
+            yield replace(decision, reason=refusal)
+            continue
+        fitting = [problem for problem in problems if _refusal(entry, problem, request) is None]
+        cost = sum(entry.seconds(problem, request.dtype, is_prepared=request.is_prepared) for problem in fitting) + overhead
+        compared = "" if not best.cost_seconds else f", estimated {_factor(cost, best.cost_seconds)} the cost of {best.algorithm}"
+        yield Decision(entry.name, False, True, f"{entry.idea}; one phase at a time{compared}", cost)
+
+
+def serves(problem: Problem, request: Request) -> bool:
+    """Whether the algorithm asked for, or any, serves the problem."""
+    return any(request.algorithm in ("auto", entry.name) and _refusal(entry, problem, request) is None for entry in ALGORITHMS)
+
+
 def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None:
     """Why an algorithm does not serve what is asked, or None if it does."""
     if request.is_exact and not entry.is_direct:
         return "accuracy='exact' asks for direct summation"
+    if problem.phases and not entry.serves_phases:
+        return "the phases of the stride are computed together, it takes one at a time"
     return entry.refusal(problem, request.dtype)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from faltung.engine import separable, tuning
 from faltung.engine.arrays import Array, ElementTypes, address, is_finite, new_array, trailing
-from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing, measured
+from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing, measured, phase_by_phase, serves
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
@@ -30,6 +30,9 @@ __all__ = ["Compiled", "PackedWeights", "compile_conv"]
 
 STEP_SECONDS = 5e-6
 """What a problem costs beyond its arithmetic: the call, and threads that wait for one another."""
+
+SCATTER_SECONDS = 1.5e-9
+"""What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
 
 LARGEST = {"float32": 2.0**40, "float64": 2.0**400}
 """Up to this magnitude of inputs and weights no algorithm overflows on its way, by any sum that fits into memory."""
@@ -185,13 +188,25 @@ def compile_conv(
     """
     ways = [lower(spec, input_size, backward=backward)]
     known = measured(ways[0].problems[0], request) if ways[0].problems else None
+    wanted = known.algorithm if known and known.algorithm else request.algorithm
+    if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
+        bundled = lower(spec, input_size, backward=backward, bundles_phases=True)
+        if bundled.main != ways[0].main and all(serves(problem, request) for problem in bundled.problems):
+            ways.append(bundled)
     if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
     serve = functools.partial(_serving, request=request)
-    estimates = [sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) for way in ways]
+    estimates = [
+        sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) + _scattering(way)
+        for way in ways
+    ]
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
     chosen, decisions = choose(problems[0], request) if problems else choose_for_nothing(request.algorithm)
+    if problems and problems[0].phases:
+        alone = ways[0].problems
+        overhead = STEP_SECONDS * (len(alone) - 1) + _scattering(ways[0])
+        decisions = tuple(phase_by_phase(decisions, alone, overhead, request))
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}
     native = request.dtype
@@ -204,12 +219,26 @@ def compile_conv(
     guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
     steps = lowered.main.steps
     rank = 0
-    if request.algorithm == "auto" and not request.is_exact and not lowered.folded and len(steps) == 1 and steps[0].is_everything:
+    if (
+        request.algorithm == "auto"
+        and not request.is_exact
+        and not lowered.folded
+        and len(steps) == 1
+        and steps[0].is_everything
+        and not problems[0].phases
+    ):
         rank = separable.most_rank(problems[0], native, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
     return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards, rank)
 
 
 tuning.on_change(compile_conv.cache_clear)
+
+
+def _scattering(way: Lowered) -> float:
+    """Estimated for storing one sample's outputs one by one."""
+    steps = itertools.chain(way.main.steps, *(strip.steps for strip in way.folded))
+    apart = (step.problem for step in steps if (step.writes[-1].step or 1) > 1)
+    return SCATTER_SECONDS * sum(problem.groups * problem.out_channels * math.prod(problem.out_size) for problem in apart)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:

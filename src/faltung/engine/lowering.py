@@ -4,7 +4,7 @@ A spec is run in one of two directions. *Gather*: each small-side position sums 
 the large side (a correlation; also the input's gradient of a transposed spec). *Scatter*: each small-side
 position stamps the kernel onto the large side (a transposed convolution; also the input's gradient of a
 correlation). A gather is one problem. A scatter is one problem for every phase of the stride, each written
-through a strided view; where the padding mode wraps, what is stamped outside is computed apart, as strips,
+through a strided view, or one for all of them; where the padding mode wraps, what is stamped outside is computed apart, as strips,
 and folded back. All sizes come from `geometry`.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from faltung.engine.problem import Problem
@@ -43,10 +44,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Strip:
-    """A block of the output's continued grid: the output itself, or a part outside that folds back onto it."""
+    """A block of the output's continued grid: the output itself, or a part outside that folds back onto it.
+
+    Of a scatter it knows the `phases` of each axis that its steps combine.
+    """
 
     images: tuple[Image, ...]
     steps: tuple[Step, ...]
+    phases: tuple[tuple[Phase, ...], ...] = ()
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -106,8 +111,12 @@ def is_gather(spec: ConvSpec, *, backward: bool) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skips_padding: bool = False) -> Lowered:
+def lower(
+    spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skips_padding: bool = False, bundles_phases: bool = False
+) -> Lowered:
     """`spec` for an input of `input_size`, or its input gradient.
+
+    Where it `bundles_phases`, those of a scatter are one problem as far as that is possible.
 
     Where `skips_padding`, a kernel that lies in the padding for much of its time is taken apart into its taps, each of which is
     computed only where it meets the input.
@@ -138,6 +147,8 @@ def lower(spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skips_
         whole = Lowered(large, small, main, ())
     else:
         main, *folded = _strips(spec, small, large, before, first, second)
+        if bundles_phases:
+            main, *folded = (_bundled(spec, small, strip) for strip in (main, *folded))
         whole = Lowered(small, large, main, tuple(folded))
     taken_apart = _by_taps(main)
     if not skips_padding or whole.folded or taken_apart == main:
@@ -154,7 +165,7 @@ MOST_TAPS = 64
 def _by_taps(strip: Strip) -> Strip:
     """The strip with those steps taken apart that spend their time on zeros."""
     steps = tuple(itertools.chain.from_iterable(map(_taps_of, strip.steps)))
-    return Strip(strip.images, steps)
+    return replace(strip, steps=steps)
 
 
 def _taps_of(step: Step) -> tuple[Step, ...]:
@@ -250,8 +261,44 @@ def _strips(
             for axis, image, front in zip(spec.axes, combination, before, strict=True)
         ]
         _check_steps(spec, math.prod(map(len, phases)) * (len(strips) + 1), "the stride makes")
-        strips.append(Strip(combination, tuple(_phase_step(spec, small, p, in_channels, out_channels) for p in itertools.product(*phases))))
+        steps = tuple(_phase_step(spec, small, p, in_channels, out_channels) for p in itertools.product(*phases))
+        strips.append(Strip(combination, steps, tuple(map(tuple, phases)) if steps else ()))
     return strips
+
+
+MOST_BUNDLED = 64
+
+
+def _bundled(spec: ConvSpec, small: tuple[int, ...], strip: Strip) -> Strip:
+    """All phases as one problem, where every phase has an output and there are several."""
+    if (
+        not 1 < math.prod(spec.stride) <= MOST_BUNDLED
+        or not strip.phases
+        or any(length < step for length, step in zip(strip.size, spec.stride, strict=True))
+    ):
+        return strip
+    phases = tuple(
+        tuple(_every_phase(along, length, step)) for along, length, step in zip(strip.phases, strip.size, spec.stride, strict=True)
+    )
+    one = strip.steps[0].problem
+    problem = replace(
+        one,
+        out_size=strip.size,
+        kernel_size=spec.kernel_size,
+        stride=spec.stride,
+        dilation=spec.dilation,
+        before=(0,) * spec.ndim,
+        phases=phases,
+    )
+    everything = tuple(slice(None) for _ in small)
+    return replace(strip, steps=(Step(problem, everything, everything),))
+
+
+def _every_phase(phases: tuple[Phase, ...], length: int, stride: int) -> Iterator[Phase]:
+    """In the order of the outputs, those that no tap reaches included."""
+    reached = {phase.first: phase for phase in phases}
+    for first in range(stride):
+        yield reached.get(first) or Phase(first, -(-(length - first) // stride), 0, 1, 0, 1, 0)
 
 
 def _check_steps(spec: ConvSpec, count: int, what: str) -> None:

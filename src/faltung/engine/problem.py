@@ -1,24 +1,30 @@
-"""What the kernels compute: a correlation, or a weight gradient, in plain sizes.
+"""What the kernels compute: a correlation, plain or transposed, or a weight gradient, in plain sizes.
 
 Owns the type `Problem` and its counts. Everything that a spec can say is reduced to these by `lowering`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
+
+from faltung.geometry import Phase
 
 __all__ = ["Problem"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A strided, dilated, grouped correlation: in_channels and out_channels are those of one group.
+    """A strided, dilated, grouped correlation, or a transposed one: in_channels and out_channels are those of one group.
 
     Along each axis output o and tap k meet input ``o*stride + k*dilation - before``; `mode` says what stands
     outside the input: ``"zeros"`` (zeros that take part), ``"absent"`` (nothing: outside cells take no part),
     or a wrapping mode.
+
+    A transposed correlation has `phases`: for each axis its phases in the order of their first output, as many as the stride.
+    They say which outputs, taps and inputs meet; `dilation` and `before` do not.
     """
 
     groups: int
@@ -31,18 +37,27 @@ class Problem:
     dilation: tuple[int, ...]
     before: tuple[int, ...]
     mode: str
+    phases: tuple[tuple[Phase, ...], ...] = ()
 
     @property
     def terms(self) -> int:
         """Products summed for one output."""
+        if self.phases:
+            return self.in_channels * math.prod(max(phase.taps for phase in axis) for axis in self.phases)
         return self.in_channels * math.prod(self.kernel_size)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one sample."""
+        if self.phases:
+            met = math.prod(sum(phase.count * phase.taps for phase in axis) for axis in self.phases)
+            return self.groups * self.out_channels * self.in_channels * met
         return self.groups * self.out_channels * math.prod(self.out_size) * self.terms
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The fields in the order in which the compiled module takes them."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+        *plain, phases = (getattr(self, name) for name in self.__slots__)
+        if not phases:
+            return tuple(plain)
+        return (*plain, tuple(tuple(dataclasses.astuple(phase) for phase in axis) for axis in phases))

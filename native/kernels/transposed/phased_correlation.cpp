@@ -1,0 +1,501 @@
+#include "kernels/transposed/phased_correlation.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/threads.h"
+#include "core/workspace.h"
+
+namespace faltung {
+
+namespace {
+
+// Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
+constexpr Index tasks_per_thread = 4;
+
+// Weights beyond this do not stay in L2 from one task to the next: then tasks share out channels before rows.
+constexpr Index many_weight_bytes = 512 << 10;
+
+// Outputs of the phases of some rows, before they are interleaved.
+constexpr Index scratch_budget_bytes = 64 << 10, most_row_bytes = 64 << 10;
+constexpr Index scratch_line = 16;  // elements; no vector holds more
+
+constexpr Index pack_channels = 32;  // input channels of a task of packing
+constexpr Index parallel_pack_bytes = 128 << 10;
+
+Index greatest_divisor(Index a, Index b) {
+    while (b) std::swap(a, b), b %= a;
+    return a;
+}
+
+struct Reach {
+    Index first, last, step;  // of the input cells that some tap of output 0 reads, relative to that output
+};
+
+Reach reach_of(const std::vector<Phase>& phases) {
+    Reach reach{0, 0, 0};
+    bool is_empty = true;
+    for (const Phase& phase : phases) {
+        if (phase.taps == 0) continue;
+        const Index first = -phase.before, last = first + (phase.taps - 1) * phase.dilation;
+        reach.step = greatest_divisor(phase.taps > 1 ? phase.dilation : 0, reach.step);
+        if (!is_empty)
+            reach.step =
+                greatest_divisor(first < reach.first ? reach.first - first : first - reach.first, reach.step);
+        reach.first = is_empty ? first : min_index(reach.first, first);
+        reach.last = is_empty ? last : max_index(reach.last, last);
+        is_empty = false;
+    }
+    reach.step = max_index(reach.step, 1);
+    return reach;
+}
+
+// The correlation of stride 1 whose taps read what those of every phase read.
+Problem covering(const Problem& problem) {
+    Problem cover = problem;
+    cover.phases.clear();
+    for (std::size_t a = 0; a < cover.axes.size(); ++a) {
+        const Reach reach = reach_of(problem.phases[a]);
+        Axis& axis = cover.axes[a];
+        axis.out = problem.phases[a].front().count;
+        axis.kernel = (reach.last - reach.first) / reach.step + 1;
+        axis.stride = 1;
+        axis.dilation = reach.step;
+        axis.before = -reach.first;
+        // A layout leaves out axes of size 1; one more tap, which no phase has, keeps those with several
+        // phases.
+        if (axis.in == 1 && axis.out == 1 && problem.phases[a].size() > 1 && axis.kernel == 1)
+            axis.kernel = 2;
+    }
+    return cover;
+}
+
+Index column_phases(const Problem& problem, const Layout& layout) {
+    const int axis = layout.origin.back();
+    return axis < 0 ? 1 : static_cast<Index>(problem.phases[static_cast<std::size_t>(axis)].size());
+}
+
+}  // namespace
+
+template <class T>
+PanelRules PhasedCorrelation<T>::rules_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
+    const Index phases = column_phases(problem, Layout(covering(problem)));
+    const Index columns =
+        most_row_bytes / Index(sizeof(T)) / kernel.channel_block / max_index(phases, 1) / kernel.column_tile;
+    return {sizeof(T),
+            kernel.column_tile,
+            kernel.column_multiple,
+            1,
+            kernel.panel_bytes,
+            kernel.column_tile * max_index(1, columns),
+            kernel.most_panel_channels,
+            kernel.whole_panel_bytes};
+}
+
+template <class T>
+Index PhasedCorrelation<T>::panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
+    const Problem cover = covering(problem);
+    const PanelShape shape = Panel::shape_for(Layout(cover), cover.in_channels, rules_for(problem, kernel));
+    return saturating_multiply(saturating_add(shape.elements, kernel.read_ahead), sizeof(T));
+}
+
+template <class T>
+PhasedCorrelation<T>::PhasedCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel,
+                                        const PhaseRows<T>& rows)
+    : problem_(problem),
+      layout_(covering(problem)),
+      kernel_(kernel),
+      rows_(rows),
+      panel_(layout_, problem.border, problem.in_channels, rules_for(problem, kernel)) {
+    make_members();
+    const PanelShape& shape = panel_.shape();
+    column_phases_ = static_cast<Index>(phases_.back().size());
+    scratch_pitch_ = round_up(shape.columns, scratch_line) + scratch_line;
+    const Index row_bytes = column_phases_ * kernel.channel_block * scratch_pitch_ * Index(sizeof(T));
+    scratch_rows_ = max_index(1, min_index(shape.rows, scratch_budget_bytes / row_bytes));
+    Index block = saturating_multiply(saturating_multiply(problem.in_channels, taps_),
+                                      kernel.channel_block * Index(sizeof(T)));
+    if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
+        throw std::invalid_argument("the packed weights would be unreasonably large");
+}
+
+template <class T>
+void PhasedCorrelation<T>::make_members() {
+    for (int a : layout_.origin)
+        phases_.push_back(a < 0 ? std::vector<Phase>{Phase{0, 1, 0, 1, 1, 1, 0}}
+                                : problem_.phases[static_cast<std::size_t>(a)]);
+    Index count = 1;
+    for (const auto& phases : phases_) count = saturating_multiply(count, static_cast<Index>(phases.size()));
+    if (count > 4096) throw std::invalid_argument("there would be unreasonably many phases");
+    const std::size_t axes = phases_.size();
+    for (Index number = 0; number < count; ++number) {
+        Member member{std::vector<const Phase*>(axes), 1, taps_, {}};
+        Index rest = number;
+        for (std::size_t a = axes; a-- > 0;) {
+            const Index of_axis = static_cast<Index>(phases_[a].size());
+            member.axes[a] = &phases_[a][static_cast<std::size_t>(rest % of_axis)];
+            rest /= of_axis;
+            member.taps *= member.axes[a]->taps;
+        }
+        for (Index row = 0; row < panel_.shape().rows; ++row)
+            for (Index tap = 0; tap < member.taps; ++tap) {
+                Index left = tap, covered = 0, size = 1;  // the number of the covering correlation's tap
+                for (std::size_t a = axes; a-- > 0;) {
+                    const Axis& axis = layout_.axes[a];
+                    const Phase& phase = *member.axes[a];
+                    const Index from = left % phase.taps * phase.dilation - phase.before + axis.before;
+                    covered += from / axis.dilation * size;
+                    left /= phase.taps;
+                    size *= axis.kernel;
+                }
+                member.offset.push_back(panel_.offset(row)[covered]);
+            }
+        taps_ += member.taps;
+        members_.push_back(std::move(member));
+    }
+}
+
+template <class T>
+Index PhasedCorrelation<T>::scratch_bytes() const {
+    if (column_phases_ == 1) return 0;
+    return round_up(
+        column_phases_ * kernel_.channel_block * scratch_rows_ * scratch_pitch_ * Index(sizeof(T)), 64);
+}
+
+template <class T>
+Index PhasedCorrelation<T>::panel_bytes() const {
+    return round_up((panel_.shape().elements + kernel_.read_ahead) * Index(sizeof(T)), 64);
+}
+
+template <class T>
+Index PhasedCorrelation<T>::workspace_bytes(int threads) const {
+    return saturating_multiply(thread_bytes(), threads);
+}
+
+template <class T>
+Index PhasedCorrelation<T>::packed_bytes() const {
+    return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
+}
+
+template <class T>
+std::vector<Index> PhasedCorrelation<T>::packed_layout() const {
+    std::vector<Index> key{Index(sizeof(T)), kernel_.channel_block, problem_.groups, problem_.out_channels,
+                           problem_.in_channels};
+    for (std::size_t a = 0; a < phases_.size(); ++a) {
+        key.push_back(layout_.origin[a]);
+        for (const Phase& phase : phases_[a])
+            for (Index number : {phase.tap, phase.tap_step, phase.taps}) key.push_back(number);
+    }
+    return key;
+}
+
+template <class T>
+void PhasedCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    struct Source {
+        Index from, to, step;  // of input channel 0, and how far channels lie apart in the packed weights
+    };
+    const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
+    const Index width = kernel_.channel_block, channels = problem_.in_channels;
+    std::vector<Source> sources;
+    for (const Member& member : members_)
+        for (Index tap = 0; tap < member.taps; ++tap) {
+            Index rest = tap, from = 0;
+            for (std::size_t a = phases_.size(); a-- > 0;) {
+                const Phase& phase = *member.axes[a];
+                from += (phase.tap + (phase.taps - 1 - rest % phase.taps) * phase.tap_step) * spatial[a];
+                rest /= phase.taps;
+            }
+            sources.push_back({from, (member.first_tap * channels + tap) * width, member.taps * width});
+        }
+    // In the order of memory, whatever its direction; a whole kernel then lies in one piece.
+    std::sort(sources.begin(), sources.end(),
+              [](const Source& a, const Source& b) { return a.from < b.from; });
+    const Index count = static_cast<Index>(sources.size());
+    const Index base = count > 0 ? sources.front().from : 0;
+    bool is_one_piece = true;
+    for (Index k = 0; k < count; ++k)
+        is_one_piece = is_one_piece && sources[static_cast<std::size_t>(k)].from == base + k;
+
+    const Index blocks = channel_blocks(), chunks = ceil_divide(channels, pack_channels);
+    auto pack_some = [&](Index task, int) {
+        const Index first = task % chunks * pack_channels, end = min_index(first + pack_channels, channels);
+        const Index block = task / chunks, oc0 = block % blocks * width;
+        const Index outs = min_index(width, problem_.out_channels - oc0);
+        const T* from = static_cast<const T*>(weight.data) + block / blocks * weight.stride[0] +
+                        oc0 * weight.stride[1] + first * weight.stride[2] + base;
+        T* const to = static_cast<T*>(packed) + block * packed_block();
+        constexpr Index most_taps = 64;  // at once
+        Index place[most_taps];
+        for (Index ic = first; ic < end; ++ic, from += weight.stride[2])
+            for (Index k0 = 0; k0 < count; k0 += most_taps) {
+                const Source* source = sources.data() + k0;
+                const Index taps = min_index(most_taps, count - k0);
+                for (Index k = 0; k < taps; ++k) place[k] = source[k].to + ic * source[k].step;
+                if (is_one_piece) {
+                    rows_.pack(from + k0, weight.stride[1], outs, taps, place, to);
+                } else {
+                    for (Index k = 0; k < taps; ++k)
+                        for (Index oc = 0; oc < outs; ++oc)
+                            to[place[k] + oc] = from[source[k].from - base + oc * weight.stride[1]];
+                }
+                for (Index k = 0; k < taps && outs < width; ++k)
+                    std::fill(to + place[k] + outs, to + place[k] + width, T(0));
+            }
+    };
+    parallel_for(problem_.groups * blocks * chunks, packed_bytes() < parallel_pack_bytes ? 1 : threads,
+                 pack_some);
+}
+
+// One call's arrays and its division into tasks; the division never touches the order of a sum.
+template <class T>
+struct PhasedCorrelation<T>::Call {
+    const PhasedCorrelation& op;
+    const Array &x, &y;
+    const T* packed;
+    const Epilogue& epilogue;
+    bool accumulates;
+    std::vector<Index> x_spatial, y_spatial;
+
+    char* workspace = nullptr;
+    Index far_outputs = 1, row_blocks = 1, rows = 1, column_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
+    std::vector<Index> panel_of_worker =
+        {};  // which panel each worker packed last, where tasks can share one
+
+    void share_out(Index batch, int threads);
+    Index task_count(Index batch) const {
+        return batch * op.problem_.groups * far_outputs * column_blocks * row_blocks * channel_chunks;
+    }
+
+    void operator()(Index task, int worker);
+    void run_members(CorrelationBlock<T>& block, const Index* origin, Index ic, const Member* members,
+                     const T* weight, T* y_block, T* scratch) const;
+};
+
+template <class T>
+void PhasedCorrelation<T>::Call::operator()(Index task, int worker) {
+    const Problem& problem = op.problem_;
+    const Layout& layout = op.layout_;
+    const PanelShape& shape = op.panel_.shape();
+    const std::size_t far_axes = layout.far_axes();
+    constexpr std::size_t axes_limit = 64;
+    Index origin[axes_limit];  // a number of outputs of each phase
+
+    Index rest = task;
+    const Index chunk = rest % channel_chunks;
+    rest /= channel_chunks;
+    origin[far_axes + 1] = rest % column_blocks * shape.columns;
+    rest /= column_blocks;
+    origin[far_axes] = rest % row_blocks * rows;
+    rest /= row_blocks;
+    for (std::size_t a = far_axes; a-- > 0;) {
+        origin[a] = rest % layout.axes[a].out;
+        rest /= layout.axes[a].out;
+    }
+    const Index g = rest % problem.groups, n = rest / problem.groups;
+
+    char* own = workspace + worker * op.thread_bytes();
+    T* panel = reinterpret_cast<T*>(own);
+    T* scratch = reinterpret_cast<T*>(own + op.thread_bytes() - op.scratch_bytes());
+    const bool is_whole = shape.channels >= problem.in_channels;
+    Index& packed_panel = panel_of_worker[static_cast<std::size_t>(worker)];
+    const bool is_packed = is_whole && packed_panel == task / channel_chunks;
+    packed_panel = task / channel_chunks;
+    Panel::Source source{};
+    if (!is_packed) source = op.panel_.locate(origin, x_spatial.data(), own + op.panel_bytes());
+    const T* x_group = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
+    T* y_group = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1];
+
+    CorrelationBlock<T> block;
+    block.panel = panel;
+    block.channel_pitch = shape.channel_pitch;
+    block.steps = nullptr;
+    const T* const bias = static_cast<const T*>(epilogue.bias);
+    const Index width = op.kernel_.channel_block;
+    const Index first_block = chunk * chunk_blocks;
+    const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
+    Index ic = 0;
+    do {  // at least once: without input channels there is still the bias
+        block.channels = min_index(shape.channels, problem.in_channels - ic);
+        if (!is_packed)
+            op.panel_.pack(source, x_group + ic * x.stride[2], x.stride[2], x_spatial[far_axes + 1],
+                           block.channels, panel);
+        block.resumes = accumulates || ic > 0;
+        for (Index b = first_block; b < last_block; ++b) {
+            block.out_channels = min_index(width, problem.out_channels - b * width);
+            block.bias = bias && ic == 0 ? bias + g * problem.out_channels + b * width : nullptr;
+            const T* weight = packed + (g * op.channel_blocks() + b) * op.packed_block();
+            T* to = y_group + b * width * y.stride[2];
+            for (std::size_t m = 0; m < op.members_.size(); m += static_cast<std::size_t>(op.column_phases_))
+                run_members(block, origin, ic, &op.members_[m], weight, to, scratch);
+        }
+        ic += shape.channels;
+    } while (ic < problem.in_channels);
+}
+
+// The members that differ in their phase of the columns alone.
+template <class T>
+void PhasedCorrelation<T>::Call::run_members(CorrelationBlock<T>& block, const Index* origin, Index ic,
+                                             const Member* members, const T* weight, T* y_block,
+                                             T* scratch) const {
+    const std::size_t far_axes = op.layout_.far_axes();
+    const PanelShape& shape = op.panel_.shape();
+    const std::vector<const Phase*>& axes = members->axes;
+    T* to = y_block;
+    for (std::size_t a = 0; a < far_axes; ++a) {
+        if (origin[a] >= axes[a]->count) return;
+        to += (axes[a]->first + origin[a] * static_cast<Index>(op.phases_[a].size())) * y_spatial[a];
+    }
+    const Index row_step = static_cast<Index>(op.phases_[far_axes].size()) * y_spatial[far_axes];
+    const Index phases = op.column_phases_, column_step = y_spatial[far_axes + 1];
+    to += axes[far_axes]->first * y_spatial[far_axes] + origin[far_axes] * row_step +
+          origin[far_axes + 1] * phases * column_step;
+    const Index all_rows = min_index(rows, axes[far_axes]->count - origin[far_axes]);
+    const Index width = op.kernel_.channel_block, pitch = op.scratch_pitch_;
+
+    const T* const panel = block.panel;
+    const T* const bias = block.bias;
+    const Index channels = block.channels;
+    const bool is_last = ic + channels == op.problem_.in_channels, resumes = block.resumes;
+    auto compute = [&](const Member& member, Index first_row) {
+        block.columns = min_index(shape.columns, member.axes.back()->count - origin[far_axes + 1]);
+        if (block.columns <= 0) return;
+        block.taps = block.column_taps = member.taps;
+        block.offset = member.offset.data() + first_row * member.taps;
+        // Passes of about the same number of channels, whose weights stay in the cache.
+        const Index most_terms = op.kernel_.most_terms > 0 ? op.kernel_.most_terms : saturated;
+        const Index limit = max_index(1, most_terms / max_index(1, member.taps));
+        const Index passes = max_index(1, ceil_divide(channels, limit));
+        for (Index pass = 0; pass < passes; ++pass) {
+            const Index start = pass * channels / passes, end = (pass + 1) * channels / passes;
+            block.panel = panel + start * shape.channel_pitch;
+            block.channels = end - start;
+            block.resumes = resumes || start > 0;
+            block.bias = start > 0 ? nullptr : bias;
+            block.weight =
+                weight + (member.first_tap * op.problem_.in_channels + (ic + start) * member.taps) * width;
+            op.kernel_.compute(block);
+        }
+        block.panel = panel;
+        block.channels = channels;
+        block.resumes = resumes;
+        block.bias = bias;
+    };
+    if (phases == 1) {
+        block.y = to;
+        block.y_channel_stride = y.stride[2];
+        block.y_row_stride = row_step;
+        block.y_column_stride = column_step;
+        block.rows = all_rows;
+        if (all_rows > 0) compute(*members, 0);
+        if (all_rows > 0 && block.columns > 0 && is_last)
+            epilogue.finish(to, block.out_channels, y.stride[2], all_rows, row_step, block.columns,
+                            column_step);
+        return;
+    }
+
+    Index outputs = 0;  // of a row
+    for (Index p = 0; p < phases; ++p)
+        outputs +=
+            max_index(0, min_index(shape.columns, members[p].axes.back()->count - origin[far_axes + 1]));
+    block.y_row_stride = pitch;
+    block.y_column_stride = 1;
+    for (Index first = 0; first < all_rows; first += op.scratch_rows_) {
+        block.rows = min_index(op.scratch_rows_, all_rows - first);
+        block.y_channel_stride = block.rows * pitch;
+        const Index phase_pitch = block.out_channels * block.y_channel_stride;
+        auto each_row = [&](auto visit) {
+            for (Index oc = 0; oc < block.out_channels; ++oc)
+                for (Index row = 0; row < block.rows; ++row)
+                    visit(scratch + oc * block.y_channel_stride + row * pitch,
+                          to + oc * y.stride[2] + (first + row) * row_step);
+        };
+        if (block.resumes)
+            each_row([&](T* from, T* row) {
+                if (column_step == 1) {
+                    op.rows_.separate(row, phases, outputs, from, phase_pitch);
+                } else {
+                    for (Index i = 0; i < outputs; ++i)
+                        from[i % phases * phase_pitch + i / phases] = row[i * column_step];
+                }
+            });
+        for (Index p = 0; p < phases; ++p) {
+            block.y = scratch + p * phase_pitch;
+            compute(members[p], first);
+        }
+        each_row([&](T* from, T* row) {
+            if (column_step == 1) {
+                op.rows_.interleave(from, phase_pitch, phases, outputs, row);
+            } else {
+                for (Index i = 0; i < outputs; ++i)
+                    row[i * column_step] = from[i % phases * phase_pitch + i / phases];
+            }
+        });
+        if (is_last)
+            epilogue.finish(to + first * row_step, block.out_channels, y.stride[2], block.rows, row_step,
+                            outputs, column_step);
+    }
+}
+
+template <class T>
+void PhasedCorrelation<T>::Call::share_out(Index batch, int threads) {
+    const PanelShape& shape = op.panel_.shape();
+    for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
+    column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
+    rows = shape.rows;
+    const Index all_rows = op.layout_.rows().out;
+    row_blocks = ceil_divide(all_rows, rows);
+    chunk_blocks = op.channel_blocks();
+    if (threads == 1) return;
+
+    const Index wanted = tasks_per_thread * threads;
+    auto split_rows = [&] {
+        row_blocks = min_index(all_rows, row_blocks * ceil_divide(wanted, task_count(batch)));
+        rows = min_index(shape.rows, ceil_divide(all_rows, row_blocks));
+        row_blocks = ceil_divide(all_rows, rows);
+    };
+    auto split_channels = [&] {
+        channel_chunks = min_index(op.channel_blocks(), ceil_divide(wanted, task_count(batch)));
+        chunk_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
+        channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
+    };
+    if (op.packed_block() * op.channel_blocks() * Index(sizeof(T)) > many_weight_bytes) {
+        split_channels();
+        split_rows();
+    } else {
+        split_rows();
+        split_channels();
+    }
+}
+
+template <class T>
+void PhasedCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
+                               const Array& y, bool accumulate, int threads) const {
+    if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
+    // Each tap meets each input cell about once.
+    Problem work = problem_;
+    for (Axis& axis : work.axes) axis.out = axis.in;
+    const Index products = saturating_multiply(batch, multiply_adds(work));
+    threads = products < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
+
+    Call call{*this,
+              x,
+              y,
+              static_cast<const T*>(packed),
+              epilogue,
+              accumulate,
+              layout_.spatial_strides(x.stride),
+              layout_.spatial_strides(y.stride)};
+    call.share_out(batch, threads);
+    const Index tasks = call.task_count(batch);
+    threads = static_cast<int>(min_index(tasks, threads));
+    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    Workspace workspace(workspace_bytes(threads));
+    call.workspace = workspace.data();
+    parallel_for(tasks, threads, call);
+}
+
+template class PhasedCorrelation<float>;
+template class PhasedCorrelation<double>;
+template class PhasedCorrelation<std::uint64_t>;
+
+}  // namespace faltung

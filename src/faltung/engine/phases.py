@@ -1,0 +1,48 @@
+"""What all phases of a transposed correlation cost where one call computes them: ``direct`` and ``filter`` in the catalog.
+
+Owns the estimates for the driver in ``native/kernels/transposed``, which runs the kernels of those two.
+"""
+
+from __future__ import annotations
+
+import math
+
+from faltung.engine.problem import Problem
+
+__all__ = ["direct_cycles", "filter_cycles", "packing_cycles"]
+
+# Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.
+
+
+def direct_cycles(problem: Problem, lanes: int) -> float:
+    """Output channels in the vector lanes."""
+    vectors = problem.groups * math.ceil(problem.out_channels / lanes)
+    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + _panel_cycles(problem)
+
+
+def filter_cycles(problem: Problem, lanes: int) -> float:
+    """Positions of one phase's row in the vector lanes."""
+    *rows, columns = problem.phases
+    vectors = [(math.ceil(phase.count / lanes), phase.taps) for phase in columns]
+    met = problem.in_channels * math.prod(sum(phase.count * phase.taps for phase in axis) for axis in rows)
+    sums = math.prod(problem.out_size[:-1]) * sum(count for count, _ in vectors)
+    products = met * sum(count * taps for count, taps in vectors)
+    shares_loads = problem.out_channels > 1 and columns[0].count > lanes
+    channels = problem.groups * problem.out_channels
+    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + _panel_cycles(problem)
+
+
+def packing_cycles(problem: Problem, _dtype: str) -> float:
+    """Weights, whole kernels at a time."""
+    return 1.3 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
+
+
+def _met(problem: Problem) -> int:
+    """Products for one output channel."""
+    return problem.macs // (problem.groups * problem.out_channels) if problem.groups * problem.out_channels else 0
+
+
+def _panel_cycles(problem: Problem) -> float:
+    """Rows copied into panels, once for all phases."""
+    rows = problem.groups * problem.in_channels * math.prod(problem.in_size[:-1])
+    return 1.3 * rows * (45 + 1.5 * problem.in_size[-1])

@@ -1,0 +1,125 @@
+"""All phases of a stride by one kernel: every instruction set, both kernels, any stride, edges of tiles and of blocks of rows."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import faltung as fl
+from faltung.engine.compiled import compile_conv
+from faltung.engine.lowering import lower
+from faltung.engine.native import available_isas
+from tests.support.check import check_same
+from tests.support.engine import expected_forward, expected_input_grad, forced_isa, labelled, num_threads
+from tests.support.strategies import integers_of_shape
+
+KERNELS = ["direct", "filter"]
+
+
+@pytest.fixture(params=available_isas())
+def isa(request: pytest.FixtureRequest) -> object:
+    with forced_isa(request.param):
+        yield request.param
+
+
+def check_bundled(text: str, size: tuple[int, ...], algorithm: str, dtype: str = "float32", batch: int = 1) -> None:
+    """One problem, and what the reference says."""
+    spec = fl.ConvSpec.parse(text)
+    shape = (batch, spec.in_channels, *size)
+    x, weight, bias = (
+        integers_of_shape(one, 3 + i).astype(dtype) for i, one in enumerate((shape, spec.weight_shape, (spec.out_channels,)))
+    )
+    plan = fl.plan(spec, shape, dtype, algorithm=algorithm)
+    assert plan.algorithm == f"phases+{algorithm}"
+    assert len(plan._compiled.lowered.problems) == 1
+    expected = expected_forward(spec, x, weight, bias)
+    with labelled((text, size, algorithm, dtype)):
+        check_same(plan(x, weight, bias), expected)
+        turned = np.zeros(expected.shape[::-1], expected.dtype).T  # the columns of the output lie far apart
+        check_same(plan(x, weight, bias, out=turned), expected)
+
+
+@pytest.mark.parametrize("algorithm", KERNELS)
+def test_strides_and_kernel_sizes(isa: str, algorithm: str) -> None:
+    for stride, kernel in itertools.product(range(2, 10), (1, 2, 3, 5, 9, 16)):
+        check_bundled(f"conv_transpose1d(3, 5, {kernel}, stride={stride}, output_padding={stride - 1})", (11,), algorithm)
+
+
+@pytest.mark.parametrize("algorithm", KERNELS)
+def test_out_channels_by_columns(isa: str, algorithm: str) -> None:
+    for out, columns in itertools.product((1, 2, 4, 5, 16, 17, 33, 65), (1, 2, 7, 8, 9, 16, 17, 33, 65)):
+        for stride in (2, 4):
+            check_bundled(f"conv_transpose1d(2, {out}, 4, stride={stride}, padding=1)", (columns + 1,), algorithm)
+
+
+@pytest.mark.parametrize("algorithm", KERNELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex64"])
+def test_axes(isa: str, algorithm: str, dtype: str) -> None:
+    for text, size in [
+        ("conv_transpose2d(4, 6, 4, stride=2, padding=1, groups=2)", (9, 7)),
+        ("conv_transpose2d(4, 6, 3, stride=2, padding=1, output_padding=1)", (70, 3)),
+        ("conv_transpose2d(4, 6, 3, stride=(1, 2), padding=(3, 0))", (5, 6)),
+        ("conv_transpose2d(4, 6, 3, stride=(2, 1), padding=(0, 3))", (5, 6)),
+        ("conv_transpose2d(4, 6, 3, stride=2, dilation=2)", (5, 6)),
+        ("conv_transpose2d(4, 6, (2, 5), stride=(3, 2), dilation=(3, 5), padding=4)", (5, 6)),
+        ("conv_transpose2d(4, 6, 2, stride=4)", (5, 6)),
+        ("conv_transpose2d(2, 3, 4, stride=2, padding=1)", (2, 300)),
+        ("conv_transpose3d(4, 6, 3, stride=2, padding=1, output_padding=1)", (3, 4, 5)),
+        ("conv_transpose2d(4, 6, 2, stride=2)", (1, 1)),
+        ("conv_transpose2d(4, 6, 2, stride=2)", (1, 9)),
+        ("conv_transpose3d(4, 6, (2, 3, 2), stride=(1, 3, 2))", (3, 4, 5)),
+    ]:
+        check_bundled(text, size, algorithm, dtype, batch=2)
+
+
+def test_channels_beyond_a_panel(isa: str) -> None:
+    """Sums are taken up again from the output, where phases lie interleaved."""
+    for stride in (2, 3, 8):
+        check_bundled(f"conv_transpose2d(1100, 3, 3, stride={stride})", (5, 9), "direct")
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+def test_input_gradients(mode: str) -> None:
+    for text in (
+        "conv2d(6, 5, 3, stride=2, padding=1, padding_mode={!r})",
+        "conv2d(6, 40, 4, stride=(3, 2), padding=2, padding_mode={!r}, flip=True)",
+    ):
+        spec = fl.ConvSpec.parse(text.format(mode))
+        for size in ((9, 12), (20, 35)):
+            grad, weight = integers_of_shape((2, *spec.output_shape((6, *size))), 1), integers_of_shape(spec.weight_shape, 2)
+            lowered = lower(spec, size, backward=True, bundles_phases=True)
+            assert len(lowered.main.steps) == 1
+            with labelled((text, size)):
+                check_same(fl.conv_input_grad(spec, grad, weight, size), expected_input_grad(spec, grad, weight, size))
+
+
+def test_same_bits_for_any_number_of_threads_and_samples() -> None:
+    rng = np.random.default_rng(0)
+    for text, size in [("conv_transpose2d(40, 70, 4, stride=2, padding=1)", (33, 35)), ("conv_transpose1d(300, 20, 16, stride=8)", (500,))]:
+        spec = fl.ConvSpec.parse(text)
+        x = rng.normal(size=(3, spec.in_channels, *size)).astype("float32")
+        weight = rng.normal(size=spec.weight_shape).astype("float32")
+        with num_threads(1):
+            one = fl.conv(spec, x, weight)
+        for threads in (2, 5):
+            with num_threads(threads):
+                check_same(fl.conv(spec, x, weight), one)
+                check_same(np.concatenate([fl.conv(spec, sample[None], weight) for sample in x]), one)
+
+
+def test_infinite_weights_meet_no_cells_that_take_no_part() -> None:
+    spec = fl.ConvSpec.parse("conv_transpose2d(3, 4, 4, stride=2, padding=1, bias=False)")
+    x, weight = integers_of_shape((1, 3, 5, 6), 1).astype("float32"), integers_of_shape(spec.weight_shape, 2).astype("float32")
+    weight[1, 2, 0, 0] = np.inf
+    check_same(fl.conv(spec, x, weight), expected_forward(spec, x, weight))
+
+
+def test_an_algorithm_of_single_phases_may_be_asked_for() -> None:
+    spec = fl.ConvSpec.parse("conv_transpose2d(3, 4, 2, stride=2)")
+    plan = fl.plan(spec, (1, 3, 5, 6), algorithm="pointwise")
+    assert plan.algorithm == "phases+pointwise"
+    assert len(compile_conv(spec, (5, 6), plan._compiled.request).lowered.problems) == 4
+    reasons = {decision.algorithm: decision.reason for decision in fl.plan(spec, (1, 3, 5, 6), algorithm="direct").why}
+    assert "one phase at a time" in reasons["pointwise"]
