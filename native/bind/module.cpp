@@ -12,6 +12,7 @@
 #include "bind/bound.h"
 #include "bind/program.h"
 #include "bind/released.h"
+#include "core/fingerprint.h"
 #include "core/magnitude.h"
 #include "kernels/probe/probe.h"
 
@@ -89,6 +90,13 @@ NB_MODULE(_native, m) {
         },
         nb::arg("y").noconvert(), nb::arg("isa"), nb::arg("threads"), nb::arg("activation") = "none",
         nb::arg("residual").noconvert().none() = nb::none(), "y = activation(y + residual).");
+    m.def(
+        "fingerprint",
+        [](const nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& cells) {
+            Released released;
+            return fingerprint(cells.data(), static_cast<Index>(cells.shape(0)));
+        },
+        nb::arg("cells").noconvert(), "A checksum of memory, by which a change is noticed.");
 
     m.def(
         "is_within",

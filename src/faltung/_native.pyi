@@ -27,6 +27,9 @@ def is_within(array: _Array, largest: float, isa: str, threads: int) -> bool:
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""
 
+def fingerprint(cells: NDArray[np.uint8]) -> int:
+    """A checksum of memory, by which a change is noticed."""
+
 @final
 class PackedWeight:
     """Weights in the order that one correlation reads them."""

@@ -296,6 +296,11 @@ class PackedWeights:
         packed = tuple(tuple(cls._pack_strip(compiled, strip, part) for strip in range(len(compiled.kernels))) for part in parts)
         return cls(compiled, packed, types, None if compiled.is_direct else weight)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the packed weights."""
+        return len(self.parts) * sum(kernel.packed_bytes for kernel in itertools.chain(*self.compiled.kernels))
+
     @functools.cached_property
     def _direct(self) -> PackedWeights:
         """The same weights for kernels that sum directly."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import operator
 import os
+from typing import Any
+
+import numpy as np
 
 from faltung import _native
 from faltung._native import (
@@ -21,7 +24,7 @@ from faltung._native import (
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
-    "Correlation", "PackedWeight", "PreparedProgram", "Program", "WeightGradient", "available_isas", "chosen_isa", "finish",
+    "Correlation", "PackedWeight", "PreparedProgram", "Program", "WeightGradient", "available_isas", "chosen_isa", "fingerprint", "finish",
     "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads",
 ]  # fmt: skip
 
@@ -90,3 +93,17 @@ def checked_threads(name: str, value: object) -> int:
     if not 1 <= number <= MAX_THREADS:
         raise ConvPlanError(f"{name}={shown(value)} is no number of threads.", f"Use a whole number from 1 to {MAX_THREADS}.")
     return number
+
+
+def fingerprint(array: np.ndarray[Any, Any]) -> int:
+    """A checksum of an array's cells, by which a change is noticed (another one by accident about once in 2**64).
+
+    >>> import numpy as np
+    >>> weight = np.zeros(1000)
+    >>> before = fingerprint(weight)
+    >>> weight[7] = -0.0
+    >>> fingerprint(weight) == before
+    False
+    """
+    cells = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    return _native.fingerprint(cells.reshape(-1).view(np.uint8))

@@ -167,6 +167,11 @@ class PreparedConv:
         return self._packed.compiled.decisions
 
     @property
+    def packed_bytes(self) -> int:
+        """Memory of the packed weights."""
+        return self._packed.nbytes
+
+    @property
     def activation(self) -> str | None:
         """The activation applied to each result."""
         return None if self._epilogue.activation == "none" else self._epilogue.activation

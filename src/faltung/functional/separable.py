@@ -104,7 +104,7 @@ def separable_conv2d(
     whole = ConvSpec(
         channels, channels, (columns.shape[1], rows.shape[1]), stride, padding, dilation, channels, True, padding_mode, flip=flip
     )
-    vertical, horizontal = _one_axis(whole, 0), _one_axis(whole, 1)
+    vertical, horizontal = one_axis(whole, 0), one_axis(whole, 1)
     middle = run_conv(vertical, image, columns.reshape(vertical.weight_shape), None, accuracy=accuracy)
     return run_conv(horizontal, middle, rows.reshape(horizontal.weight_shape), offset, out=out, accuracy=accuracy)
 
@@ -123,7 +123,7 @@ def _promoted(weight: Array, types: ElementTypes) -> Array:
     return weight.astype(types.stored, copy=False)
 
 
-def _one_axis(spec: ConvSpec, axis: int) -> ConvSpec:
+def one_axis(spec: ConvSpec, axis: int) -> ConvSpec:
     """`spec` along one of its axes; along the others a kernel of 1 that changes nothing."""
     fields = spec.to_dict()
     for name, neutral in (("kernel_size", 1), ("stride", 1), ("dilation", 1), ("padding", (0, 0))):

@@ -1,0 +1,131 @@
+"""Weights packed once for many calls without gradients: kept as long as the parameter lives and does not change.
+
+A parameter can change in ways that PyTorch does not count (``parameter.data.mul_(2)``), so each call compares a checksum of its memory,
+which takes a small part of the time that packing would.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from faltung.engine.native import fingerprint
+from faltung.engine.plan import PreparedConv, plan
+from faltung.engine.run import run_again
+from faltung.spec import ConvSpec
+from faltung.torch.calls import written
+from faltung.torch.tensors import as_array, as_tensor
+
+__all__ = ["cache_bytes", "call_prepared", "clear_cache", "set_cache_limit"]
+
+SIZES_KEPT = 4
+"""Input sizes for which the weights of one parameter stay packed; the one used longest ago is forgotten first."""
+
+_limit_bytes = 1 << 30
+_lock = threading.RLock()
+
+
+class _Entry:
+    """What is packed of one parameter."""
+
+    def __init__(self, weight: torch.Tensor, forget: Callable[[Any], None]) -> None:
+        self.reference = weakref.ref(weight, forget)
+        self.checksum: tuple[int, ...] = ()
+        self.prepared: OrderedDict[tuple[Any, ...], PreparedConv] = OrderedDict()
+
+
+_entries: OrderedDict[int, _Entry] = OrderedDict()
+
+
+def call_again(kind: tuple[Any, ...], x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor | None:
+    """The convolution if one of this kind was computed before and its arrays lie as kernels read them; else None."""
+    if not x.is_contiguous():
+        return None
+    if type(weight) is torch.nn.Parameter:
+        prepared = _kept(kind, weight, _checksum(weight, bias))
+        return None if prepared is None else as_tensor(prepared(as_array(x)))
+    y = run_again(kind, as_array(x), as_array(weight), None if bias is None else as_array(bias), None)
+    return None if y is None else as_tensor(y)
+
+
+def call_prepared(
+    spec: ConvSpec, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kind: tuple[Any, ...]
+) -> torch.Tensor:  # fmt: skip
+    """The convolution with a weight that is likely to come again."""
+    checksum = _checksum(weight, bias)
+    prepared = _kept(kind, weight, checksum)
+    if prepared is None:
+        kernel, offset = as_array(weight), None if bias is None else as_array(bias)
+        prepared = plan(spec, (1, spec.in_channels, *x.shape[-spec.ndim :]), kernel.dtype).prepare(kernel, offset)
+        _keep(kind, weight, checksum, prepared)
+    found = prepared
+    return written(lambda out: found(as_array(x), out=out), spec, x)
+
+
+def cache_bytes() -> int:
+    """Memory of all packed weights."""
+    with _lock:
+        return sum(prepared.packed_bytes for entry in _entries.values() for prepared in entry.prepared.values())
+
+
+def clear_cache() -> None:
+    """Forget all packed weights."""
+    with _lock:
+        _entries.clear()
+
+
+def set_cache_limit(limit_bytes: int) -> None:
+    """Keep at most so many bytes of packed weights; default 1 GiB."""
+    global _limit_bytes
+    _limit_bytes = limit_bytes
+    with _lock:
+        _shrink()
+
+
+def _checksum(weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[int, ...]:
+    of_weight = fingerprint(as_array(weight))
+    return (of_weight,) if bias is None else (of_weight, fingerprint(as_array(bias)))
+
+
+def _kept(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...]) -> PreparedConv | None:
+    """What is packed of a parameter for this kind of call, if it has not changed."""
+    with _lock:
+        entry = _entries.get(id(weight))
+        if entry is None or entry.reference() is not weight or entry.checksum != checksum:
+            return None
+        prepared = entry.prepared.get(kind)
+        if prepared is not None:
+            entry.prepared.move_to_end(kind)
+        return prepared
+
+
+def _keep(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...], prepared: PreparedConv) -> None:
+    """Remember it; what was packed before a change is forgotten."""
+    name = id(weight)
+    with _lock:
+        entry = _entries.get(name)
+        if entry is None or entry.reference() is not weight:
+            entry = _entries[name] = _Entry(weight, functools.partial(_forget, name))
+        if entry.checksum != checksum:
+            entry.checksum = checksum
+            entry.prepared.clear()
+        entry.prepared[kind] = prepared
+        if len(entry.prepared) > SIZES_KEPT:
+            entry.prepared.popitem(last=False)
+        _shrink()
+
+
+def _forget(name: int, _: object) -> None:
+    """The parameter is gone."""
+    _entries.pop(name, None)
+
+
+def _shrink() -> None:
+    """Forget whole parameters, the oldest first, until the limit is kept."""
+    while _entries and cache_bytes() > _limit_bytes:
+        _entries.popitem(last=False)

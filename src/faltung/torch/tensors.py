@@ -1,0 +1,109 @@
+"""Tensors as arrays and arrays as tensors, without a copy; and which tensors Faltung serves.
+
+Owns the border between PyTorch's memory and NumPy's.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+import torch
+from faltung.engine.arrays import Array
+
+__all__ = ["as_array", "as_tensor", "is_direct", "is_served", "memory_format_of"]
+
+_PLAIN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
+
+
+def is_served(*tensors: torch.Tensor | None) -> bool:
+    """Whether Faltung computes with these: on the CPU (or without data), strided, of one floating-point or complex dtype.
+
+    Others go to PyTorch itself, which serves them or says why not.
+    """
+    dtype = None
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if not isinstance(tensor, torch.Tensor) or not (tensor.is_cpu or tensor.is_meta):
+            return False
+        if dtype is None:
+            dtype = tensor.dtype
+        if tensor.dtype is not dtype or tensor.layout is not torch.strided or tensor.is_nested:
+            return False
+    return dtype in _served_dtypes()
+
+
+def is_direct(*tensors: torch.Tensor | None) -> bool:
+    """Whether these are served, and nobody but the kernel needs to hear of it: no gradient, tracing, transformation, subclass, autocast."""
+    dtype, wants_gradient = None, False
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if type(tensor) not in _PLAIN_TYPES or not tensor.is_cpu:
+            return False
+        if dtype is None:
+            dtype = tensor.dtype
+        if tensor.dtype is not dtype or tensor.layout is not torch.strided or tensor.is_nested:
+            return False
+        wants_gradient |= tensor.requires_grad
+    return dtype in _served_dtypes() and not (
+        (wants_gradient and torch.is_grad_enabled())
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._get_tracing_state() is not None
+        or torch.autograd.forward_ad._current_level >= 0
+        or torch.is_autocast_enabled("cpu")
+    )
+
+
+@functools.cache
+def _bfloat16() -> np.dtype[Any] | None:
+    """NumPy's dtype for bfloat16, or None without the package that has it."""
+    try:
+        return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    except ModuleNotFoundError:
+        return None
+
+
+@functools.cache
+def _served_dtypes() -> frozenset[torch.dtype]:
+    dtypes = {torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128}
+    return frozenset(dtypes if _bfloat16() is None else dtypes | {torch.bfloat16})
+
+
+def as_array(tensor: torch.Tensor) -> Array:
+    """The memory of a CPU tensor as an array, any strides; copied only where a conjugate or negative is still to be taken."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if tensor.is_conj():
+        tensor = tensor.resolve_conj()
+    if tensor.is_neg():
+        tensor = tensor.resolve_neg()
+    if tensor.dtype is torch.bfloat16:
+        bits: Array = tensor.view(torch.int16).numpy()
+        dtype = _bfloat16()
+        assert dtype is not None  # else it would not be served
+        return bits.view(dtype)
+    array: Array = tensor.numpy()
+    return array
+
+
+def as_tensor(array: Array) -> torch.Tensor:
+    """The memory of a result as a tensor."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def memory_format_of(x: torch.Tensor) -> torch.memory_format:
+    """Channels-last for a batch that lies so and not also contiguously."""
+    if x.dim() in (4, 5) and not x.is_contiguous():
+        channels_last = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+        if x.is_contiguous(memory_format=channels_last):
+            return channels_last
+    return torch.contiguous_format

@@ -1,0 +1,94 @@
+"""Packed weights: kept while a parameter stays as it is, and never longer."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import faltung.torch as ft
+import torch
+from faltung.torch import packed
+from tests.torch.closeness import assert_near
+from torch import nn
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    ft.clear_cache()
+    yield
+    ft.set_cache_limit(1 << 30)
+    ft.clear_cache()
+
+
+def set_one_element(layer: nn.Conv2d) -> None:
+    layer.weight.data[1, 1, 1, 1] = 9.0
+
+
+def step(layer: nn.Conv2d) -> None:
+    with torch.enable_grad():
+        layer(torch.ones(1, 4, 6, 6)).sum().backward()
+    torch.optim.SGD(layer.parameters(), 0.1).step()
+
+
+CHANGES: dict[str, Callable[[nn.Conv2d], object]] = {
+    "in place": lambda layer: layer.weight.mul_(2),
+    "data in place": lambda layer: layer.weight.data.neg_(),
+    "one element of data": set_one_element,
+    "data replaced": lambda layer: setattr(layer.weight, "data", torch.randn(8, 4, 3, 3)),
+    "parameter replaced": lambda layer: setattr(layer, "weight", nn.Parameter(torch.randn(8, 4, 3, 3))),
+    "state loaded": lambda layer: layer.load_state_dict(nn.Conv2d(4, 8, 3).state_dict()),
+    "optimiser": step,
+    "bias": lambda layer: layer.bias.data.add_(1),
+    "through NumPy": lambda layer: layer.weight.detach().numpy().fill(0.5),
+    "initialised again": lambda layer: nn.init.ones_(layer.weight),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_is_seen(change: str) -> None:
+    torch.manual_seed(0)
+    layer = ft.Conv2d(4, 8, 3)
+    x = torch.randn(1, 4, 6, 6)
+    with torch.no_grad():
+        before = layer(x)
+        CHANGES[change](layer)
+        expected = nn.functional.conv2d(x, layer.weight, layer.bias)
+        assert not torch.allclose(before, expected)
+        assert_near(layer(x), expected)
+
+
+def test_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    plan = packed.plan
+    monkeypatch.setattr(packed, "plan", lambda *given: made.append(given) or plan(*given))
+    layer = ft.Conv2d(4, 8, 3)
+    with torch.no_grad():
+        for batch in (1, 1, 3):
+            layer(torch.randn(batch, 4, 6, 6))
+        assert len(made) == 1
+        layer(torch.randn(1, 4, 7, 6))
+        assert len(made) == 2
+    layer(torch.randn(1, 4, 7, 6))  # with gradients nothing is kept
+    assert len(made) == 2
+    copy.deepcopy(layer)
+
+
+def test_it_does_not_grow() -> None:
+    with torch.no_grad():
+        for _ in range(5):
+            layer = ft.Conv2d(16, 16, 3)
+            for size in range(5, 20):
+                layer(torch.randn(1, 16, size, size))
+            assert len(packed._entries) == 1
+            assert 0 < ft.cache_bytes() < packed.SIZES_KEPT * 16 * layer.weight.nbytes
+            del layer
+            gc.collect()
+            assert ft.cache_bytes() == 0
+        layers = [ft.Conv2d(16, 16, 3) for _ in range(4)]
+        ft.set_cache_limit(3 * 16 * 16 * 9 * 4)
+        for layer in layers:
+            layer(torch.randn(1, 16, 4, 4))
+            assert ft.cache_bytes() <= 3 * 16 * 16 * 9 * 4
