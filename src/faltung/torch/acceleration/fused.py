@@ -1,0 +1,140 @@
+"""Layers of a model while they are accelerated: the same objects, with another forward; undone by taking it away.
+
+An instance's own ``forward`` hides its class'. Class, parameters, state and hooks stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from faltung.engine.native import fingerprint
+from faltung.engine.plan import PreparedConv, plan
+from faltung.spec import ConvSpec
+from faltung.torch import layers
+from faltung.torch.acceleration.chains import Chain, affine_of
+from faltung.torch.calls import written
+from faltung.torch.tensors import as_array, is_direct
+from torch import Tensor, nn
+
+__all__ = ["Fused", "FusedConv", "FusedFunction", "Passing"]
+
+MARK = "_faltung_finished"
+SIZES_KEPT = 8
+
+
+class FusedConv:
+    """Convolution, batch norm and activation in one, on weights packed once.
+
+    A change of the parameters is seen by their versions (``parameter.data`` changed in place has none).
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        assert chain.spec is not None
+        self.spec, self.weight, self.bias = chain.spec, chain.weight, chain.bias
+        self.norm, self.activation, self.activator = chain.norm, chain.activation, chain.activator
+        has_bias = self.spec.bias or self.norm is not None
+        self._run_spec = ConvSpec(**{**self.spec.to_dict(), "bias": has_bias})
+        self._state: tuple[Any, ...] = ()
+        self._prepared: dict[tuple[Any, ...], PreparedConv] = {}
+
+    def serves(self, x: Tensor) -> bool:
+        """Whether `x` may go this way: no gradient is wanted, nobody follows the call, the batch norm is in evaluation."""
+        return is_direct(x, self.weight) and (self.norm is None or not self.norm.training)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The result, marked with the modules whose work is done in it."""
+        prepared = self.prepared(x)
+        y = written(lambda out: prepared(as_array(x), out=out), self._run_spec, x)
+        done = tuple(module for module in (self.norm, self.activator) if module is not None)
+        if done:
+            setattr(y, MARK, done)
+        return y
+
+    def prepared(self, x: Tensor) -> PreparedConv:
+        """For inputs of the size and dtype of `x`."""
+        state = tuple([(tensor._version, tensor.data_ptr()) for tensor in self._tensors()])
+        if self.norm is not None and self.norm.num_batches_tracked is None:
+            state = (*state, (fingerprint(self.norm.running_mean.numpy()), fingerprint(self.norm.running_var.numpy())))
+        if state != self._state:
+            self._state = state
+            self._prepared.clear()
+        key = (x.shape[-self.spec.ndim :], x.dtype)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            if len(self._prepared) >= SIZES_KEPT:
+                self._prepared.clear()
+            weight, bias = self._folded()
+            made = plan(self._run_spec, (1, self.spec.in_channels, *key[0]), as_array(weight).dtype)
+            prepared = self._prepared[key] = made.prepare(as_array(weight), None if bias is None else as_array(bias), self.activation)
+        return prepared
+
+    def _folded(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias with the batch norm in them."""
+        weight, bias = self.weight.detach(), None if self.bias is None else self.bias.detach()
+        if self.norm is None:
+            return weight, bias
+        scale, shift = affine_of(self.norm)
+        shift = shift if bias is None else shift + scale * bias.double()
+        groups, ones = self.spec.groups, (1,) * self.spec.ndim
+        # Written channels come first; of a transposed layer second, within groups.
+        shape = (groups, 1, -1, *ones) if self.spec.transposed else (groups, -1, 1, *ones)
+        grouped = weight.double().reshape(groups, -1, *weight.shape[1:]) * scale.reshape(shape)
+        return grouped.reshape(weight.shape).to(weight.dtype), shift.to(weight.dtype)
+
+    def _tensors(self) -> list[Tensor]:
+        every = [self.weight, self.bias]
+        if self.norm is not None:
+            # Training changes the running statistics without counting it; the batches it counts.
+            every += [self.norm.weight, self.norm.bias, self.norm.running_mean, self.norm.running_var, self.norm.num_batches_tracked]
+        return [tensor for tensor in every if tensor is not None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was packed, which is packed again where it is needed."""
+        return {**self.__dict__, "_prepared": {}, "_state": ()}
+
+
+class Fused:
+    """Forward of a convolution layer by a `FusedConv`; where that may not serve, as the layer's class or Faltung's layer does it."""
+
+    def __init__(self, chain: Chain, *, trainable: bool) -> None:
+        self.layer, self.conv, self.trainable = chain.layer, FusedConv(chain), trainable
+
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """As the layer's forward."""
+        conv, layer = self.conv, self.layer
+        if layer.weight is conv.weight and layer.bias is conv.bias and not args and not kwargs and conv.serves(x):
+            return conv(x)
+        if not self.trainable:
+            return type(layer).forward(layer, x, *args, **kwargs)
+        ours: Any = getattr(layers, f"Conv{'Transpose' if conv.spec.transposed else ''}{conv.spec.ndim}d")
+        if conv.spec.transposed:
+            return ours.forward(layer, x, *args, **kwargs)
+        return ours._conv_forward(layer, x, layer.weight, layer.bias)
+
+
+class FusedFunction:
+    """A convolution function in a traced forward by a `FusedConv`; where that may not serve, by `otherwise`."""
+
+    def __init__(self, conv: FusedConv, otherwise: Callable[..., Tensor]) -> None:
+        self.conv, self.otherwise = conv, otherwise
+        self.__name__ = "fused_conv"  # which torch.fx asks for
+
+    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        """As the function."""
+        if weight is self.conv.weight and bias is self.conv.bias and self.conv.serves(input):
+            return self.conv(input)
+        return self.otherwise(input, weight, bias, *args, **kwargs)
+
+
+class Passing:
+    """Forward of a batch norm or an activation: what a fused layer has done already is passed on, all else is done."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """As the module's forward."""
+        if self.module in getattr(x, MARK, ()):
+            return x
+        return type(self.module).forward(self.module, x, *args, **kwargs)
