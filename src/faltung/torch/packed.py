@@ -92,8 +92,14 @@ def _checksum(weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[int, ...
     return (of_weight,) if bias is None else (of_weight, fingerprint(as_array(bias)))
 
 
+def _for_any_batch(kind: tuple[Any, ...], weight: torch.Tensor) -> tuple[Any, ...]:
+    """The kind of a call, which has the input's shape second, without the batch."""
+    return (kind[0], kind[1][1 - weight.dim() :], *kind[2:])
+
+
 def _kept(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...]) -> PreparedConv | None:
     """What is packed of a parameter for this kind of call, if it has not changed."""
+    kind = _for_any_batch(kind, weight)
     with _lock:
         entry = _entries.get(id(weight))
         if entry is None or entry.reference() is not weight or entry.checksum != checksum:
@@ -106,7 +112,7 @@ def _kept(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...]
 
 def _keep(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...], prepared: PreparedConv) -> None:
     """Remember it; what was packed before a change is forgotten."""
-    name = id(weight)
+    name, kind = id(weight), _for_any_batch(kind, weight)
     with _lock:
         entry = _entries.get(name)
         if entry is None or entry.reference() is not weight:

@@ -95,7 +95,7 @@ def as_array(tensor: torch.Tensor) -> Array:
 
 def as_tensor(array: Array) -> torch.Tensor:
     """The memory of a result as a tensor."""
-    if array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V":  # bfloat16, for which NumPy has no kind of its own
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
 
