@@ -127,6 +127,15 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
         if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
     }
+
+    bool keeps_bound(const AnyArray& x, const PackedWeight& packed, int threads) const {
+        checked_threads(threads);
+        check_packed(packed);
+        Index batch = -1;
+        const Array array = checked_array("x", nb::ndarray<nb::ro>(x), type_, x_shape(problem_), &batch);
+        Released released;
+        return batch == 0 || operation_->keeps_bound(array, packed.buffer.data(), threads);
+    }
 };
 
 class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family> {

@@ -12,6 +12,7 @@
 #include "bind/bound.h"
 #include "bind/program.h"
 #include "bind/released.h"
+#include "bind/spectral.h"
 #include "core/fingerprint.h"
 #include "core/magnitude.h"
 #include "kernels/probe/probe.h"
@@ -113,6 +114,8 @@ NB_MODULE(_native, m) {
         nb::arg("array").noconvert(), nb::arg("largest"), nb::arg("isa"), nb::arg("threads"),
         "Whether all numbers are finite and of at most this magnitude.");
 
+    bind_spectral(m);
+
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")
         .def_prop_ro("nbytes", [](const PackedWeight& packed) { return packed.buffer.bytes(); });
 
@@ -123,6 +126,8 @@ NB_MODULE(_native, m) {
         .def("pack_factors", &BoundCorrelation::pack_factors, nb::arg("factors").noconvert(),
              "Pack kernels that are sums of R outer products, as factors (R, G, OC, taps of all axes but the "
              "last + taps of the last).")
+        .def("keeps_bound", &BoundCorrelation::keeps_bound, nb::arg("x").noconvert(), nb::arg("packed"),
+             nb::arg("threads"), "Whether the error bound holds for the first sample of x, of finite values.")
         .def("run", &BoundCorrelation::run, nb::arg("x").noconvert(), nb::arg("packed"),
              nb::arg("bias").noconvert().none(), nb::arg("y").noconvert(), nb::arg("accumulate"),
              nb::arg("threads"), nb::arg("activation") = "none",

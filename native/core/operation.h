@@ -30,6 +30,9 @@ class Correlation {
     // y = epilogue of the correlation, or of y plus the correlation where `accumulate`.
     virtual void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                      const Array& y, bool accumulate, int threads) const = 0;
+    // Whether the error stays within the stated bound for the first sample of x, all of whose values are
+    // finite and of moderate size.
+    virtual bool keeps_bound(const Array&, const void* /*packed*/, int /*threads*/) const { return true; }
 };
 
 class WeightGradient {

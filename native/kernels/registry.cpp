@@ -13,6 +13,7 @@
 #include "kernels/panel_correlation.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/separable/separable.h"
+#include "kernels/spectral/spectral.h"
 #include "kernels/transposed/phased_correlation.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
@@ -27,6 +28,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel()
 FALTUNG_DECLARE_PER_ISA(template <class T> GroupedKernel<T> grouped_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> SeparableKernel<T> separable_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> SpectralKernel<T> spectral_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
@@ -291,6 +293,33 @@ struct WinogradGradientFamily {
     }
 };
 
+struct SpectralFamily {
+    template <class T>
+    static SpectralKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, spectral_kernel<T>())
+        return {};
+    }
+
+    template <class T>
+    static SpectralShape shape(const Problem& problem, Isa isa) {
+        const SpectralKernel<T> chosen = kernel<T>(isa);
+        return best_spectral_shape(problem, Layout(problem), chosen.lanes, sizeof(T), chosen.row_tile);
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_spectral(problem, type))
+            throw std::invalid_argument(std::string("algorithm 'spectral' does not serve this problem: ") +
+                                        reason);
+        if (type == Type::float32)
+            return std::make_unique<SpectralCorrelation<float>>(problem, kernel<float>(isa));
+        return std::make_unique<SpectralCorrelation<double>>(problem, kernel<double>(isa));
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
+    }
+};
+
 template <class Base, template <class> class Operation>
 struct GeneralFamily {
     template <class T>
@@ -333,6 +362,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
     correlation<PanelFamily<Correlation, SeparableCorrelation, SeparableRows>>("separable"),
     correlation<GroupedFamily>("grouped"),
+    correlation<SpectralFamily>("spectral"),
     correlation<WinogradFamily>("winograd"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
@@ -359,6 +389,12 @@ const auto& find(const Families& families, const std::string& name) {
 
 const CorrelationFamily& correlation_family(const std::string& name) {
     return find(correlation_families, name);
+}
+
+SpectralShape spectral_shape(const Problem& problem, Type type, Isa isa) {
+    if (why_not_spectral(problem, type)) return {};
+    return type == Type::float32 ? SpectralFamily::shape<float>(problem, isa)
+                                 : SpectralFamily::shape<double>(problem, isa);
 }
 
 const WeightGradientFamily& weight_gradient_family(const std::string& name) {

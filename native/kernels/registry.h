@@ -4,11 +4,15 @@
 #include <string>
 
 #include "core/operation.h"
+#include "kernels/spectral/spectral_shape.h"
 
 namespace faltung {
 
 // Throw std::invalid_argument for an unknown name, naming those there are.
 const CorrelationFamily& correlation_family(const std::string& name);
 const WeightGradientFamily& weight_gradient_family(const std::string& name);
+
+// How spectral correlation would cut a problem; of size 0 where it does not serve it.
+SpectralShape spectral_shape(const Problem& problem, Type type, Isa isa);
 
 }  // namespace faltung

@@ -31,6 +31,66 @@ def fingerprint(cells: NDArray[np.uint8]) -> int:
     """A checksum of memory, by which a change is noticed."""
 
 @final
+class SpectralShape:
+    """How a spectral correlation is cut into transforms."""
+
+    @property
+    def size(self) -> int:
+        """Of a transform; 0 where no shape serves the problem."""
+
+    @property
+    def outputs(self) -> int:
+        """Columns of a block."""
+
+    @property
+    def row_taps(self) -> int:
+        """Rows of the kernel, or runs of its taps."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of outputs, or blocks of them."""
+
+    @property
+    def band(self) -> int:
+        """Rows computed together."""
+
+    @property
+    def rows_in_lanes(self) -> bool:
+        """Else channels."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether rows are blocks of a signal."""
+
+    @property
+    def cycles(self) -> float:
+        """Estimated for one sample on one core."""
+
+    @property
+    def packing_cycles(self) -> float:
+        """Estimated for the weights on one core."""
+
+    @property
+    def error_growth(self) -> float:
+        """The error bound over that of direct summation."""
+
+def spectral_shape(
+    dtype: str,
+    isa: str,
+    groups: int,
+    in_channels: int,
+    out_channels: int,
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    mode: str,
+) -> SpectralShape:
+    """The shape that a spectral correlation of this problem would have; builds nothing."""
+
+@final
 class PackedWeight:
     """Weights in the order that one correlation reads them."""
 
@@ -41,7 +101,8 @@ class PackedWeight:
 class Correlation:
     """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
 
-    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter" or "general";
+    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter", "depthwise", "winograd",
+    "spectral" or "general";
     `dtype` "float32", "float64" or "uint64" (which takes int64 arrays too); `mode` "zeros", "absent", "circular",
     "reflect", "replicate" or "symmetric".
 
@@ -100,6 +161,8 @@ class Correlation:
 
         The taps are those of all axes but the last, in order, then those of the last.
         """
+    def keeps_bound(self, x: _Array, packed: PackedWeight, threads: int) -> bool:
+        """Whether the stated error bound holds for the first sample of x, all of whose values are finite and of moderate size."""
 
     def run(
         self,

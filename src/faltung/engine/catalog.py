@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from faltung.engine import dense, depthwise, fft_cost, grouped, phases, winograd
+from faltung.engine import dense, depthwise, fft_cost, grouped, phases, spectral, winograd
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
-from faltung.engine.native import Correlation, chosen_isa
+from faltung.engine.native import Correlation, chosen_isa, get_num_threads
 from faltung.engine.problem import Problem
 from faltung.engine.tuning import Measured, lookup
 from faltung.errors import ConvPlanError, one_of
@@ -153,6 +153,10 @@ def _fft_kernel(problem: Problem, dtype: str) -> Kernel:
     return FFTCorrelation(problem, dtype)
 
 
+def _spectral_keeps_bound(kernel: Any, x: Array, packed: Any) -> bool:
+    return bool(kernel.keeps_bound(x[None], packed, get_num_threads()))
+
+
 def _fft_keeps_bound(kernel: Any, x: Array, packed: Any) -> bool:
     from faltung.engine.fft_guard import keeps_bound
 
@@ -211,6 +215,15 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, dtype: (phases if problem.phases else dense).filter_cycles(problem, _lanes(dtype)),
         lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
         serves_phases=True,
+    ),
+    Algorithm(
+        "spectral",
+        "products of spectra of rows, summed over the rows of the kernel",
+        spectral.refusal,
+        spectral.cycles,
+        spectral.packing_cycles,
+        error_growth=spectral.error_growth,
+        keeps_bound=_spectral_keeps_bound,
     ),
     Algorithm(
         "fft",

@@ -15,17 +15,19 @@ from faltung._native import (
     PackedWeight,
     PreparedProgram,
     Program,
+    SpectralShape,
     WeightGradient,
     finish,
     is_within,
     memory_bandwidth,
     peak_flops,
+    spectral_shape,
 )
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
-    "Correlation", "PackedWeight", "PreparedProgram", "Program", "WeightGradient", "available_isas", "chosen_isa", "fingerprint", "finish",
-    "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads",
+    "Correlation", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas", "chosen_isa",
+    "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads", "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024
