@@ -51,6 +51,7 @@ struct SpectralCorrelation<T>::Guard {
     void operator()(Index task, int worker) const;
     double window_energy(Index group, Index high_rows, Index wide_columns, double* sums) const;
     double largest_energy(Index group, double group_peak, double* sums) const;
+    double sum_at(const T* taps, Index group, Index first_row, Index first_column) const;
     double sum_beside_peak(const T* taps, Index group) const;
 };
 
@@ -150,8 +151,25 @@ double SpectralCorrelation<T>::Guard::largest_energy(Index group, double group_p
     return lines * found < at_most ? lines * found : at_most;
 }
 
-// The sum of |x||weight| at an output whose window holds the largest |x| and lies inside the input where one
-// can.
+// The sum of |x||weight| at the output whose window begins at a cell of the extended input.
+template <class T>
+double SpectralCorrelation<T>::Guard::sum_at(const T* taps, Index group, Index first_row,
+                                             Index first_column) const {
+    double sum = 0;
+    for (Index j = 0; j < rows.kernel; ++j) {
+        const Index r = first_row + j * rows.dilation;
+        if (r < 0 || r >= rows.in) continue;
+        for (Index k = 0; k < columns.kernel; ++k) {
+            const Index c = first_column + k * columns.dilation;
+            if (c < 0 || c >= columns.in) continue;
+            sum += std::abs(double(cell(group, r, c)) * double(taps[j * columns.kernel + k]));
+        }
+    }
+    return sum;
+}
+
+// The larger of two such sums at outputs that meet the largest |x|: where the window lies inside the input if
+// it can, and where that cell meets the largest tap that it meets at all.
 template <class T>
 double SpectralCorrelation<T>::Guard::sum_beside_peak(const T* taps, Index group) const {
     const T* peaks = peak + group * strips * runs;
@@ -177,18 +195,23 @@ double SpectralCorrelation<T>::Guard::sum_beside_peak(const T* taps, Index group
             min_index(max_index((at - begin + axis.dilation / 2) / axis.dilation, 0), axis.kernel - 1);
         return min_index(max_index(at - tap * axis.dilation, -axis.before), axis.out - 1 - axis.before);
     };
-    const Index first_row = begin_of(rows, peak_row), first_column = begin_of(columns, peak_column);
-    double sum = 0;
+    const double inside = sum_at(taps, group, begin_of(rows, peak_row), begin_of(columns, peak_column));
+    auto is_output = [](const Axis& axis, Index begin) {
+        return begin >= -axis.before && begin < axis.out - axis.before;
+    };
+    Index best_row = 0, best_column = 0;
+    T best = -1;
     for (Index j = 0; j < rows.kernel; ++j) {
-        const Index r = first_row + j * rows.dilation;
-        if (r < 0 || r >= rows.in) continue;
+        if (!is_output(rows, peak_row - j * rows.dilation)) continue;
         for (Index k = 0; k < columns.kernel; ++k) {
-            const Index c = first_column + k * columns.dilation;
-            if (c < 0 || c >= columns.in) continue;
-            sum += std::abs(double(cell(group, r, c)) * double(taps[j * columns.kernel + k]));
+            const T tap = std::abs(taps[j * columns.kernel + k]);
+            if (tap <= best || !is_output(columns, peak_column - k * columns.dilation)) continue;
+            best = tap;
+            best_row = peak_row - j * rows.dilation;
+            best_column = peak_column - k * columns.dilation;
         }
     }
-    return sum;
+    return best < 0 ? inside : std::fmax(inside, sum_at(taps, group, best_row, best_column));
 }
 
 template <class T>
