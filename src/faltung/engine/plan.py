@@ -66,8 +66,8 @@ class Plan:
     >>> layer = fl.plan(fl.ConvSpec(64, 64, 3, padding=1, groups=64, bias=False, ndim=2), (1, 64, 56, 56))
     >>> layer.algorithm, layer.cost.macs
     ('depthwise', 1806336)
-    >>> [decision.reason for decision in layer.why if not decision.fits]
-    ['kernel 3×3 is not 1 along every axis']
+    >>> layer.why[0].algorithm, layer.why[0].reason
+    ('pointwise', 'kernel 3×3 is not 1 along every axis')
     """
 
     spec: ConvSpec
