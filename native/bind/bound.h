@@ -19,6 +19,7 @@ struct PackedWeight {
     Type type;
     std::vector<Index> layout;
     AlignedBuffer buffer;
+    std::optional<AnyArray> borrowed;  // what the buffer refers to
 };
 
 // What both kinds of operation have: a problem, its element type, and the family's computation for it.
@@ -67,12 +68,19 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
 
     Index packed_bytes() const { return operation_->packed_bytes(); }
 
-    PackedWeight pack(const AnyArray& weight, int threads) const {
+    PackedWeight pack(const AnyArray& weight, int threads, bool borrows) const {
         checked_threads(threads);
         const Array array =
             checked_array("weight", nb::ndarray<nb::ro>(weight), type_, weight_shape(problem_), nullptr);
+        if (borrows && operation_->borrowed_bytes() > 0) {
+            PackedWeight packed{algorithm_, type_, operation_->packed_layout(),
+                                AlignedBuffer(operation_->borrowed_bytes()), weight};
+            operation_->borrow(array, packed.buffer.data());
+            return packed;
+        }
         Released released;
-        PackedWeight packed{algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes())};
+        PackedWeight packed{
+            algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes()), {}};
         operation_->pack(array, packed.buffer.data(), threads);
         return packed;
     }

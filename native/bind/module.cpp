@@ -122,7 +122,9 @@ NB_MODULE(_native, m) {
     bind_operation<BoundCorrelation>(m, "Correlation", "A prepared correlation; immutable and safe to share.")
         .def_prop_ro("packed_bytes", &BoundCorrelation::packed_bytes, "Bytes of the packed weights.")
         .def("pack", &BoundCorrelation::pack, nb::arg("weight").noconvert(), nb::arg("threads") = 1,
-             "Pack weights (G, OC, IC, *K) of any strides.")
+             nb::arg("borrows") = false,
+             "Pack weights (G, OC, IC, *K) of any strides; or, if it `borrows` and can, read them where they "
+             "lie.")
         .def("pack_factors", &BoundCorrelation::pack_factors, nb::arg("factors").noconvert(),
              "Pack kernels that are sums of R outer products, as factors (R, G, OC, taps of all axes but the "
              "last + taps of the last).")

@@ -203,12 +203,19 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
     if (offset && !out.is_none() && NumpyArray::read(out).may_overlap(offset)) return nb::none();
     work.epilogue.bias = offset ? offset.data() : nullptr;
 
+    // Where nothing is written over them, weights may be read where they lie.
+    const bool borrows = out.is_none() || !NumpyArray::read(out).may_overlap(w);
+    const auto borrowed_bytes = [&](const Step& step) {
+        return borrows ? step.kernel->operation().borrowed_bytes() : 0;
+    };
+
     std::vector<AlignedBuffer> buffers;
     std::vector<const void*> packed;
     Index packed_bytes = 0;
     try {
         for (const Step& step : steps_) {
-            buffers.emplace_back(step.kernel->packed_bytes());
+            const Index borrowed = borrowed_bytes(step);
+            buffers.emplace_back(borrowed > 0 ? borrowed : step.kernel->packed_bytes());
             packed.push_back(buffers.back().data());
             packed_bytes += buffers.back().bytes();
         }
@@ -221,7 +228,12 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
             released.emplace();
         for (std::size_t s = 0; s < steps_.size(); ++s) {
             char* const first = static_cast<char*>(w.data()) + steps_[s].weight_first * element_bytes(type_);
-            steps_[s].kernel->operation().pack({first, steps_[s].weight_stride}, buffers[s].data(), threads);
+            const Array weights{first, steps_[s].weight_stride};
+            if (borrowed_bytes(steps_[s]) > 0) {
+                steps_[s].kernel->operation().borrow(weights, buffers[s].data());
+            } else {
+                steps_[s].kernel->operation().pack(weights, buffers[s].data(), threads);
+            }
         }
         compute(work, packed, threads);
     }

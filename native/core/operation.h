@@ -20,6 +20,10 @@ class Correlation {
     virtual std::vector<Index> packed_layout() const = 0;
 
     virtual void pack(const Array& weight, void* packed, int threads) const = 0;
+    // For one call, weights may be read where they lie: `packed`, of so many bytes, then only says where. 0:
+    // not so.
+    virtual Index borrowed_bytes() const { return 0; }
+    virtual void borrow(const Array&, void*) const {}
 
     // Of families whose kernels are sums of `rank` outer products: instead of weights, for each of these and
     // each output channel (rank, g, oc) the weights of the taps of all axes but the last, then of the last.

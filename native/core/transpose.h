@@ -32,4 +32,18 @@ static inline void transpose_to_columns(Vec<T> (&v)[transposed_columns]) {
     }
 }
 
+// As many vectors as each has lanes: v[i][lane] becomes v[lane][i].
+template <class T>
+static inline void transpose_square(Vec<T> (&v)[lanes<T>]) {
+    constexpr int L = lanes<T>;
+    FALTUNG_UNROLL for (int distance = L / 2; distance > 0; distance /= 2) {
+        Vec<T> zipped[L];
+        FALTUNG_UNROLL for (int i = 0; i < L / 2; ++i) {
+            zipped[2 * i] = zip<T, 0>(v[i], v[i + L / 2]);
+            zipped[2 * i + 1] = zip<T, 1>(v[i], v[i + L / 2]);
+        }
+        FALTUNG_UNROLL for (int i = 0; i < L; ++i) v[i] = zipped[i];
+    }
+}
+
 }  // namespace faltung::FALTUNG_ISA

@@ -22,12 +22,15 @@ MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
 def problem_of(
     in_channels: int, out_channels: int, size: tuple[int, ...], kernel: tuple[int, ...] = (3, 3), before: tuple[int, ...] | None = None,
     *, after: int | None = None, groups: int = 1, mode: str = "zeros", stride: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
 ) -> Problem:  # fmt: skip
-    before = tuple(k // 2 for k in kernel) if before is None else before
     stride = (1,) * len(kernel) if stride is None else stride
+    dilation = (1,) * len(kernel) if dilation is None else dilation
+    before = tuple(k // 2 * d for k, d in zip(kernel, dilation, strict=True)) if before is None else before
     ends = before if after is None else (after,) * len(before)
-    out = tuple((i + b + e - k) // s + 1 for i, b, e, k, s in zip(size, before, ends, kernel, stride, strict=True))
-    return Problem(groups, in_channels, out_channels, size, out, kernel, stride, (1,) * len(kernel), before, mode)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    out = tuple((i + b + e - r) // s + 1 for i, b, e, r, s in zip(size, before, ends, reach, stride, strict=True))
+    return Problem(groups, in_channels, out_channels, size, out, kernel, stride, dilation, before, mode)
 
 
 def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -111,10 +114,28 @@ def test_borders_groups_and_axes(isa: str, dtype: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", MODES)
+def test_dilated(isa: str, dtype: str, mode: str) -> None:
+    """Every number of outputs of a phase around a tile, phases of unlike size, more phases than outputs, one axis dilated alone."""
+    shapes = [
+        ((9, 11), (3, 3), (2, 2)), ((33, 33), (3, 3), (6, 6)), ((28, 26), (3, 3), (2, 3)), ((5, 7), (3, 3), (12, 9)),
+        ((14, 40), (3, 3), (1, 5)), ((40, 14), (3, 3), (5, 1)), ((41,), (3,), (4,)), ((6,), (3,), (7,)),
+        ((37, 12), (3, 1), (3, 2)), ((7, 39), (1, 3), (5, 3)), ((5, 16, 9), (3, 3, 3), (2, 2, 1)),
+        ((12, 3), (3, 3), (2, 2)), ((17, 18), (5, 3), (2, 2)),
+    ]  # fmt: skip
+    for size, kernel, dilation in shapes:
+        for groups in (1, 2):
+            check_rounding(problem_of(3, 5, size, kernel, groups=groups, mode=mode, dilation=dilation), isa, dtype, batch=2)
+    for rows in range(5, 15):
+        check_rounding(problem_of(2, 3, (rows, 20 - rows), before=(0, 1), mode=mode, dilation=(2, 2), after=2), isa, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_several_blocks(isa: str, dtype: str) -> None:
     """More tiles, channels and samples than one block holds."""
     for problem, batch in (
         (problem_of(70, 40, (30, 30)), 1), (problem_of(300, 70, (9, 17)), 2), (problem_of(8, 130, (7, 7)), 9),
+        (problem_of(70, 40, (30, 30), dilation=(2, 3)), 2),
         (problem_of(6, 33, (120, 120)), 1), (problem_of(40, 20, (300,), (3,)), 3), (problem_of(9, 12, (6, 12, 12), (3, 3, 3)), 2),
     ):  # fmt: skip
         check_rounding(problem, isa, dtype, batch)
@@ -122,8 +143,8 @@ def test_several_blocks(isa: str, dtype: str) -> None:
 
 def test_small_integers_are_exact_by_two(isa: str) -> None:
     """Tiles of 2 by 2 need no number but halves."""
-    for size in ((7, 7), (2, 6), (1, 5)):
-        problem = problem_of(20, 33, size)
+    for size, dilation in (((7, 7), (1, 1)), ((2, 6), (1, 1)), ((1, 5), (1, 1)), ((14, 13), (7, 7)), ((5, 8), (3, 1))):
+        problem = problem_of(20, 33, size, dilation=dilation)
         form = form_of(problem)
         assert form is not None
         assert (form.rows, form.columns) == (2, 2)
@@ -136,6 +157,7 @@ def test_same_bits(isa: str, dtype: str) -> None:
     for problem in (
         problem_of(24, 72, (20, 22)), problem_of(40, 33, (7, 7)), problem_of(5, 9, (60, 70), groups=2), problem_of(7, 40, (90,), (3,)),
         problem_of(4, 20, (5, 12, 13), (3, 3, 3), mode="circular"), problem_of(30, 65, (13, 14), mode="reflect"),
+        problem_of(24, 72, (21, 22), dilation=(2, 3)),
     ):  # fmt: skip
         x, weight, bias, y = arrays_of(problem, 5, dtype)
         expected = run(problem, isa, x, weight, bias, y)
@@ -149,8 +171,8 @@ def test_same_bits(isa: str, dtype: str) -> None:
 
 def test_any_strides(isa: str) -> None:
     """Channels last, reversed, every second cell; read and written."""
-    for mode in ("zeros", "circular"):
-        problem = problem_of(5, 20, (11, 14), groups=2, mode=mode)
+    for mode, dilation in itertools.product(("zeros", "circular"), ((1, 1), (2, 3))):
+        problem = problem_of(5, 20, (11, 14), groups=2, mode=mode, dilation=dilation)
         x, weight, bias, y = arrays_of(problem, 2, "float32")
         expected = run(problem, isa, x, weight, bias, y)
         kernel = Correlation("winograd", "float32", isa, *problem.arguments)
@@ -160,8 +182,34 @@ def test_any_strides(isa: str) -> None:
             check_same(np.ascontiguousarray(own), expected, bits=True)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_read_where_they_lie(isa: str, dtype: str) -> None:
+    """The bits of packed weights, of any strides, whether they are transformed once or for every block of tiles."""
+    for problem in (
+        problem_of(70, 40, (12, 12)), problem_of(37, 19, (7, 7), groups=2), problem_of(9, 33, (80, 81)), problem_of(5, 7, (300,), (3,)),
+        problem_of(200, 9, (9, 9)), problem_of(6, 33, (4, 9, 9), (3, 3, 3)), problem_of(11, 18, (37, 12), (3, 1)),
+    ):  # fmt: skip
+        x, weight, bias, y = arrays_of(problem, 3, dtype)
+        kernel = Correlation("winograd", dtype, isa, *problem.arguments)
+        expected = run(problem, isa, x, weight, bias, y)
+        for change in (np.copy, swapped, flipped, lambda a: swapped(flipped(a)), lambda a: np.repeat(a, 2, -1)[..., ::2]):
+            borrowed = kernel.pack(change(weight), 2, borrows=True)
+            assert borrowed.nbytes < 1000
+            with labelled(problem):
+                for batch, threads in ((3, 1), (1, 2), (3, 3)):
+                    result = y[:batch].copy()
+                    kernel.run(x[:batch], borrowed, bias, result, True, threads)
+                    check_same(result, expected[:batch].copy(), bits=True)
+
+
+def swapped(weight: np.ndarray) -> np.ndarray:
+    """Input channels before output channels in memory."""
+    return weight.swapaxes(1, 2).copy().swapaxes(1, 2)
+
+
 def flipped(array: np.ndarray) -> np.ndarray:
-    return array[..., ::-1, ::-1].copy()[..., ::-1, ::-1]
+    reverse = (..., *(slice(None, None, -1),) * min(2, array.ndim - 3))
+    return array[reverse].copy()[reverse]
 
 
 def test_nothing_is_written_elsewhere(isa: str) -> None:
@@ -190,7 +238,6 @@ def test_reads_nothing_beyond_the_input(isa: str) -> None:
 REFUSED = [
     (problem_of(4, 4, (9, 9), (5, 5)), "3 taps"),
     (problem_of(4, 4, (9, 9), (3, 3), stride=(1, 2)), "stride 1×2"),
-    (Problem(1, 4, 4, (9, 9), (5, 5), (3, 3), (1, 1), (2, 2), (0, 0), "zeros"), "dilation 2×2"),
     (problem_of(4, 4, (9, 9), (1, 1)), "3 taps"),
     (problem_of(4, 4, (9, 9), (3, 5)), "3 taps"),
     (problem_of(0, 4, (9, 9)), "nothing"),
@@ -246,6 +293,47 @@ def test_the_transforms_compute_a_correlation(outputs: int) -> None:
         for o in range(outputs):
             found = sum((to_outputs[o][p] * inputs[p][a] * weights[p][b] for p in range(outputs + 2)), Fraction(0))
             assert found == (a == o + b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bound_holds_for_hostile_numbers(isa: str, dtype: str) -> None:
+    """Magnitudes over twelve decades from cell to cell and tap to tap, a weight's largest taps where its largest cells are not."""
+    rng = np.random.default_rng(5)
+    for mode, before, dilation in (
+        ("zeros", (2, 2), (1, 1)),
+        ("circular", (1, 1), (1, 1)),
+        ("zeros", (4, 4), (2, 2)),
+        ("zeros", (0, 0), (1, 1)),
+    ):
+        problem = problem_of(4, 5, (13, 14), (3, 3), before, mode=mode, dilation=dilation)
+        x, weight, _, _ = arrays_of(problem, 1, dtype)
+        x, weight = (array * (10 ** rng.uniform(-6, 6, array.shape)).astype(dtype) for array in (x, weight))
+        if before == (0, 0):  # the outputs meet all cells of every window that a tile sees
+            x[..., :2, :], x[..., -2:, :], x[..., :2], x[..., -2:] = 0, 0, 0, 0
+        check_hostile(problem, isa, x, weight)
+        x[..., 5, 6], weight[..., 1, 1] = 1e9, 1e-9
+        check_hostile(problem, isa, x, weight)
+
+
+def test_cells_that_no_output_meets_do_not_matter(isa: str) -> None:
+    """Where outputs are cropped, a tile reaches past them; on both sides of both axes, and between the phases of a dilation."""
+    for before, out, dilation in (((-3, -5), (21, 18), (1, 1)), ((0, -4), (17, 22), (1, 1)), ((-2, -3), (23, 22), (2, 3))):
+        for mode in ("zeros", "reflect"):
+            problem = Problem(1, 3, 4, (40, 41), out, (3, 3), (1, 1), dilation, before, mode)
+            x, weight, _, _ = arrays_of(problem, 1, "float32")
+            hostile = np.full_like(x, 1e9)
+            met = tuple(slice(-b, -b + o + 2 * d) for b, o, d in zip(before, out, dilation, strict=True))
+            hostile[(..., *met)] = x[(..., *met)]
+            check_same(run(problem, isa, hostile, weight), run(problem, isa, x, weight), bits=True)
+            check_hostile(problem, isa, hostile, weight)
+
+
+def check_hostile(problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray) -> None:
+    unit = float(np.finfo(x.dtype).eps) / 2
+    expected = run(problem, isa, x.astype(float), weight.astype(float), algorithm="direct")
+    bound = (error_growth(problem, x.dtype.name) + 1) * (problem.terms + 1) * unit * largest_sum(problem, x, weight)
+    with labelled((problem, x.dtype)):
+        check_within(run(problem, isa, x, weight), expected, bound, dtype=x.dtype)
 
 
 def test_rounds_little_more_than_direct_summation() -> None:

@@ -1,5 +1,6 @@
 #include "kernels/winograd/winograd.h"
 
+#include <cstring>
 #include <stdexcept>
 
 #include "core/threads.h"
@@ -22,18 +23,14 @@ constexpr Index v_budget_with_many_weights = Index(4) << 20;
 constexpr Index fewest_tiles = 16, most_tiles = 56;
 constexpr Index few_tiles = 12;  // of a whole sample
 
+// Weights that are transformed when they are wanted stay in L2 until all tiles have met them.
+constexpr Index u_budget_bytes = 288 << 10;
+
 constexpr Index workspace_floor_bytes = Index(64) << 20;
 constexpr Index parallel_pack_bytes = 128 << 10;
 
-// Numbers of the weights that are transformed together: 9 taps of as many channels as two vectors hold.
-constexpr Index tap_numbers = 9 * 64;
-
-bool is_plain(const Axis& axis) {
-    return axis.stride == 1 && axis.dilation == 1;
-}
-
 bool is_transformed(const Axis& axis) {
-    return axis.kernel == 3 && is_plain(axis);
+    return axis.kernel == 3 && axis.stride == 1;
 }
 
 }  // namespace
@@ -43,7 +40,7 @@ const char* why_not_winograd(const Problem& problem, Type type) {
     const Layout layout(problem);
     const Axis &rows = layout.rows(), &columns = layout.columns();
     if (!is_transformed(columns) && !(columns.kernel == 1 && columns.stride == 1 && is_transformed(rows)))
-        return "it needs 3 taps with stride 1 and dilation 1 along the last axis, or along the one before it";
+        return "it needs 3 taps with stride 1 along the last axis, or along the one before it";
     if (problem.in_channels < 1 || outputs(problem.axes) < 1) return "there is nothing to multiply";
     return nullptr;
 }
@@ -52,9 +49,11 @@ WinogradForm winograd_form(const Layout& layout) {
     const Axis &rows = layout.rows(), &columns = layout.columns();
     if (!is_transformed(columns)) return {4, 1};
     if (!is_transformed(rows)) return {1, 4};
-    const auto tiles = [&](Index m) {
-        return saturating_multiply(ceil_divide(rows.out, m), ceil_divide(columns.out, m));
+    const auto along = [](const Axis& axis, Index m) {
+        const Index phases = min_index(axis.dilation, axis.out);
+        return saturating_multiply(phases, ceil_divide(ceil_divide(axis.out, phases), m));
     };
+    const auto tiles = [&](Index m) { return saturating_multiply(along(rows, m), along(columns, m)); };
     // Transformed weights, 36 or 16 numbers for 9, that few tiles share take longer to fetch than to
     // multiply.
     if (tiles(4) < few_tiles) return {2, 2};
@@ -88,10 +87,10 @@ void WinogradCorrelation<T>::choose_block() {
     block_.columns = even(tile_columns(), wanted);
     block_.rows = even(tile_rows(), max_index(1, wanted / block_.columns));
     if (block_.rows == tile_rows() && block_.columns == tile_columns())
-        block_.samples = max_index(1, wanted / block_.tiles());
-    const Index m_bytes = block_.samples * form_.points() * m_pitch(block_) * Index(sizeof(T));
+        block_.units = max_index(1, wanted / block_.tiles());
+    const Index m_bytes = form_.points() * m_pitch(block_) * Index(sizeof(T));
     block_.channel_blocks = even(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
-    if (parts(block_).end > workspace_limit())
+    if (parts(block_, false, false).end > workspace_limit())
         throw std::invalid_argument(
             "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
 }
@@ -109,20 +108,39 @@ Index WinogradCorrelation<T>::block_columns(const Block& block) const {
 template <class T>
 Index WinogradCorrelation<T>::v_pitch(const Block& block) const {
     constexpr Index line = workspace_alignment / Index(sizeof(T));
-    const Index elements = saturating_add(
-        saturating_multiply(terms_, block.rows * kernel_.tile_pitch(block.columns)), kernel_.lanes);
+    const Index term = kernel_.term_pitch(saturating_multiply(block.units, block.rows), block.columns);
+    const Index elements = saturating_add(saturating_multiply(terms_, term), kernel_.lanes);
     return elements >= saturated / line ? saturated : (ceil_divide(elements, line) | 1) * line;
+}
+
+template <class T>
+Index WinogradCorrelation<T>::v_bytes(const Block& block) const {
+    return saturating_multiply(saturating_multiply(form_.points(), v_pitch(block)), sizeof(T));
 }
 
 // An odd number of cache lines: the way back walks from point to point.
 template <class T>
 Index WinogradCorrelation<T>::m_pitch(const Block& block) const {
     constexpr Index line = workspace_alignment / Index(sizeof(T));
-    return (ceil_divide(block.tiles() * kernel_.channel_block, line) | 1) * line;
+    return (ceil_divide(block.units * block.tiles() * kernel_.channel_block, line) | 1) * line;
 }
 
 template <class T>
-typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block) const {
+Index WinogradCorrelation<T>::terms_at_once() const {
+    const Index term_bytes = form_.points() * kernel_.channel_block * Index(sizeof(T));
+    const Index most = max_index(1, u_budget_bytes / term_bytes);
+    return ceil_divide(terms_, ceil_divide(terms_, most));
+}
+
+template <class T>
+Index WinogradCorrelation<T>::u_pitch() const {
+    constexpr Index line = workspace_alignment / Index(sizeof(T));
+    return (ceil_divide(terms_at_once() * kernel_.channel_block, line) | 1) * line;
+}
+
+template <class T>
+typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block, bool transforms,
+                                                                     bool shares) const {
     Index place = 0;
     const auto take = [&](Index count, Index size) {
         const Index begin = place, bytes = saturating_multiply(count, size);
@@ -133,8 +151,9 @@ typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block
     };
     Parts parts;
     constexpr Index size = sizeof(T);
-    parts.v = take(saturating_multiply(block.samples * form_.points(), v_pitch(block)), size);
-    parts.m = take(block.channel_blocks * block.samples * form_.points() * m_pitch(block), size);
+    parts.v = take(shares ? 0 : v_bytes(block), 1);
+    parts.m = take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
+    parts.u = take(transforms ? form_.points() * u_pitch() : 0, size);
     parts.scratch = take(kernel_.scratch_elements(form_, block.columns), size);
     parts.gathered = take(block_slots(block) * (block_columns(block) + kernel_.lanes), size);
     parts.tables = take(2 * block_slots(block) + block_columns(block), sizeof(Index));
@@ -158,22 +177,23 @@ Index WinogradCorrelation<T>::workspace_limit() const {
 template <class T>
 int WinogradCorrelation<T>::most_threads(int threads) const {
     return static_cast<int>(
-        max_index(1, min_index(min_index(threads, thread_limit), workspace_limit() / parts(block_).end)));
+        max_index(1, min_index(min_index(threads, thread_limit), workspace_limit() / panel_bytes())));
 }
 
 template <class T>
 Index WinogradCorrelation<T>::panel_bytes() const {
-    return parts(block_).end;
+    return parts(block_, false, false).end;
 }
 
 template <class T>
 Index WinogradCorrelation<T>::workspace_bytes(int threads) const {
-    return parts(block_).end * most_threads(threads);
+    // Threads that share transformed input keep no more of it than each its own.
+    return panel_bytes() * most_threads(threads);
 }
 
 template <class T>
 Index WinogradCorrelation<T>::packed_bytes() const {
-    return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
+    return head_bytes() + transformed_bytes();
 }
 
 template <class T>
@@ -188,37 +208,64 @@ std::vector<Index> WinogradCorrelation<T>::packed_layout() const {
 }
 
 template <class T>
-void WinogradCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+void WinogradCorrelation<T>::transform_weights(const Array& weight, Index group, Index channel_block,
+                                               Index first_term, Index last_term, T* u, Index pitch) const {
     const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
     const std::size_t far_axes = layout_.far_axes();
-    const Index block = kernel_.channel_block, blocks = channel_blocks();
-    const Index row_taps_of_tile = WinogradForm::taps_for(form_.rows);
-    const Index column_taps_of_tile = WinogradForm::taps_for(form_.columns);
-    auto pack_block = [&](Index task, int) {
-        const Index g = task / blocks, oc0 = task % blocks * block;
-        const Index count = min_index(block, problem_.out_channels - oc0);
-        T* to = static_cast<T*>(packed) + task * packed_block();
-        const T* channel = static_cast<const T*>(weight.data) + g * weight.stride[0] + oc0 * weight.stride[1];
-        double taps[tap_numbers] = {};
-        for (Index far = 0; far < far_taps_; ++far) {
-            Index rest = far / row_taps(), offset = far % row_taps() * spatial[far_axes];
-            for (std::size_t a = far_axes; a-- > 0;) {
-                offset += rest % layout_.axes[a].kernel * spatial[a];
-                rest /= layout_.axes[a].kernel;
-            }
-            for (Index ic = 0; ic < problem_.in_channels; ++ic, to += block) {
-                const T* from = channel + offset + ic * weight.stride[2];
-                for (Index oc = 0; oc < count; ++oc, from += weight.stride[1]) {
-                    double* tap = taps + oc;
-                    for (Index i = 0; i < row_taps_of_tile; ++i)
-                        for (Index j = 0; j < column_taps_of_tile; ++j, tap += block)
-                            *tap = from[i * spatial[far_axes] + j * spatial[far_axes + 1]];
-                }
-                kernel_.transform_weight(taps, to, packed_panel());
-            }
+    const Index block = kernel_.channel_block, oc = channel_block * block;
+    WinogradWeight<T> part;
+    part.channel_stride = weight.stride[1];
+    part.term_stride = weight.stride[2];
+    part.row_stride = spatial[far_axes];
+    part.column_stride = spatial[far_axes + 1];
+    part.channels = min_index(block, problem_.out_channels - oc);
+    part.channel_block = block;
+    part.u_pitch = pitch;
+    const T* const channel =
+        static_cast<const T*>(weight.data) + group * weight.stride[0] + oc * weight.stride[1];
+    for (Index term = first_term; term < last_term;) {
+        const Index far = term / problem_.in_channels, ic = term % problem_.in_channels;
+        Index rest = far / row_taps(), offset = far % row_taps() * spatial[far_axes];
+        for (std::size_t a = far_axes; a-- > 0;) {
+            offset += rest % layout_.axes[a].kernel * spatial[a];
+            rest /= layout_.axes[a].kernel;
         }
+        part.weight = channel + offset + ic * weight.stride[2];
+        part.terms = min_index(last_term - term, problem_.in_channels - ic);
+        part.u = u + (term - first_term) * block;
+        kernel_.transform_weight(part);
+        term += part.terms;
+    }
+}
+
+template <class T>
+void WinogradCorrelation<T>::transform_weights(const Array& weight, T* packed, int threads) const {
+    auto transform_block = [&](Index task, int) {
+        const Index blocks = channel_blocks();
+        transform_weights(weight, task / blocks, task % blocks, 0, terms_, packed + task * packed_block(),
+                          packed_panel());
     };
-    parallel_for(problem_.groups * blocks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
+    parallel_for(problem_.groups * channel_blocks(), transformed_bytes() < parallel_pack_bytes ? 1 : threads,
+                 transform_block);
+}
+
+template <class T>
+void WinogradCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    std::memset(packed, 0, static_cast<std::size_t>(head_bytes()));
+    transform_weights(weight, reinterpret_cast<T*>(static_cast<char*>(packed) + head_bytes()), threads);
+}
+
+template <class T>
+Index WinogradCorrelation<T>::borrowed_bytes() const {
+    return head_bytes();
+}
+
+template <class T>
+void WinogradCorrelation<T>::borrow(const Array& weight, void* packed) const {
+    const Head head{weight.data};
+    std::memcpy(packed, &head, sizeof head);
+    std::memcpy(static_cast<char*>(packed) + sizeof head, weight.stride.data(),
+                weight.stride.size() * sizeof(Index));
 }
 
 template class WinogradCorrelation<float>;

@@ -26,6 +26,8 @@ class WinogradCorrelation : public Correlation {
     Index packed_bytes() const override;
     std::vector<Index> packed_layout() const override;
     void pack(const Array& weight, void* packed, int threads) const override;
+    Index borrowed_bytes() const override;
+    void borrow(const Array& weight, void* packed) const override;
     void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
 
@@ -35,7 +37,7 @@ class WinogradCorrelation : public Correlation {
     // One task's tiles, at most.
     struct Block {
         Index rows = 1, columns = 1;  // of tiles
-        Index samples = 1;
+        Index units = 1;
         Index channel_blocks = 1;  // multiplied together
 
         Index tiles() const { return rows * columns; }
@@ -43,7 +45,12 @@ class WinogradCorrelation : public Correlation {
 
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
-        Index v, m, scratch, gathered, tables, end;
+        Index v, m, u, scratch, gathered, tables, end;
+    };
+
+    // At the head of packed weights; the strides of their axes follow it where they are not transformed.
+    struct Head {
+        const void* weight;  // null: transformed, behind the head
     };
 
     Index row_taps() const { return form_.rows > 1 ? 1 : layout_.rows().kernel; }
@@ -54,13 +61,37 @@ class WinogradCorrelation : public Correlation {
         return terms_ * kernel_.channel_block + workspace_alignment / Index(sizeof(T));
     }
     Index packed_block() const { return form_.points() * packed_panel(); }
-    Index tile_rows() const { return ceil_divide(layout_.rows().out, form_.rows); }
-    Index tile_columns() const { return ceil_divide(layout_.columns().out, form_.columns); }
+    Index head_bytes() const {
+        const Index strides = outer_axes + Index(problem_.axes.size());
+        return round_up(Index(sizeof(Head)) + strides * Index(sizeof(Index)), workspace_alignment);
+    }
+    Index transformed_bytes() const {
+        return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
+    }
+    // Outputs that lie a dilation apart are an undilated problem of their own.
+    Index row_phases() const { return form_.rows > 1 ? phases_of(layout_.rows()) : 1; }
+    Index column_phases() const { return form_.columns > 1 ? phases_of(layout_.columns()) : 1; }
+    static Index phases_of(const Axis& axis) { return min_index(axis.dilation, axis.out); }
+    Index row_step() const { return form_.rows > 1 ? layout_.rows().dilation : 1; }  // within a phase
+    Index column_step() const { return form_.columns > 1 ? layout_.columns().dilation : 1; }
+    Index phases() const { return row_phases() * column_phases(); }
+    Index tile_rows() const { return ceil_divide(ceil_divide(layout_.rows().out, row_phases()), form_.rows); }
+    Index tile_columns() const {
+        return ceil_divide(ceil_divide(layout_.columns().out, column_phases()), form_.columns);
+    }
     Index block_slots(const Block& block) const;    // input rows of a block
     Index block_columns(const Block& block) const;  // input columns of a block
     Index v_pitch(const Block& block) const;        // of a point
+    Index v_bytes(const Block& block) const;
     Index m_pitch(const Block& block) const;
-    Parts parts(const Block& block) const;
+    Index terms_at_once() const;  // of weights that are transformed when they are wanted
+    Index u_pitch() const;        // of a point of those
+    // `transforms`: weights are transformed when they are wanted; `shares`: the transformed input is
+    // elsewhere.
+    Parts parts(const Block& block, bool transforms, bool shares) const;
+    void transform_weights(const Array& weight, Index group, Index channel_block, Index first_term,
+                           Index last_term, T* u, Index pitch) const;
+    void transform_weights(const Array& weight, T* packed, int threads) const;
     int most_threads(int threads) const;  // that the workspace may serve
     Index workspace_limit() const;
     void choose_block();

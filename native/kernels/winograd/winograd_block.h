@@ -1,9 +1,10 @@
 // The contract between the driver of a Winograd correlation and its kernels: transform tiles of the input,
 // multiply point by point, transform back.
 //
-//   v[point][term][tile row][tile column]   the transformed input; a term is one (tap outside the tile, input
-//   channel) u[point][term][channel]                 the transformed weights of one block of output channels
-//   m[point][tile][channel]                 their products, summed over the terms
+//   v[point][term][unit][tile row][tile column]   the transformed input; a term is one (tap outside the tile,
+//                                                 input channel), a unit one (sample, phase of a dilation)
+//   u[point][term][channel]                       the transformed weights of one block of output channels
+//   m[point][tile][channel]                       their products, summed over the terms
 #pragma once
 
 #include <limits>
@@ -24,7 +25,7 @@ struct WinogradForm {
     int points() const { return points_for(rows) * points_for(columns); }
 };
 
-// Some channels of one block of tiles.
+// Some channels of the tiles of one unit.
 template <class T>
 struct WinogradInput {
     const T* x;  // of the first channel
@@ -35,8 +36,19 @@ struct WinogradInput {
     Index tile_rows, tile_columns;
     Index tile_pitch;  // from one row of tiles to the next, WinogradKernel::tile_pitch
     T* v;              // of the first term; columns of tiles up to tile_pitch are written too
-    Index point_pitch;
+    Index term_pitch, point_pitch;
     T* scratch;  // WinogradKernel::scratch_elements(tile_columns), 64-byte aligned
+};
+
+// Some terms of one block of output channels; their taps may lie anywhere.
+template <class T>
+struct WinogradWeight {
+    const T* weight;  // of the first term and channel
+    Index channel_stride, term_stride, row_stride, column_stride;
+    Index terms;
+    Index channels, channel_block;  // those that there are, and those that are written
+    T* u;                           // 64-byte aligned
+    Index u_pitch;                  // from point to point
 };
 
 // One point.
@@ -46,12 +58,13 @@ struct WinogradProduct {
     const T* next;  // the weights that are wanted next
     const T* v;
     T* m;  // 64-byte aligned
-    Index terms;
-    Index tile_rows, tile_columns, tile_pitch;
-    Index channels;  // of the block's output channels, those that there are
+    Index terms, term_pitch;
+    Index tile_rows, tile_columns, tile_pitch;  // rows of all units
+    Index channels;                             // of the block's output channels, those that there are
+    bool continues;                             // the sums that stand in m, with further terms
 };
 
-// The tiles of one block, for one block of output channels.
+// The tiles of one unit, for one block of output channels.
 template <class T>
 struct WinogradOutput {
     const T* m;
@@ -69,8 +82,7 @@ struct WinogradKernel {
     void (*transform_input)(const WinogradInput<T>&) = nullptr;
     void (*multiply)(const WinogradProduct<T>&) = nullptr;
     void (*transform_output)(const WinogradOutput<T>&) = nullptr;
-    // The weights of one term, [tap][channel_block], to u[point][channel_block], `u_pitch` apart.
-    void (*transform_weight)(const double* weight, T* u, Index u_pitch) = nullptr;
+    void (*transform_weight)(const WinogradWeight<T>&) = nullptr;
     Index channel_block = 1;  // output channels of a block
     Index lanes = 1;
 
@@ -84,10 +96,15 @@ struct WinogradKernel {
         }
         return vector;
     }
-    // From row to row of tiles. A row that does not fill one vector is written over by the next one.
+    // From row to row of tiles. A row that does not fill one vector is written over by the next one, the last
+    // of a term goes over its end.
     Index tile_pitch(Index tile_columns) const {
         const Index vector = tile_vector(lanes, tile_columns);
         return tile_columns < vector ? tile_columns : round_up(tile_columns, vector);
+    }
+    Index term_pitch(Index tile_rows, Index tile_columns) const {
+        const Index pitch = tile_pitch(tile_columns), vector = tile_vector(lanes, tile_columns);
+        return saturating_add(saturating_multiply(tile_rows, pitch), max_index(0, vector - pitch));
     }
 
     // Rows of a tile, each its columns and what the last vector of tiles reads behind them.

@@ -13,6 +13,25 @@ namespace {
 // Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
 constexpr Index tasks_per_thread = 4;
 
+// Weights that one call alone uses are transformed anew for each of so many blocks of tiles; for more, once,
+// to memory, if they are few.
+constexpr Index few_tile_blocks = 2, most_tile_blocks = 6;
+constexpr Index few_weight_bytes = Index(4) << 20;
+
+// Of input that is transformed before the products.
+constexpr Index shared_v_bytes = Index(8) << 20;
+
+// The first j with first + j * step >= position.
+Index first_from(Index first, Index step, Index position) {
+    return position <= first ? 0 : ceil_divide(position - first, step);
+}
+
+// One past the last cell that an output meets. Tiles reach further, and what no output meets must not take
+// part: a large number there would drown the outputs beside it in its rounding.
+Index met_end(const Axis& axis) {
+    return (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1 - axis.before;
+}
+
 }  // namespace
 
 template <class T>
@@ -28,19 +47,26 @@ typename WinogradCorrelation<T>::Call::Place WinogradCorrelation<T>::Call::place
         rest /= op.layout_.axes[a].out;
     }
     at.group = rest % op.problem_.groups;
-    at.sample = rest / op.problem_.groups * block.samples;
-    at.tiles.samples = min_index(block.samples, batch - at.sample);
+    at.first_unit = rest / op.problem_.groups * block.units;
+    at.tiles.units = min_index(block.units, batch * op.phases() - at.first_unit);
     at.tiles.rows = min_index(block.rows, op.tile_rows() - at.first_row);
     at.tiles.columns = min_index(block.columns, op.tile_columns() - at.first_column);
     return at;
 }
 
 template <class T>
+typename WinogradCorrelation<T>::Call::Unit WinogradCorrelation<T>::Call::unit(Index number) const {
+    const Index columns = op.column_phases(), phase = number % op.phases();
+    return {number / op.phases(), phase / columns, phase % columns};
+}
+
+template <class T>
 typename WinogradCorrelation<T>::Call::Source WinogradCorrelation<T>::Call::locate_columns(const Place& at,
+                                                                                           const Unit& unit,
                                                                                            char* own) const {
     const Axis& axis = op.layout_.columns();
     const Border border = op.problem_.border;
-    const Index step = x_spatial.back();
+    const Index apart = op.column_step(), step = x_spatial.back();
     Source source;
     source.slots = op.block_slots(at.tiles);
     source.width = op.block_columns(at.tiles);
@@ -49,28 +75,33 @@ typename WinogradCorrelation<T>::Call::Source WinogradCorrelation<T>::Call::loca
     source.gathered_row = source.row + source.slots;
     source.column = source.gathered_row + source.slots;
     source.gathered = reinterpret_cast<T*>(own + parts.gathered);
-    const Index first = at.first_column * op.form_.columns - axis.before;
+    const Index first = at.first_column * op.form_.columns * apart + unit.column_phase - axis.before;
     source.first = first * step;
-    source.begin = min_index(source.width, max_index(0, -first));
-    source.end = max_index(source.begin, min_index(source.width, axis.in - first));
+    source.step = apart * step;
+    source.begin = min_index(source.width, first_from(first, apart, 0));
+    const Index met = met_end(axis), end = min_index(axis.in, met);
+    source.end = max_index(source.begin, min_index(source.width, first_from(first, apart, end)));
     const bool is_zero_outside = border == Border::zeros || border == Border::absent;
-    source.is_in_place = step == 1 && (is_zero_outside || (source.begin == 0 && source.end == source.width));
+    source.is_in_place =
+        source.step == 1 && (is_zero_outside || (source.begin == 0 && source.end == source.width));
     if (source.is_in_place) return source;
     for (Index slot = 0; slot < source.slots; ++slot) source.gathered_row[slot] = slot * source.pitch;
     for (Index j = 0; j < source.width; ++j) {
-        const Index cell = border_cell(border, first + j, axis.in);
+        const Index position = first + j * apart;
+        const Index cell = position < met ? border_cell(border, position, axis.in) : outside;
         source.column[j] = cell == outside ? absent_row : cell * step;
     }
     return source;
 }
 
 template <class T>
-void WinogradCorrelation<T>::Call::locate_rows(const Place& at, Index tap, const Source& source) const {
+void WinogradCorrelation<T>::Call::locate_rows(const Place& at, const Unit& unit, Index tap,
+                                               const Source& source) const {
     const Layout& layout = op.layout_;
     const Border border = op.problem_.border;
     const std::size_t far_axes = layout.far_axes();
     const Axis& rows = layout.rows();
-    const Index row_tap = tap % op.row_taps();
+    const Index row_tap = tap % op.row_taps(), apart = op.row_step();
     Index rest = tap / op.row_taps(), base = source.is_in_place ? source.first : 0;
     bool is_absent = false;
     for (std::size_t a = far_axes; a-- > 0;) {
@@ -83,16 +114,17 @@ void WinogradCorrelation<T>::Call::locate_rows(const Place& at, Index tap, const
     }
     for (Index slot = 0; slot < source.slots; ++slot) {
         const Index position = op.form_.rows > 1
-                                   ? at.first_row * op.form_.rows + slot
+                                   ? (at.first_row * op.form_.rows + slot) * apart + unit.row_phase
                                    : (at.first_row + slot) * rows.stride + row_tap * rows.dilation;
-        const Index cell = border_cell(border, position - rows.before, rows.in);
+        const Index cell = position - rows.before < met_end(rows)
+                               ? border_cell(border, position - rows.before, rows.in)
+                               : outside;
         source.row[slot] = is_absent || cell == outside ? absent_row : base + cell * x_spatial[far_axes];
     }
 }
 
 template <class T>
 void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) const {
-    const bool is_run = x_spatial.back() == 1;
     for (Index slot = 0; slot < source.slots; ++slot) {
         T* to = source.gathered + source.gathered_row[slot];
         if (source.row[slot] == absent_row) {
@@ -104,131 +136,195 @@ void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) c
             for (Index j = first; j < last; ++j)
                 to[j] = source.column[j] == absent_row ? T(0) : row[source.column[j]];
         };
-        if (!is_run || source.begin == source.end) {
+        if (source.begin == source.end) {
             take(0, source.width);
             continue;
         }
         take(0, source.begin);
-        std::memcpy(to + source.begin, row + source.column[source.begin],
-                    static_cast<std::size_t>(source.end - source.begin) * sizeof(T));
+        const Index inside = source.end - source.begin, step = source.step;
+        const T* const run = row + source.column[source.begin];
+        if (step == 1) {
+            std::memcpy(to + source.begin, run, static_cast<std::size_t>(inside) * sizeof(T));
+        } else {
+            for (Index j = 0; j < inside; ++j) to[source.begin + j] = run[j * step];
+        }
         take(source.end, source.width);
     }
 }
 
+// Terms `first_term` up to `last_term` of a block of tiles.
 template <class T>
-void WinogradCorrelation<T>::Call::transform(const Place& at, char* own) const {
-    const Source source = locate_columns(at, own);
+void WinogradCorrelation<T>::Call::transform(const Place& at, Index first_term, Index last_term, char* v,
+                                             char* own) const {
+    const Index in_channels = op.problem_.in_channels;
     WinogradInput<T> input;
-    input.x = source.gathered;
     input.channel_stride = x.stride[2];
-    input.channels = source.is_in_place ? op.problem_.in_channels : 1;
-    input.row = source.is_in_place ? source.row : source.gathered_row;
-    input.begin = source.is_in_place ? source.begin : 0;
-    input.end = source.is_in_place ? source.end : source.pitch;
     input.tile_rows = at.tiles.rows;
     input.tile_columns = at.tiles.columns;
     input.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
+    input.term_pitch = op.kernel_.term_pitch(at.tiles.units * at.tiles.rows, at.tiles.columns);
     input.point_pitch = op.v_pitch(at.tiles);
     input.scratch = reinterpret_cast<T*>(own + parts.scratch);
-    const Index term = at.tiles.rows * input.tile_pitch;
 
-    for (Index s = 0; s < at.tiles.samples; ++s) {
+    for (Index u = 0; u < at.tiles.units; ++u) {
+        const Unit here = unit(at.first_unit + u);
+        const Source source = locate_columns(at, here, own);
+        input.row = source.is_in_place ? source.row : source.gathered_row;
+        input.begin = source.is_in_place ? source.begin : 0;
+        input.end = source.is_in_place ? source.end : source.pitch;
         const T* const x_group =
-            static_cast<const T*>(x.data) + (at.sample + s) * x.stride[0] + at.group * x.stride[1];
-        input.v = reinterpret_cast<T*>(own + parts.v) + s * op.form_.points() * input.point_pitch;
-        for (Index tap = 0; tap < op.far_taps_; ++tap) {
-            locate_rows(at, tap, source);
+            static_cast<const T*>(x.data) + here.sample * x.stride[0] + at.group * x.stride[1];
+        T* const v_unit = reinterpret_cast<T*>(v) + u * at.tiles.rows * input.tile_pitch;
+        for (Index term = first_term; term < last_term;) {
+            const Index tap = term / in_channels, ic = term % in_channels;
+            const Index channels = min_index(last_term - term, in_channels - ic);
+            locate_rows(at, here, tap, source);
+            input.v = v_unit + term * input.term_pitch;
+            term += channels;
             if (source.is_in_place) {
-                input.x = x_group;
+                input.x = x_group + ic * x.stride[2];
+                input.channels = channels;
                 op.kernel_.transform_input(input);
-                input.v += op.problem_.in_channels * term;
                 continue;
             }
-            for (Index ic = 0; ic < op.problem_.in_channels; ++ic, input.v += term) {
-                gather(source, x_group + ic * x.stride[2]);
+            input.x = source.gathered;
+            input.channels = 1;
+            for (Index i = 0; i < channels; ++i, input.v += input.term_pitch) {
+                gather(source, x_group + (ic + i) * x.stride[2]);
                 op.kernel_.transform_input(input);
             }
         }
+    }
+}
+
+template <class T>
+Index WinogradCorrelation<T>::Call::channels_of(Index channel_block) const {
+    const Index width = op.kernel_.channel_block;
+    return min_index(width, op.problem_.out_channels - channel_block * width);
+}
+
+template <class T>
+WinogradOutput<T> WinogradCorrelation<T>::Call::output_of(const Place& at, Index unit_number,
+                                                          Index channel_block) const {
+    const std::size_t far_axes = op.layout_.far_axes();
+    const WinogradForm form = op.form_;
+    const Axis &rows = op.layout_.rows(), &columns = op.layout_.columns();
+    const Index row_step = op.row_step(), column_step = op.column_step();
+    const Unit here = unit(at.first_unit + unit_number);
+    const Index first_row = at.first_row * form.rows, first_column = at.first_column * form.columns;
+    const Index first_channel = channel_block * op.kernel_.channel_block;
+    WinogradOutput<T> output;
+    output.m_pitch = op.m_pitch(at.tiles);
+    output.tile_columns = at.tiles.columns;
+    output.y_channel_stride = y.stride[2];
+    output.y_row_stride = y_spatial[far_axes] * row_step;
+    output.y_column_stride = y_spatial[far_axes + 1] * column_step;
+    const auto within = [](Index tiles, Index outputs, Index first, Index phase, Index step, Index all) {
+        return max_index(0, min_index(tiles * outputs, first_from(phase, step, all) - first));
+    };
+    output.rows = within(at.tiles.rows, form.rows, first_row, here.row_phase, row_step, rows.out);
+    output.columns =
+        within(at.tiles.columns, form.columns, first_column, here.column_phase, column_step, columns.out);
+    output.channels = channels_of(channel_block);
+    output.accumulates = accumulates;
+    const T* const bias = static_cast<const T*>(epilogue.bias);
+    output.bias = bias ? bias + at.group * op.problem_.out_channels + first_channel : nullptr;
+    output.y = static_cast<T*>(y.data) + here.sample * y.stride[0] + at.group * y.stride[1] +
+               first_channel * y.stride[2] + (first_row * row_step + here.row_phase) * y_spatial[far_axes] +
+               (first_column * column_step + here.column_phase) * y_spatial[far_axes + 1];
+    for (std::size_t a = 0; a < far_axes; ++a) output.y += at.far[a] * y_spatial[a];
+    return output;
+}
+
+template <class T>
+WinogradProduct<T> WinogradCorrelation<T>::Call::product_of(const Place& at) const {
+    WinogradProduct<T> product;
+    product.terms = op.terms_;
+    product.tile_rows = at.tiles.units * at.tiles.rows;
+    product.tile_columns = at.tiles.columns;
+    product.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
+    product.term_pitch = op.kernel_.term_pitch(product.tile_rows, at.tiles.columns);
+    product.continues = false;
+    return product;
+}
+
+// Channels and rows of the output lie far apart. While products keep the processor busy, their lines arrive.
+template <class T>
+void WinogradCorrelation<T>::Call::prefetch_outputs(const Place& at, Index channel_block, Index point) const {
+    const Index points = op.form_.points();
+    if (y_spatial.back() * op.column_step() != 1) return;
+    constexpr Index line = workspace_alignment / Index(sizeof(T));
+    for (Index u = 0; u < at.tiles.units; ++u) {
+        const WinogradOutput<T> output = output_of(at, u, channel_block);
+        const Index rows = output.channels * output.rows;
+        for (Index i = point * rows / points; i < (point + 1) * rows / points; ++i) {
+            const T* row = output.y + i / output.rows * y.stride[2] + i % output.rows * output.y_row_stride;
+            for (Index column = 0; column < output.columns; column += line)
+                __builtin_prefetch(row + column, 1, 2);
+        }
+    }
+}
+
+template <class T>
+void WinogradCorrelation<T>::Call::store(const Place& at, Index channel_block, const T* m) const {
+    for (Index u = 0; u < at.tiles.units; ++u, m += at.tiles.tiles() * op.kernel_.channel_block) {
+        WinogradOutput<T> output = output_of(at, u, channel_block);
+        output.m = m;
+        op.kernel_.transform_output(output);
+        epilogue.finish(output.y, output.channels, output.y_channel_stride, output.rows, output.y_row_stride,
+                        output.columns, output.y_column_stride);
     }
 }
 
 template <class T>
 void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, Index last_block,
-                                            char* own) const {
-    const Problem& problem = op.problem_;
-    const WinogradForm form = op.form_;
-    const std::size_t far_axes = op.layout_.far_axes();
-    const Index width = op.kernel_.channel_block, points = form.points(), samples = at.tiles.samples;
-    const Index v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
-    const auto channels_of = [&](Index b) { return min_index(width, problem.out_channels - b * width); };
-
-    WinogradOutput<T> output;
-    output.m_pitch = m_pitch;
-    output.tile_columns = at.tiles.columns;
-    output.y_channel_stride = y.stride[2];
-    output.y_row_stride = y_spatial[far_axes];
-    output.y_column_stride = y_spatial[far_axes + 1];
-    const Index first_row = at.first_row * form.rows, first_column = at.first_column * form.columns;
-    output.rows = min_index(at.tiles.rows * form.rows, op.layout_.rows().out - first_row);
-    output.columns = min_index(at.tiles.columns * form.columns, op.layout_.columns().out - first_column);
-    output.accumulates = accumulates;
-    T* y_tiles = static_cast<T*>(y.data) + at.sample * y.stride[0] + at.group * y.stride[1] +
-                 first_row * output.y_row_stride + first_column * output.y_column_stride;
-    for (std::size_t a = 0; a < far_axes; ++a) y_tiles += at.far[a] * y_spatial[a];
-
-    // Channels and rows of the output lie far apart. While products keep the processor busy, their lines
-    // arrive.
-    const auto prefetch_outputs = [&](Index point, Index b, Index s) {
-        if (output.y_column_stride != 1) return;
-        const Index rows = channels_of(b) * output.rows;
-        const T* const y_block = y_tiles + s * y.stride[0] + b * width * y.stride[2];
-        constexpr Index line = workspace_alignment / Index(sizeof(T));
-        for (Index i = point * rows / points; i < (point + 1) * rows / points; ++i) {
-            const T* row = y_block + i / output.rows * y.stride[2] + i % output.rows * output.y_row_stride;
-            for (Index column = 0; column < output.columns; column += line)
-                __builtin_prefetch(row + column, 1, 2);
-        }
-    };
-
-    const T* const v = reinterpret_cast<const T*>(own + parts.v);
-    T* const m = reinterpret_cast<T*>(own + parts.m);
-    const auto products_of = [&](Index b, Index s) {
-        return m + ((b - first_block) * samples + s) * points * m_pitch;
-    };
+                                            const char* v, char* own) const {
+    const Index points = op.form_.points(), v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
+    const auto products_of = [&](Index b) { return products(own) + (b - first_block) * points * m_pitch; };
     const auto weights_of = [&](Index point, Index b) {
         return packed + (at.group * op.channel_blocks() + b) * op.packed_block() + point * op.packed_panel();
     };
-    WinogradProduct<T> product;
-    product.terms = op.terms_;
-    product.tile_rows = at.tiles.rows;
-    product.tile_columns = at.tiles.columns;
-    product.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
+    WinogradProduct<T> product = product_of(at);
     for (Index point = 0; point < points; ++point)
-        for (Index b = first_block; b < last_block; ++b)
-            for (Index s = 0; s < samples; ++s) {
-                prefetch_outputs(point, b, s);
-                product.u = weights_of(point, b);
-                const bool is_last = b + 1 == last_block;
-                product.next = s + 1 < samples || (is_last && point + 1 == points)
-                                   ? product.u
-                                   : weights_of(point + is_last, is_last ? first_block : b + 1);
-                product.v = v + (s * points + point) * v_pitch;
-                product.m = products_of(b, s) + point * m_pitch;
-                product.channels = channels_of(b);
-                op.kernel_.multiply(product);
-            }
-
-    const T* const bias = static_cast<const T*>(epilogue.bias);
-    for (Index b = first_block; b < last_block; ++b)
-        for (Index s = 0; s < samples; ++s) {
-            output.m = products_of(b, s);
-            output.y = y_tiles + s * y.stride[0] + b * width * y.stride[2];
-            output.channels = channels_of(b);
-            output.bias = bias ? bias + at.group * problem.out_channels + b * width : nullptr;
-            op.kernel_.transform_output(output);
-            epilogue.finish(output.y, output.channels, output.y_channel_stride, output.rows,
-                            output.y_row_stride, output.columns, output.y_column_stride);
+        for (Index b = first_block; b < last_block; ++b) {
+            prefetch_outputs(at, b, point);
+            const bool is_last = b + 1 == last_block;
+            product.u = weights_of(point, b);
+            product.next = is_last && point + 1 == points
+                               ? product.u
+                               : weights_of(point + is_last, is_last ? first_block : b + 1);
+            product.v = reinterpret_cast<const T*>(v) + point * v_pitch;
+            product.m = products_of(b) + point * m_pitch;
+            product.channels = channels_of(b);
+            op.kernel_.multiply(product);
         }
+    for (Index b = first_block; b < last_block; ++b) store(at, b, products_of(b));
+}
+
+// Some terms' weights at a time, so that they stay in L2.
+template <class T>
+void WinogradCorrelation<T>::Call::transform_and_multiply(const Place& at, Index channel_block, const char* v,
+                                                          char* own) const {
+    const Index points = op.form_.points(), v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
+    const Index most = op.terms_at_once(), u_pitch = op.u_pitch();
+    T* const u = reinterpret_cast<T*>(own + parts.u);
+    WinogradProduct<T> product = product_of(at);
+    product.channels = channels_of(channel_block);
+    for (Index term = 0; term < op.terms_; term += most) {
+        const Index last = min_index(op.terms_, term + most);
+        op.transform_weights(*weight, at.group, channel_block, term, last, u, u_pitch);
+        product.terms = last - term;
+        product.continues = term > 0;
+        for (Index point = 0; point < points; ++point) {
+            if (last == op.terms_) prefetch_outputs(at, channel_block, point);
+            product.u = u + point * u_pitch;
+            product.next = point + 1 < points ? product.u + u_pitch : product.u;
+            product.v = reinterpret_cast<const T*>(v) + point * v_pitch + term * product.term_pitch;
+            product.m = products(own) + point * m_pitch;
+            op.kernel_.multiply(product);
+        }
+    }
+    store(at, channel_block, products(own));
 }
 
 template <class T>
@@ -236,17 +332,27 @@ void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
     const Index chunk = task % channel_chunks, tiles = task / channel_chunks;
     const Place at = place(tiles);
     char* const own = workspace + worker * parts.end;
-    Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
-    if (transformed != tiles) transform(at, own);
-    transformed = tiles;
+    char* v = shared_v + tiles * op.v_bytes(block);
+    if (!shared_v) {
+        v = own + parts.v;
+        Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
+        if (transformed != tiles) transform(at, 0, op.terms_, v, own);
+        transformed = tiles;
+    }
     const Index first_block = chunk * block.channel_blocks;
-    multiply(at, first_block, min_index(first_block + block.channel_blocks, op.channel_blocks()), own);
+    const Index last_block = min_index(first_block + block.channel_blocks, op.channel_blocks());
+    if (packed) {
+        multiply(at, first_block, last_block, v, own);
+    } else {
+        for (Index b = first_block; b < last_block; ++b) transform_and_multiply(at, b, v, own);
+    }
 }
 
 template <class T>
 void WinogradCorrelation<T>::Call::share_out(int threads) {
-    block.samples = min_index(block.samples, batch);
-    sample_blocks = ceil_divide(batch, block.samples);
+    const Index units = batch * op.phases();
+    block.units = min_index(block.units, units);
+    unit_blocks = ceil_divide(units, block.units);
     for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
     row_blocks = ceil_divide(op.tile_rows(), block.rows);
     column_blocks = ceil_divide(op.tile_columns(), block.columns);
@@ -257,7 +363,6 @@ void WinogradCorrelation<T>::Call::share_out(int threads) {
         block.channel_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
         channel_chunks = ceil_divide(op.channel_blocks(), block.channel_blocks);
     }
-    parts = op.parts(block);
 }
 
 template <class T>
@@ -267,11 +372,22 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : most_threads(threads);
 
+    Head head;
+    std::memcpy(&head, packed, sizeof head);
+    Array weight{const_cast<void*>(head.weight), {}};
+    if (head.weight) {
+        weight.stride.resize(outer_axes + problem_.axes.size());
+        std::memcpy(weight.stride.data(), static_cast<const char*>(packed) + sizeof head,
+                    weight.stride.size() * sizeof(Index));
+    }
+    const T* transformed =
+        head.weight ? nullptr : reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
     Call call{*this,
               batch,
               x,
               y,
-              static_cast<const T*>(packed),
+              transformed,
+              &weight,
               epilogue,
               accumulate,
               layout_.spatial_strides(x.stride),
@@ -279,11 +395,38 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
               block_,
               {}};
     call.share_out(threads);
+    const Index blocks = call.tile_blocks();
+    const bool transforms_first = !transformed && blocks > few_tile_blocks &&
+                                  (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
+    const bool transforms = !transformed && !transforms_first;
+    const bool shares =
+        call.shares_tiles(threads) && saturating_multiply(blocks, v_bytes(call.block)) <= shared_v_bytes;
     const Index tasks = call.task_count();
+    const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
+    call.parts = parts(call.block, transforms, shares);
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
-    Workspace workspace(call.parts.end * threads);
+    const Index v_begin = call.parts.end * wanted;
+    const Index u_begin =
+        v_begin + (shares ? round_up(blocks * v_bytes(call.block), workspace_alignment) : 0);
+    Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();
+    if (transforms_first) {
+        T* const u = reinterpret_cast<T*>(workspace.data() + u_begin);
+        transform_weights(weight, u, wanted);
+        call.packed = u;
+    }
+    if (shares) {
+        call.shared_v = workspace.data() + v_begin;
+        const Index slices = min_index(terms_, ceil_divide(tasks_per_thread * wanted, blocks));
+        auto transform_slice = [&](Index task, int worker) {
+            const Index tiles = task / slices, slice = task % slices;
+            call.transform(call.place(tiles), slice * terms_ / slices, (slice + 1) * terms_ / slices,
+                           call.shared_v + tiles * v_bytes(call.block),
+                           call.workspace + worker * call.parts.end);
+        };
+        parallel_for(blocks * slices, wanted, transform_slice);
+    }
     parallel_for(tasks, threads, call);
 }
 

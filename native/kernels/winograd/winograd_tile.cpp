@@ -8,6 +8,9 @@
 
 namespace faltung::FALTUNG_ISA {
 
+template <class T>
+void (*winograd_weight_transform(WinogradForm form))(const WinogradWeight<T>&);
+
 namespace {
 
 constexpr int vectors = 2;
@@ -179,8 +182,8 @@ void transform_tiles(const WinogradInput<T>& b) {
     const Index pitch = WinogradKernel<T>::scratch_pitch(C, tile_pitch);
     const Index width = b.tile_columns * C + (NC - C);
     const T* x = b.x;
-    T* v = b.v;
-    for (Index channel = 0; channel < b.channels; ++channel, x += b.channel_stride)
+    for (Index channel = 0; channel < b.channels; ++channel, x += b.channel_stride) {
+        T* v = b.v + channel * b.term_pitch;
         for (Index tile_row = 0; tile_row < b.tile_rows; ++tile_row, v += tile_pitch) {
             const Index* row = b.row + tile_row * R;
             if (channel + channels_ahead < b.channels)
@@ -199,6 +202,7 @@ void transform_tiles(const WinogradInput<T>& b) {
                 }
             }
         }
+    }
 }
 
 template <class T, int R, int C>
@@ -218,10 +222,10 @@ template <class T, int V, int J>
 void multiply_tile(const WinogradProduct<T>& b, const T* next, const T* v, T* m) {
     constexpr int L = lanes<T>;
     const T* u = b.u;
-    const Index pitch = b.tile_rows * b.tile_pitch;
+    const Index pitch = b.term_pitch;
     Vec<T> sum[V][J];
-    FALTUNG_UNROLL for (int i = 0; i < V; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j) sum[i][j] =
-        Vec<T>{};
+    FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] =
+        b.continues ? load(m + j * vectors * L + i * L) : Vec<T>{};
     for (Index term = 0; term < b.terms; ++term, u += vectors * L, next += vectors * L, v += pitch) {
         FALTUNG_UNROLL for (int i = 0; i < V; ++i) __builtin_prefetch(next + i * L, 0, 2);
         Vec<T> w[V];
@@ -365,36 +369,12 @@ void transform_output(const WinogradOutput<T>& b) {
 }
 
 template <class T, int R, int C>
-void transform_weight(const double* weight, T* u, Index u_pitch) {
-    constexpr int NR = WinogradForm::points_for(R), NC = WinogradForm::points_for(C);
-    constexpr int KR = WinogradForm::taps_for(R), KC = WinogradForm::taps_for(C);
-    constexpr int L = lanes<double>, block = vectors * lanes<T>;
-    for (int oc = 0; oc < block; oc += L, weight += L, u += L) {
-        Vec<double> half[NR][KC];
-        FALTUNG_UNROLL for (int j = 0; j < KC; ++j) {
-            Vec<double> w[KR], points[NR];
-            FALTUNG_UNROLL for (int i = 0; i < KR; ++i) w[i] = load(weight + (i * KC + j) * block);
-            weight_to_points<R>(w, points);
-            FALTUNG_UNROLL for (int i = 0; i < NR; ++i) half[i][j] = points[i];
-        }
-        FALTUNG_UNROLL for (int i = 0; i < NR; ++i) {
-            Vec<double> points[NC];
-            weight_to_points<C>(half[i], points);
-            FALTUNG_UNROLL for (int j = 0; j < NC; ++j) {
-                const auto rounded = __builtin_convertvector(points[j], Narrow<T, L>);
-                __builtin_memcpy(u + (i * NC + j) * u_pitch, &rounded, sizeof rounded);
-            }
-        }
-    }
-}
-
-template <class T, int R, int C>
 WinogradKernel<T> kernel_for() {
     WinogradKernel<T> kernel;
     kernel.transform_input = transform_input<T, R, C>;
     kernel.multiply = multiply<T>;
     kernel.transform_output = transform_output<T, R, C>;
-    kernel.transform_weight = transform_weight<T, R, C>;
+    kernel.transform_weight = winograd_weight_transform<T>({R, C});
     kernel.channel_block = vectors * lanes<T>;
     kernel.lanes = lanes<T>;
     return kernel;

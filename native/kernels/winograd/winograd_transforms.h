@@ -59,23 +59,24 @@ inline void from_points(const V (&m)[WinogradForm::points_for(M)], V (&y)[M]) {
     }
 }
 
-// G, in double precision: it is done once for many outputs, and its thirds are not exact.
-template <int M>
-inline void weight_to_points(const Vec<double> (&w)[WinogradForm::taps_for(M)],
-                             Vec<double> (&u)[WinogradForm::points_for(M)]) {
+// G. Doubling and quadrupling are exact, so that contracting changes nothing.
+template <class T, int M>
+inline void weight_to_points(const Vec<T> (&w)[WinogradForm::taps_for(M)],
+                             Vec<T> (&u)[WinogradForm::points_for(M)]) {
     if constexpr (M == 4) {
-        const Vec<double> ends = w[0] + w[2];
+        const Vec<T> ends = w[0] + w[2];
+        const Vec<T> half = w[1] * T(2) + w[2], minus_two = w[0] - w[1] * T(2);
         u[0] = w[0];
-        u[1] = (ends + w[1]) * (1.0 / 3);
-        u[2] = (ends - w[1]) * (-1.0 / 3);
-        u[3] = (4 * w[0] + 2 * w[1] + w[2]) * (-4.0 / 15);
-        u[4] = (w[0] - 2 * w[1] + 4 * w[2]) * (1.0 / 15);
+        u[1] = (ends + w[1]) * T(1.0 / 3);
+        u[2] = (ends - w[1]) * T(-1.0 / 3);
+        u[3] = (w[0] * T(4) + half) * T(-4.0 / 15);
+        u[4] = (w[2] * T(4) + minus_two) * T(1.0 / 15);
         u[5] = w[2];
     } else if constexpr (M == 2) {
-        const Vec<double> ends = w[0] + w[2];
+        const Vec<T> ends = w[0] + w[2];
         u[0] = w[0];
-        u[1] = (ends + w[1]) * 0.5;
-        u[2] = (ends - w[1]) * 0.5;
+        u[1] = (ends + w[1]) * T(0.5);
+        u[2] = (ends - w[1]) * T(0.5);
         u[3] = w[2];
     } else {
         u[0] = w[0];

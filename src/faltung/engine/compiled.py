@@ -312,8 +312,9 @@ class PackedWeights:
         steps = compiled.strips[strip].steps
         try:
             threads = get_num_threads()
+            borrows = not compiled.request.is_prepared  # the weights outlive their one call
             taken = (weight if step.is_everything else weight[trailing(step.taps)] for step in steps)
-            return tuple(kernel.pack(part, threads) for kernel, part in zip(compiled.kernels[strip], taken, strict=True))
+            return tuple(kernel.pack(part, threads, borrows) for kernel, part in zip(compiled.kernels[strip], taken, strict=True))
         except MemoryError:
             raise _too_many_weights(max((step.problem for step in steps), key=lambda problem: problem.macs), "out of memory") from None
 

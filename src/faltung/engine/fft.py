@@ -149,8 +149,9 @@ class FFTCorrelation:
 
     # -- weights ---------------------------------------------------------------------------------
 
-    def pack(self, weight: Array, threads: int = 1) -> FFTWeight:
+    def pack(self, weight: Array, threads: int = 1, borrows: bool = False) -> FFTWeight:
         """Conjugated spectra of `weight` (groups, out, in, *kernel), any strides, in correlation order."""
+        del borrows  # spectra are made anew
         problem, layout = self.problem, self.layout
         groups, outs, ins = weight.shape[:3]
         at_once = max(1, TASK_CELLS // layout.bins)

@@ -22,8 +22,11 @@ class Kernel(Protocol):
     def workspace_bytes(self, threads: int) -> int:
         """Scratch memory of one call, without packed weights."""
 
-    def pack(self, weight: Array, threads: int = 1) -> Any:
-        """`weight` (groups, out, in, *kernel), in the order of the correlation, as `run` reads it."""
+    def pack(self, weight: Array, threads: int = 1, borrows: bool = False) -> Any:
+        """`weight` (groups, out, in, *kernel), in the order of the correlation, as `run` reads it.
+
+        If it `borrows`, it may refer to `weight`, which is then not to change while the result is in use.
+        """
 
     def run(self, x: Array, packed: Any, bias: Array | None, y: Array, accumulate: bool, threads: int) -> None:
         """Write the correlation of `x` (N, groups, in, *in_size) to `y` (N, groups, out, *out_size), or add it where `accumulate`."""

@@ -24,6 +24,7 @@ TAPS = 3
 FEW_COLUMNS = 4
 LARGEST_WORKSPACE_BYTES = 64 * 2**20
 FEWEST_TILES = 16
+TILES_OF_A_BLOCK = 48
 FEW_TILES = 12
 """Of a whole sample: with fewer, 36 numbers for 9 weights take longer to fetch than to multiply."""
 
@@ -48,6 +49,8 @@ class Form:
         Outputs of a tile; 1 where an axis is not transformed.
     row_size, column_size : int
         Outputs of the problem.
+    row_phases, column_phases : int
+        Undilated problems along an axis, of outputs that lie a dilation apart.
     terms : int
         Products summed at each point: input channels times the taps of all other axes.
     far_outputs : int
@@ -60,6 +63,8 @@ class Form:
     column_size: int
     terms: int
     far_outputs: int
+    row_phases: int = 1
+    column_phases: int = 1
 
     @property
     def points(self) -> int:
@@ -68,13 +73,13 @@ class Form:
 
     @property
     def tile_rows(self) -> int:
-        """Tiles along the rows' axis."""
-        return -(-self.row_size // self.rows)
+        """Tiles along the rows' axis, of all phases."""
+        return self.row_phases * -(-self.row_size // (self.row_phases * self.rows))
 
     @property
     def tile_columns(self) -> int:
-        """Tiles along the columns' axis."""
-        return -(-self.column_size // self.columns)
+        """Tiles along the columns' axis, of all phases."""
+        return self.column_phases * -(-self.column_size // (self.column_phases * self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,11 @@ class _Axis:
 
     @property
     def is_transformed(self) -> bool:
-        return (self.kernel, self.stride, self.dilation) == (TAPS, 1, 1)
+        return (self.kernel, self.stride) == (TAPS, 1)
+
+    @property
+    def phases(self) -> int:
+        return max(1, min(self.dilation, self.out))
 
 
 def _points(outputs: int) -> int:
@@ -123,10 +132,10 @@ def form_of(problem: Problem) -> Form | None:
     if not columns.is_transformed:
         if (columns.kernel, columns.stride) != (1, 1) or not rows.is_transformed:
             return None
-        return Form(4, 1, rows.out, columns.out, terms, far_outputs)
+        return Form(4, 1, rows.out, columns.out, terms, far_outputs, rows.phases)
     if not rows.is_transformed:
-        return Form(1, 4, rows.out, columns.out, terms * rows.kernel, far_outputs)
-    by_two, by_four = (Form(m, m, rows.out, columns.out, terms, far_outputs) for m in (2, 4))
+        return Form(1, 4, rows.out, columns.out, terms * rows.kernel, far_outputs, 1, columns.phases)
+    by_two, by_four = (Form(m, m, rows.out, columns.out, terms, far_outputs, rows.phases, columns.phases) for m in (2, 4))
     is_small = by_four.tile_rows * by_four.tile_columns < FEW_TILES or _products(by_two) <= _products(by_four)
     return by_two if is_small else by_four
 
@@ -140,17 +149,16 @@ def refusal(problem: Problem, dtype: str) -> str | None:
 
     >>> layer = Problem(1, 64, 64, (56, 56), (28, 28), (3, 3), (2, 2), (1, 1), (1, 1), "zeros")
     >>> refusal(layer, "float32")
-    'it needs 3 taps with stride 1 and dilation 1 along the last axis or the one before it; here kernel 3×3, stride 2×2, dilation 1×1'
+    'it needs 3 taps with stride 1 along the last axis or the one before it; here kernel 3×3, stride 2×2'
     """
     if dtype not in ("float32", "float64"):
         return f"it rounds, and {dtype} is summed exactly"
     form = form_of(problem)
     if form is None:
         sizes = ", ".join(
-            f"{name} {'×'.join(map(str, values))}"
-            for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride), ("dilation", problem.dilation))
+            f"{name} {'×'.join(map(str, values))}" for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride))
         )
-        return f"it needs {TAPS} taps with stride 1 and dilation 1 along the last axis or the one before it; here {sizes}"
+        return f"it needs {TAPS} taps with stride 1 along the last axis or the one before it; here {sizes}"
     if problem.in_channels == 0 or math.prod(problem.out_size) == 0:
         return "there is nothing to multiply"
     least = form.points * form.terms * FEWEST_TILES * (4 if dtype == "float32" else 8)
@@ -162,18 +170,21 @@ def refusal(problem: Problem, dtype: str) -> str | None:
 def cycles(problem: Problem, lanes: int) -> float:
     """Estimated for one sample on one core, as `catalog` counts them; weights packed before.
 
-    Measured on one Zen 4 core with AVX-512 over thirty layers: a vector of products takes a cycle; a row of tiles of one
+    Measured on one Zen 4 core with AVX-512 over fifty layers: a vector of products takes a cycle; a row of tiles of one
     channel 90 cycles and 13 more a tile to transform; a vector of channels of a tile 260 to transform back; all for 36 points.
+    Phases of a dilation are copied row by row, 20 cycles each, before, and stored number by number.
     """
     form = form_of(problem)
     if form is None:
         return math.inf
     share = form.points / 36
-    rows = problem.groups * form.far_outputs * form.tile_rows
-    tiles = rows * form.tile_columns
+    rows = problem.groups * form.far_outputs * form.tile_rows * form.column_phases
+    tiles = problem.groups * form.far_outputs * form.tile_rows * form.tile_columns
     blocks = math.ceil(problem.out_channels / lanes)
-    there = share * rows * form.terms * (90 + 13 * 16 / lanes * form.tile_columns)
-    back = share * tiles * blocks * 260
+    there = share * form.terms * (90 * rows + 13 * 16 / lanes * tiles)
+    if form.column_phases > 1:
+        there += 20 * rows * form.terms * _points(form.rows)
+    back = share * tiles * blocks * (260 if form.column_phases == 1 else 500)
     multiplied = 1.04 * form.points * tiles * blocks * form.terms
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
     return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, _array_bytes(problem) - L2_BYTES)
@@ -191,7 +202,7 @@ def _fetching_cycles(problem: Problem, form: Form, lanes: int) -> float:
     if fetched <= L2_BYTES:
         return 0.0
     tiles = form.far_outputs * form.tile_rows * form.tile_columns
-    return fetched * math.ceil(tiles / 2 / FEWEST_TILES) / (12 if fetched <= L3_BYTES else 2.5)
+    return fetched * math.ceil(tiles / 2 / FEWEST_TILES) / (12 if fetched <= L3_BYTES else 5)
 
 
 def _packed_bytes(problem: Problem, form: Form, lanes: int) -> int:
@@ -201,13 +212,17 @@ def _packed_bytes(problem: Problem, form: Form, lanes: int) -> int:
 
 
 def packing_cycles(problem: Problem, lanes: int) -> float:
-    """Estimated for transforming the weights, on one core: to be added where they are not prepared."""
+    """Estimated for transforming the weights, on one core: to be added where they are not prepared.
+
+    They are transformed where they are wanted, anew for each of a few blocks of tiles, or once, to memory, if they are few.
+    """
     form = form_of(problem)
     if form is None:
         return math.inf
     vectors = problem.groups * form.terms * math.ceil(problem.out_channels / lanes)
-    # What does not stay in the cache goes to pages that are touched for the first time.
-    return vectors * (5 * lanes + 16 / lanes * 6 * form.points) + 0.6 * max(0, _packed_bytes(problem, form, lanes) - L2_BYTES)
+    once = COMPARED * vectors * (100 + 2 * form.points)
+    blocks = math.ceil(form.far_outputs * form.tile_rows * form.tile_columns / TILES_OF_A_BLOCK)
+    return once * min(blocks, 2) + 0.3 * (max(0, _packed_bytes(problem, form, lanes) - L2_BYTES) if blocks > 2 else 0)
 
 
 def error_growth(problem: Problem, dtype: str = "float32") -> float:
@@ -241,7 +256,10 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
 
 
 ROUNDINGS = {2: 6, 4: 13}
-"""Of one axis, at most, from an input to an output: to the points, the weights, and back; a product not fused with its sum counts."""
+"""Of one axis, at most, from an input to an output; a product not fused with its sum counts, and so does a constant that is not exact.
+
+By 4: to the points 4, the weights to them 4, back 4; by 2: 1, 2 and 2.
+"""
 
 
 @cache
