@@ -23,7 +23,8 @@ constexpr Index shared_v_bytes = Index(8) << 20;
 
 // The first j with first + j * step >= position.
 Index first_from(Index first, Index step, Index position) {
-    return position <= first ? 0 : ceil_divide(position - first, step);
+    if (position <= first) return 0;
+    return step == 1 ? position - first : ceil_divide(position - first, step);
 }
 
 // One past the last cell that an output meets. Tiles reach further, and what no output meets must not take
@@ -56,6 +57,7 @@ typename WinogradCorrelation<T>::Call::Place WinogradCorrelation<T>::Call::place
 
 template <class T>
 typename WinogradCorrelation<T>::Call::Unit WinogradCorrelation<T>::Call::unit(Index number) const {
+    if (op.phases() == 1) return {number, 0, 0};
     const Index columns = op.column_phases(), phase = number % op.phases();
     return {number / op.phases(), phase / columns, phase % columns};
 }
@@ -248,20 +250,33 @@ WinogradProduct<T> WinogradCorrelation<T>::Call::product_of(const Place& at) con
     return product;
 }
 
-// Channels and rows of the output lie far apart. While products keep the processor busy, their lines arrive.
+// Channels and rows of the output lie far apart. While products keep the processor busy, their lines arrive:
+// from point to point those of the next unit, or of the next rows of the only one.
 template <class T>
-void WinogradCorrelation<T>::Call::prefetch_outputs(const Place& at, Index channel_block, Index point) const {
-    const Index points = op.form_.points();
+void WinogradCorrelation<T>::Call::prefetch_outputs(const Place& at, Index channel_block, Index point,
+                                                    const WinogradOutput<T>& only) const {
     if (y_spatial.back() * op.column_step() != 1) return;
     constexpr Index line = workspace_alignment / Index(sizeof(T));
-    for (Index u = 0; u < at.tiles.units; ++u) {
-        const WinogradOutput<T> output = output_of(at, u, channel_block);
-        const Index rows = output.channels * output.rows;
-        for (Index i = point * rows / points; i < (point + 1) * rows / points; ++i) {
-            const T* row = output.y + i / output.rows * y.stride[2] + i % output.rows * output.y_row_stride;
+    const Index points = op.form_.points(), units = at.tiles.units;
+    const auto prefetch = [&](const WinogradOutput<T>& output, const T* first, Index begin, Index end) {
+        Index channel = begin / output.rows, row = begin % output.rows;
+        for (Index i = begin; i < end; ++i) {
+            const T* const from = first + channel * output.y_channel_stride + row * output.y_row_stride;
             for (Index column = 0; column < output.columns; column += line)
-                __builtin_prefetch(row + column, 1, 2);
+                __builtin_prefetch(from + column, 1, 2);
+            if (++row == output.rows) row = 0, ++channel;
         }
+    };
+    if (units == 1) {
+        if (only.rows == 0) return;
+        const Index rows = channels_of(channel_block) * only.rows;
+        prefetch(only, only.y + channel_block * op.kernel_.channel_block * y.stride[2], point * rows / points,
+                 (point + 1) * rows / points);
+        return;
+    }
+    for (Index u = point * units / points; u < (point + 1) * units / points; ++u) {
+        const WinogradOutput<T> output = output_of(at, u, channel_block);
+        if (output.rows > 0) prefetch(output, output.y, 0, output.channels * output.rows);
     }
 }
 
@@ -285,9 +300,10 @@ void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, 
         return packed + (at.group * op.channel_blocks() + b) * op.packed_block() + point * op.packed_panel();
     };
     WinogradProduct<T> product = product_of(at);
+    const WinogradOutput<T> first = output_of(at, 0, 0);
     for (Index point = 0; point < points; ++point)
         for (Index b = first_block; b < last_block; ++b) {
-            prefetch_outputs(at, b, point);
+            prefetch_outputs(at, b, point, first);
             const bool is_last = b + 1 == last_block;
             product.u = weights_of(point, b);
             product.next = is_last && point + 1 == points
@@ -310,13 +326,14 @@ void WinogradCorrelation<T>::Call::transform_and_multiply(const Place& at, Index
     T* const u = reinterpret_cast<T*>(own + parts.u);
     WinogradProduct<T> product = product_of(at);
     product.channels = channels_of(channel_block);
+    const WinogradOutput<T> first = output_of(at, 0, 0);
     for (Index term = 0; term < op.terms_; term += most) {
         const Index last = min_index(op.terms_, term + most);
         op.transform_weights(*weight, at.group, channel_block, term, last, u, u_pitch);
         product.terms = last - term;
         product.continues = term > 0;
         for (Index point = 0; point < points; ++point) {
-            if (last == op.terms_) prefetch_outputs(at, channel_block, point);
+            if (last == op.terms_) prefetch_outputs(at, channel_block, point, first);
             product.u = u + point * u_pitch;
             product.next = point + 1 < points ? product.u + u_pitch : product.u;
             product.v = reinterpret_cast<const T*>(v) + point * v_pitch + term * product.term_pitch;
@@ -397,6 +414,7 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
     call.share_out(threads);
     const Index blocks = call.tile_blocks();
     const bool transforms_first = !transformed && blocks > few_tile_blocks &&
+                                  transformed_bytes() <= workspace_limit() &&
                                   (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
     const bool transforms = !transformed && !transforms_first;
     const bool shares =

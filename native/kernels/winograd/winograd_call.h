@@ -70,7 +70,8 @@ struct WinogradCorrelation<T>::Call {
     Index channels_of(Index channel_block) const;
     void multiply(const Place& at, Index first_block, Index last_block, const char* v, char* own) const;
     void transform_and_multiply(const Place& at, Index channel_block, const char* v, char* own) const;
-    void prefetch_outputs(const Place& at, Index channel_block, Index point) const;
+    void prefetch_outputs(const Place& at, Index channel_block, Index point,
+                          const WinogradOutput<T>& only) const;
     void store(const Place& at, Index channel_block, const T* m) const;
     WinogradOutput<T> output_of(const Place& at, Index unit_number, Index channel_block) const;
     void operator()(Index task, int worker);

@@ -224,8 +224,13 @@ void multiply_tile(const WinogradProduct<T>& b, const T* next, const T* v, T* m)
     const T* u = b.u;
     const Index pitch = b.term_pitch;
     Vec<T> sum[V][J];
-    FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] =
-        b.continues ? load(m + j * vectors * L + i * L) : Vec<T>{};
+    if (b.continues) {
+        FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] =
+            load(m + j * vectors * L + i * L);
+    } else {
+        FALTUNG_UNROLL for (int i = 0; i < V; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j) sum[i][j] =
+            Vec<T>{};
+    }
     for (Index term = 0; term < b.terms; ++term, u += vectors * L, next += vectors * L, v += pitch) {
         FALTUNG_UNROLL for (int i = 0; i < V; ++i) __builtin_prefetch(next + i * L, 0, 2);
         Vec<T> w[V];
