@@ -99,8 +99,11 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
             checked_array("factors", nb::ndarray<nb::ro>(factors), type_,
                           {-1, problem_.groups, problem_.out_channels, operation_->factor_length()}, &rank);
         Released released;
-        PackedWeight packed{algorithm_, type_, operation_->packed_layout(),
-                            AlignedBuffer(operation_->factors_bytes(rank))};
+        PackedWeight packed{algorithm_,
+                            type_,
+                            operation_->packed_layout(),
+                            AlignedBuffer(operation_->factors_bytes(rank)),
+                            {}};
         operation_->pack_factors(array, rank, packed.buffer.data());
         return packed;
     }

@@ -153,8 +153,11 @@ class Correlation:
     def workspace_bytes(self, threads: int) -> int:
         """Scratch memory of one call, without packed weights."""
 
-    def pack(self, weight: _Array, threads: int = 1) -> PackedWeight:
-        """Pack weights for `run`; correlations that differ in sizes or borders alone may share them."""
+    def pack(self, weight: _Array, threads: int = 1, borrows: bool = False) -> PackedWeight:
+        """Pack weights for `run`; correlations that differ in sizes or borders alone may share them.
+
+        If it `borrows`, some families only note where the weights lie.
+        """
 
     def pack_factors(self, factors: _Array) -> PackedWeight:
         """Of "separable", instead of `pack`: kernels that are sums of R outer products, as factors (R, G, OC, taps).

@@ -21,7 +21,7 @@ LAYERS = [  # large enough to be shared out
     ("conv2d(24, 24, 3, padding=1, groups=24, padding_mode='circular')", (17, 23)),
     ("conv2d(200, 20, 3)", (9, 9)),
     ("conv1d(8, 64, 9, dilation=3, padding='causal')", (301,)),
-    ("conv3d(4, 20, 3, padding='same', padding_mode='replicate')", (5, 6, 9)),
+    ("conv3d(4, 20, 3, padding='same', padding_mode='replicate')", (5, 8, 12)),
     ("conv_transpose2d(24, 18, 4, stride=2, padding=1)", (9, 11)),
     ("conv_transpose2d(6, 40, 3, stride=3, padding=2, padding_mode='reflect', groups=2)", (7, 8)),
 ]

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import faltung as fl
 from faltung.engine.native import Correlation, available_isas
 from faltung.engine.problem import Problem
 from faltung.engine.winograd import cycles, error_growth, form_of, packing_cycles, refusal, transforms
@@ -200,6 +201,18 @@ def test_weights_read_where_they_lie(isa: str, dtype: str) -> None:
                     result = y[:batch].copy()
                     kernel.run(x[:batch], borrowed, bias, result, True, threads)
                     check_same(result, expected[:batch].copy(), bits=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_a_result_written_over_its_weights(dtype: str) -> None:
+    """Weights that are read where they lie may not be written while they are."""
+    rng = np.random.default_rng(7)
+    x, weight = (rng.standard_normal(shape).astype(dtype) for shape in ((1, 64, 24, 24), (64, 64, 3, 3)))
+    assert fl.plan("conv2d(64, 64, 3, padding=1)", x.shape).algorithm == "winograd"
+    expected = fl.conv2d(x, weight, padding=1)
+    out = weight.reshape(expected.shape)
+    assert fl.conv2d(x, weight, padding=1, out=out) is out
+    check_same(out, expected, bits=True)
 
 
 def swapped(weight: np.ndarray) -> np.ndarray:

@@ -134,7 +134,9 @@ def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: Eleme
     native = types.to_native(x)
     batch = native.shape[0] if is_batched else 1
     grouped = native.reshape(batch, groups, read // groups, *in_size)
-    result = out if out is not None and _can_write(out, types, x, epilogue.bias, epilogue.residual, packed.weight) else allocate(shape, types)
+    result = (
+        out if out is not None and _can_write(out, types, x, epilogue.bias, epilogue.residual, packed.weight) else allocate(shape, types)
+    )
     y = result.reshape(batch, groups, written // groups, *out_size)
     if epilogue.residual is not None:
         epilogue = replace(epilogue, residual=epilogue.residual.reshape(y.shape))

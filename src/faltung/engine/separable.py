@@ -256,9 +256,9 @@ class SeparableKernel:
         """Scratch memory of one call."""
         return self._native.workspace_bytes(threads)
 
-    def pack(self, weight: Array, threads: int = 1) -> PackedWeight:
+    def pack(self, weight: Array, threads: int = 1, borrows: bool = False) -> PackedWeight:
         """The factors; `weight` is what they were found in."""
-        del weight, threads
+        del weight, threads, borrows
         return self._native.pack_factors(self.factors.values)
 
     def run(
