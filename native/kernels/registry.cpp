@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/isa_switch.h"
+#include "kernels/channelwise/channelwise.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
@@ -23,6 +24,7 @@ namespace faltung {
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> ChannelwiseKernel<T> channelwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> PhaseRows<T> phase_rows();)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseKernel<T> depthwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GroupedKernel<T> grouped_kernel();)
@@ -171,6 +173,20 @@ struct DepthwiseRows {
     template <class T>
     static DepthwiseKernel<T> get(Isa isa, Index) {
         FALTUNG_RETURN_FOR_ISA(isa, depthwise_kernel<T>())
+        return {};
+    }
+};
+
+struct ChannelwiseMaps {
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_channelwise(problem))
+            throw std::invalid_argument(std::string("algorithm 'channelwise' does not serve this problem: ") +
+                                        reason);
+    }
+
+    template <class T>
+    static ChannelwiseKernel<T> get(Isa isa, Index) {
+        FALTUNG_RETURN_FOR_ISA(isa, channelwise_kernel<T>())
         return {};
     }
 };
@@ -361,6 +377,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, UnfoldCorrelation, UnfoldProduct>>("unfold"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),
     correlation<PanelFamily<Correlation, SeparableCorrelation, SeparableRows>>("separable"),
+    correlation<PanelFamily<Correlation, ChannelwiseCorrelation, ChannelwiseMaps>>("channelwise"),
     correlation<GroupedFamily>("grouped"),
     correlation<SpectralFamily>("spectral"),
     correlation<WinogradFamily>("winograd"),

@@ -13,52 +13,8 @@ from faltung.engine import depthwise
 from faltung.engine.native import Correlation, available_isas
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
+from tests.support.one_channel import arrays, check_case, problem, run
 from tests.support.strategies import integers_of_shape
-
-DTYPES = ["float32", "float64", "int64"]
-
-
-def problem(
-    groups: int,
-    out_channels: int,
-    out_size: tuple[int, ...],
-    kernel_size: tuple[int, ...],
-    stride: int = 1,
-    dilation: int = 1,
-    mode: str = "zeros",
-    short: int = 0,
-) -> Problem:
-    """Half of the kernel before the first output; `short` cells fewer than the last output reads."""
-    before = tuple(dilation * (k - 1) // 2 for k in kernel_size)
-    needed = zip(out_size, kernel_size, before, strict=True)
-    in_size = tuple(max(1, (o - 1) * stride + (k - 1) * dilation + 1 - b - short) for o, k, b in needed)
-    steps = (len(out_size) * (stride,), len(out_size) * (dilation,))
-    return Problem(groups, 1, out_channels, in_size, out_size, kernel_size, *steps, before, mode)
-
-
-def arrays(case: Problem, batch: int, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Input, weight and bias of whole numbers."""
-    channels = case.groups * case.out_channels
-    shapes = ((batch, case.groups, 1, *case.in_size), (case.groups, case.out_channels, 1, *case.kernel_size), (channels,))
-    return tuple(integers_of_shape(shape, 3 + which).astype(dtype) for which, shape in enumerate(shapes))  # type: ignore[return-value]
-
-
-def run(
-    algorithm: str, isa: str, case: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, threads: int = 1
-) -> np.ndarray:
-    """The output, contiguous."""
-    dtype = "uint64" if x.dtype == np.int64 else str(x.dtype)
-    operation = Correlation(algorithm, dtype, isa, *case.arguments)
-    y = np.full((len(x), case.groups, case.out_channels, *case.out_size), 77, x.dtype)
-    operation.run(x, operation.pack(weight), bias, y, False, threads)
-    return y
-
-
-def check_case(isa: str, case: Problem, batch: int = 1) -> None:
-    """Equal to the general kernel in every element type."""
-    for dtype in DTYPES:
-        x, weight, bias = arrays(case, batch, dtype)
-        check_same(run("depthwise", isa, case, x, weight, bias), run("general", isa, case, x, weight, bias))
 
 
 @pytest.fixture(params=available_isas())
@@ -74,20 +30,20 @@ def test_columns(isa: str, stride: int) -> None:
     """Vectors full, half full (two channels share one), and with one lane more; an odd channel remains."""
     for columns in COLUMNS:
         for kernel in (1, 2, 3, 5):
-            check_case(isa, problem(3, 1, (5, columns), (3, kernel), stride, short=kernel // 2))
+            check_case("depthwise", isa, problem(3, 1, (5, columns), (3, kernel), stride, short=kernel // 2))
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_rows(isa: str, stride: int) -> None:
     for rows in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33):
         for kernel in (1, 2, 3, 4, 5, 6, 7, 11):
-            check_case(isa, problem(2, 1, (rows, 6), (kernel, 3), stride, short=kernel // 2))
+            check_case("depthwise", isa, problem(2, 1, (rows, 6), (kernel, 3), stride, short=kernel // 2))
 
 
 def test_several_outputs_of_a_channel(isa: str) -> None:
     for groups, out_channels in ((1, 2), (1, 5), (3, 2), (2, 3)):
         for columns in (6, 16, 20):
-            check_case(isa, problem(groups, out_channels, (9, columns), (3, 3), short=1), batch=2)
+            check_case("depthwise", isa, problem(groups, out_channels, (9, columns), (3, 3), short=1), batch=2)
 
 
 @pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
@@ -98,21 +54,21 @@ def test_borders(isa: str, mode: str) -> None:
         ((3, 4), (13, 15), 1, 1), ((40,), (9,), 2, 1), ((5, 4, 9), (3, 2, 3), 1, 1),
     ):  # fmt: skip
         before = max(kernel) * dilation // 2
-        check_case(isa, problem(3, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
+        check_case("depthwise", isa, problem(3, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
 
 
 @pytest.mark.parametrize("kernel", [16, 17, 31, 47, 48, 64, 65, 100, 200])
 def test_long_rows(isa: str, kernel: int) -> None:
     """One row: taps a vector apart share what is loaded."""
     for stride, dilation in ((1, 1), (2, 1), (1, 2), (1, 3), (3, 2)):
-        check_case(isa, problem(2, 1, (300,), (kernel,), stride, dilation, short=kernel // 2))
-    check_case(isa, problem(1, 2, (3, 90), (1, kernel)))
+        check_case("depthwise", isa, problem(2, 1, (300,), (kernel,), stride, dilation, short=kernel // 2))
+    check_case("depthwise", isa, problem(1, 2, (3, 90), (1, kernel)))
 
 
 def test_blocks_of_rows_and_columns(isa: str) -> None:
-    check_case(isa, problem(1, 1, (40, 2100), (3, 3)))
-    check_case(isa, problem(2, 1, (260, 300), (3, 3), mode="reflect"))
-    check_case(isa, problem(1, 1, (9000,), (5,), mode="circular"))
+    check_case("depthwise", isa, problem(1, 1, (40, 2100), (3, 3)))
+    check_case("depthwise", isa, problem(2, 1, (260, 300), (3, 3), mode="reflect"))
+    check_case("depthwise", isa, problem(1, 1, (9000,), (5,), mode="circular"))
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -116,6 +116,7 @@ def test_refusals_give_the_numbers() -> None:
         "winograd": "it needs 3 taps with stride 1 along the last axis or the one before it; here kernel 1×3, stride 1×2",
         "depthwise": "it has 8 input channels a group, this takes one",
         "spectral": "it has 8 input channels a group, this transforms one",
+        "channelwise": "it has 8 input channels a group, this puts one in each lane",
         "fft": "stride 1×2: a transform computes every position",
     }
     plan = fl.plan("conv2d(8, 8, 1, stride=(1, 2))", (1, 8, 9, 9))

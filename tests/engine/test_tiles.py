@@ -23,7 +23,7 @@ OUT_CHANNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 64, 65]
 COLUMNS = [*range(1, 18), 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65]
 NAMES = [entry.name for entry in ALGORITHMS if entry.is_direct]  # the others round
 # Those that take some problems or instruction sets alone have tests of their own.
-MANY_CHANNELS = [name for name in NAMES if name not in ("depthwise", "grouped")]
+MANY_CHANNELS = [name for name in NAMES if name not in ("depthwise", "channelwise", "grouped")]
 
 
 @functools.cache

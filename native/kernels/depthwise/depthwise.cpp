@@ -19,7 +19,8 @@ constexpr Index l1_set_bytes = 4096;  // lines so far apart share a set
 constexpr Index tap_limit = Index(1) << 24;
 constexpr Index header_bytes = 64;  // of packed weights: whether all of them are finite
 
-constexpr Index long_row_bytes = 2048, rows_of_long_tiles = 8;
+constexpr Index long_row_bytes = 2048, large_bytes = 1 << 20;
+constexpr Index rows_of_streams = 8;
 constexpr Index most_table_bytes = 64 << 10;
 
 template <class T>
@@ -32,7 +33,7 @@ bool is_finite(T value) {
 template <class T>
 Index DepthwiseCorrelation<T>::panel_bytes_for(const Problem& problem, const DepthwiseKernel<T>& kernel) {
     const Layout layout(problem);
-    const DepthwiseShape shape(problem, layout, sizeof(T), kernel.lanes, tile_rows(layout, kernel),
+    const DepthwiseShape shape(problem, layout, sizeof(T), kernel.lanes, tile_rows(problem, kernel),
                                kernel.pairs);
     return saturating_multiply(shape.elements, sizeof(T));
 }
@@ -42,7 +43,7 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Problem& problem, const Dept
     : problem_(problem),
       layout_(problem),
       kernel_(kernel),
-      shape_(problem, layout_, sizeof(T), kernel.lanes, tile_rows(layout_, kernel), kernel.pairs),
+      shape_(problem, layout_, sizeof(T), kernel.lanes, tile_rows(problem, kernel), kernel.pairs),
       taps_(taps(layout_.axes)) {
     if (shape_.elements >= most_elements || taps_ >= tap_limit)
         throw std::invalid_argument("the rows of input cells would be unreasonably large");
@@ -228,11 +229,15 @@ bool DepthwiseCorrelation<T>::by_two_columns() const {
     return kernel_.masks && !shape_.folds && axis.stride == 2 && axis.dilation == 1;
 }
 
-// Long rows are streams of memory, of which the processor foresees a limited number.
+// Rows that come from memory are streams, of which the processor foresees a limited number.
 template <class T>
-Index DepthwiseCorrelation<T>::tile_rows(const Layout& layout, const DepthwiseKernel<T>& kernel) {
-    const bool is_long = saturating_multiply(layout.columns().out, sizeof(T)) >= long_row_bytes;
-    return is_long ? min_index(kernel.most_rows, rows_of_long_tiles) : kernel.most_rows;
+Index DepthwiseCorrelation<T>::tile_rows(const Problem& problem, const DepthwiseKernel<T>& kernel) {
+    const Index columns = problem.axes.empty() ? 1 : problem.axes.back().out;
+    Index bytes = saturating_multiply(problem.groups, sizeof(T));
+    for (const Axis& axis : problem.axes) bytes = saturating_multiply(bytes, axis.in);
+    const bool are_streams =
+        bytes >= large_bytes || saturating_multiply(columns, sizeof(T)) >= long_row_bytes;
+    return are_streams ? min_index(kernel.most_rows, rows_of_streams) : kernel.most_rows;
 }
 
 // Whether rows of these strides may be read where they lie.

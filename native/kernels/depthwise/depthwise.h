@@ -47,8 +47,8 @@ class DepthwiseCorrelation : public Correlation {
     void add_chain(const Chain& chain, Index only);
 
     bool by_two_columns() const;
-    static Index tile_rows(const Layout& layout, const DepthwiseKernel<T>& kernel);
-    Index tile_rows() const { return tile_rows(layout_, kernel_); }
+    static Index tile_rows(const Problem& problem, const DepthwiseKernel<T>& kernel);
+    Index tile_rows() const { return tile_rows(problem_, kernel_); }
     int most_taps() const { return segments_.empty() ? 1 : segments_.front().taps; }
     bool reads_in_place(const std::vector<Index>& stride) const;
     typename DepthwiseBlock<T>::Sizes table_sizes() const;

@@ -1,5 +1,6 @@
 #include "kernels/depthwise/depthwise_call.h"
 
+#include "core/ahead.h"
 #include "core/border.h"
 
 namespace faltung {
@@ -8,6 +9,9 @@ namespace {
 
 // Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
 constexpr Index tasks_per_thread = 16;
+
+// Maps of so many bytes in all are still in L2 from one call to the next.
+constexpr Index kept_bytes = 512 << 10;
 
 std::uint32_t below(Index bits) {
     return static_cast<std::uint32_t>((std::uint64_t(1) << bits) - 1);
@@ -26,6 +30,8 @@ void DepthwiseCall<T>::share_out(Index batch, int threads) {
     channel_groups = ceil_divide(op.problem_.groups, shape.channels);
     blocks = far_outputs * row_classes * row_blocks * column_blocks;
     units = batch * channel_groups * blocks;
+    x_ahead = bytes_ahead(x, 1, &Axis::in);
+    y_ahead = bytes_ahead(y, op.problem_.out_channels == 1 ? 1 : 2, &Axis::out);
     tasks = threads == 1 ? 1 : min_index(units, tasks_per_thread * threads);
 }
 
@@ -296,6 +302,16 @@ void DepthwiseCall<T>::copy_rows(const Block& block, T* scratch, Index n, Index 
     }
 }
 
+// Bytes of a channel's map, if its successor lies behind it and all of them do not stay in the cache; else 0.
+template <class T>
+Index DepthwiseCall<T>::bytes_ahead(const Array& of, Index axis, Index Axis::* size) const {
+    Index cells = 1;
+    for (const Axis& along : op.layout_.axes) cells = saturating_multiply(cells, along.*size);
+    const Index bytes = cells * Index(sizeof(T));
+    const bool lie_behind = of.stride[static_cast<std::size_t>(axis)] == cells && of.stride.back() == 1;
+    return blocks == 1 && lie_behind && saturating_multiply(units, bytes) >= kept_bytes ? bytes : 0;
+}
+
 template <class T>
 void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index first_group) const {
     const DepthwiseShape& shape = op.shape_;
@@ -334,26 +350,35 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
                         shape.row_classes * y_spatial[op.layout_.far_axes()], block.columns,
                         y_spatial.back());
     };
-    const DepthwiseTile<T>* const tiles_end = block.tiles + block.tile_count;
+    const DepthwiseTile<T>* const tiles = block.tiles;
+    const DepthwiseTile<T>* const tiles_end = tiles + block.tile_count;
+    const Index next_group = first_group + groups, parts = block.tile_count * ceil_divide(channels, 2);
+    Ahead next_x(x_sample + next_group * x.stride[1], groups * x_ahead, parts);
+    Ahead next_y(y_sample + next_group * y.stride[1], channels * y_ahead, parts);
+    const auto compute_tile = [&](typename DepthwiseTile<T>::Compute compute, const DepthwiseTile<T>& tile) {
+        next_x.fetch();
+        next_y.fetch();
+        compute(on, tile);
+    };
     Index channel = 0;
     for (; channel + 2 <= channels; channel += 2) {
         take_channel(0);
         take_channel(1);
-        for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile)
-            (tile->compute_pair ? tile->compute_pair : tile->compute)(on, *tile);
+        for (const DepthwiseTile<T>* tile = tiles; tile != tiles_end; ++tile)
+            compute_tile(tile->compute_pair ? tile->compute_pair : tile->compute, *tile);
         T* const first_y = on.y[0];
         on.cells[0] = on.cells[1];
         on.weight[0] = on.weight[1];
         on.bias[0] = on.bias[1];
         on.y[0] = on.y[1];
-        for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile)
-            if (!tile->compute_pair) tile->compute(on, *tile);
+        for (const DepthwiseTile<T>* tile = tiles; tile != tiles_end; ++tile)
+            if (!tile->compute_pair) compute_tile(tile->compute, *tile);
         finish(first_y);
         finish(on.y[0]);
     }
     if (channel == channels) return;
     take_channel(0);
-    for (const DepthwiseTile<T>* tile = block.tiles; tile != tiles_end; ++tile) tile->compute(on, *tile);
+    for (const DepthwiseTile<T>* tile = tiles; tile != tiles_end; ++tile) compute_tile(tile->compute, *tile);
     finish(on.y[0]);
 }
 

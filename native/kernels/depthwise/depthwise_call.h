@@ -23,6 +23,7 @@ struct DepthwiseCall {
     Index far_outputs = 1, row_classes = 1, row_blocks = 1, column_blocks = 1, channel_groups = 1;
     Index blocks = 1;  // of a channel
     Index units = 1, tasks = 1;
+    Index x_ahead = 0, y_ahead = 0;  // bytes of a channel to ask for while the one before is computed
     char* workspace = nullptr;
 
     void share_out(Index batch, int threads);
@@ -39,6 +40,7 @@ struct DepthwiseCall {
     void make_tiles(Block& block) const;
     void make_folded_tiles(Block& block) const;
     Index row_pitch() const;
+    Index bytes_ahead(const Array& of, Index axis, Index Axis::* size) const;
     void compute(const Block& block, T* scratch, Index n, Index first_group) const;
     void copy_rows(const Block& block, T* scratch, Index n, Index first_group, Index groups) const;
 };

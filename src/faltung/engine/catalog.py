@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from faltung.engine import dense, depthwise, fft_cost, grouped, phases, spectral, winograd
+from faltung.engine import channelwise, dense, depthwise, fft_cost, grouped, phases, spectral, winograd
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa, get_num_threads
@@ -185,6 +185,13 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         depthwise.refusal,
         lambda problem, dtype: depthwise.cycles(problem, _lanes(dtype)),
         dense.packing_cycles,
+    ),
+    Algorithm(
+        "channelwise",
+        "one input channel a group, a channel in each vector lane",
+        channelwise.refusal,
+        lambda problem, dtype: channelwise.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: channelwise.packing_cycles(problem, _lanes(dtype)),
     ),
     Algorithm(
         "grouped",

@@ -11,7 +11,7 @@ import math
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.problem import Problem
 
-__all__ = ["cycles", "refusal"]
+__all__ = ["AxisProducts", "cycles", "refusal"]
 
 MAX_SCRATCH_BYTES = 32 * 2**20
 
@@ -36,7 +36,27 @@ def cycles(problem: Problem, lanes: int) -> float:
     if lanes >= 16 and 0 < columns % lanes <= lanes // 2 and problem.groups * problem.out_channels > 1:
         vectors -= 0.5  # two channels share a vector
     sums = problem.groups * problem.out_channels * math.prod(rows) * vectors
-    return 400 + sums * max(1.13 * problem.terms + 5, 9) + _reading_cycles(problem, lanes)
+    met = math.prod(AxisProducts(problem, axis).products for axis in range(len(rows))) / max(1, math.prod(rows))
+    return 400 + sums * max(1.13 * met * problem.kernel_size[-1] + 5, 9) + _reading_cycles(problem, lanes)
+
+
+class AxisProducts:
+    """One axis of a problem: its cells that are stored, and the products that are computed along it."""
+
+    def __init__(self, problem: Problem, axis: int) -> None:
+        self.out, self.kernel = problem.out_size[axis], problem.kernel_size[axis]
+        self.stride, self.dilation = problem.stride[axis], problem.dilation[axis]
+        self.is_clipped = problem.mode in ("zeros", "absent")
+        span = (self.out - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+        self.cells, self.before = (problem.in_size[axis], problem.before[axis]) if self.is_clipped else (span, 0)
+        self.products = sum(self._outputs_of(tap) for tap in range(self.kernel))
+
+    def _outputs_of(self, tap: int) -> int:
+        """How many outputs a tap takes part in."""
+        shift = tap * self.dilation - self.before
+        first = max(0, -(shift // self.stride))
+        last = min(self.out - 1, (self.cells - 1 - shift) // self.stride)
+        return max(0, last - first + 1)
 
 
 def _reading_cycles(problem: Problem, lanes: int) -> float:

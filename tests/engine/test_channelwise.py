@@ -1,0 +1,122 @@
+"""Channelwise kernels at the edges of their blocks: widths, shifts of taps, channels around a vector, ways to lay out the map.
+
+What every algorithm must do is in test_tiles; here is what only these kernels can get wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from faltung.engine import channelwise, depthwise
+from faltung.engine.native import Correlation, available_isas
+from faltung.engine.problem import Problem
+from tests.support.check import check_same
+from tests.support.one_channel import arrays, check_case, problem, run
+
+
+@pytest.fixture(params=available_isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+def test_columns(isa: str, stride: int, dilation: int) -> None:
+    """Every width of a block, whole and with a rest; taps that shift it by all there are."""
+    for columns in (1, 3, 4, 5, 6, 7, 8, 9, 11, 14, 17):
+        for kernel in (1, 2, 3, 7, 18):
+            short = kernel * dilation // 2
+            check_case("channelwise", isa, problem(3, 1, (3, columns), (3, kernel), stride, dilation, short=short))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 4, 5, 8, 15, 16, 17, 33])
+def test_channels(isa: str, groups: int) -> None:
+    for out_channels in (1, 2, 3):
+        check_case("channelwise", isa, problem(groups, out_channels, (5, 7), (3, 3), short=1), batch=2)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
+def test_borders(isa: str, mode: str) -> None:
+    """Padding wider than the input too."""
+    for size, kernel, stride, dilation in (
+        ((9, 7), (5, 7), 1, 1), ((6, 9), (3, 3), 2, 1), ((9, 12), (3, 5), 1, 3), ((5, 11), (3, 3), 2, 2),
+        ((3, 4), (13, 15), 1, 1), ((20,), (9,), 2, 1), ((5, 4, 9), (3, 2, 3), 1, 1),
+    ):  # fmt: skip
+        before = max(kernel) * dilation // 2
+        check_case("channelwise", isa, problem(18, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
+
+
+def test_cropping(isa: str) -> None:
+    """Cells before the first output that no tap meets."""
+    check_case("channelwise", isa, Problem(3, 1, 1, (9, 10), (4, 5), (3, 3), (1, 1), (1, 1), (-2, -3), "zeros"))
+    check_case("channelwise", isa, Problem(3, 1, 1, (9, 10), (4, 5), (3, 3), (1, 1), (1, 1), (-2, -3), "circular"))
+
+
+@pytest.mark.parametrize("columns", [7, 9, 14])
+def test_same_bits_however_it_is_read(isa: str, columns: int) -> None:
+    """Strides of the arrays, threads and batch change no bit."""
+    case = problem(21, 1, (9, columns), (5, 5), short=2)
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((3, 21, 1, *case.in_size)).astype(np.float32)
+    weight = generator.standard_normal((21, 1, 1, 5, 5)).astype(np.float32)
+    y = run("channelwise", isa, case, x, weight, None)
+    check_same(run("channelwise", isa, case, x, weight, None, threads=3), y, bits=True)
+    check_same(run("channelwise", isa, case, x[1:2], weight, None), y[1:2], bits=True)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, (1, 2), (-2, -1))), (-2, -1), (1, 2))
+    check_same(run("channelwise", isa, case, last, weight, None), y, bits=True)
+    check_same(run("channelwise", isa, case, x[..., ::-1][..., ::-1], weight[..., ::-1].copy()[..., ::-1], None), y, bits=True)
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), np.float32)
+    wide[..., ::2] = x
+    check_same(run("channelwise", isa, case, wide[..., ::2], weight, None), y, bits=True)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_zeros_of_the_padding_take_part(isa: str, value: float) -> None:
+    """An infinite weight over the padding gives NaN; an infinite cell reaches only the windows over it."""
+    case = problem(2, 1, (6, 7), (3, 3), short=1)
+    x, weight, _ = arrays(case, 1, "float32")
+    weight[0, 0, 0, 0, 0] = value
+    y = run("channelwise", isa, case, x, weight, None)
+    check_same(y, run("general", isa, case, x, weight, None))
+    assert np.isnan(y[0, 0, 0, 0]).all()
+    assert np.isfinite(y[0, 1]).all()
+    x, weight, _ = arrays(case, 1, "float32")
+    x[0, 0, 0, 2, 2] = value
+    check_same(run("channelwise", isa, case, x, weight, None), run("general", isa, case, x, weight, None))
+
+
+def test_written_is_only_what_belongs_to_it(isa: str) -> None:
+    """Every second column of a larger array, and channels last, added to what is there."""
+    for groups, columns in ((3, 7), (17, 9)):
+        case = problem(groups, 1, (9, columns), (3, 3), short=1)
+        x, weight, bias = arrays(case, 2, "float32")
+        expected = run("general", isa, case, x, weight, bias) + 5
+        operation = Correlation("channelwise", "float32", isa, *case.arguments)
+        held = np.full((2, groups, 1, 9, 2 * columns), 5, np.float32)
+        operation.run(x, operation.pack(weight), bias, held[..., ::2], True, 1)
+        check_same(held[..., ::2], expected)
+        assert (held[..., 1::2] == 5).all()
+        last = np.full((2, 9, columns, groups + 2, 1), 5, np.float32)
+        operation.run(x, operation.pack(weight), bias, np.moveaxis(last[..., :groups, :], (-2, -1), (1, 2)), True, 1)
+        check_same(np.moveaxis(last[..., :groups, :], (-2, -1), (1, 2)), expected)
+        assert (last[..., groups:, :] == 5).all()
+
+
+def test_refusals() -> None:
+    several = Problem(2, 3, 1, (5, 5), (3, 3), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
+    assert "3 input channels" in str(channelwise.refusal(several, "float32"))
+    with pytest.raises(ValueError, match="several input channels"):
+        Correlation("channelwise", "float32", available_isas()[-1], *several.arguments)
+    assert "too large" in str(channelwise.refusal(problem(1, 1, (500, 500), (3, 3)), "float32"))
+    assert "steps" in str(channelwise.refusal(problem(1, 1, (2, 2), (2, 2), dilation=2**30), "float32"))
+    assert channelwise.refusal(problem(4, 2, (9, 9), (3, 3)), "float32") is None
+
+
+def test_cost_tells_small_maps_from_large() -> None:
+    """Channels in the lanes where a row fills no vector and the kernel covers the map; positions elsewhere."""
+    small, large = problem(512, 1, (7, 7), (13, 13), short=6), problem(32, 1, (112, 112), (3, 3), short=1)
+    assert channelwise.cycles(small, 16) < depthwise.cycles(small, 16)
+    assert channelwise.cycles(large, 16) > depthwise.cycles(large, 16)
+    assert channelwise.cycles(small, 16) < channelwise.cycles(small, 4)
+    assert channelwise.packing_cycles(small, 16) > channelwise.packing_cycles(large, 16)
