@@ -19,7 +19,7 @@ constexpr Index l1_set_bytes = 4096;  // lines so far apart share a set
 constexpr Index tap_limit = Index(1) << 24;
 constexpr Index header_bytes = 64;  // of packed weights: whether all of them are finite
 
-constexpr Index long_row_bytes = 2048, large_bytes = 1 << 20;
+constexpr Index long_row_bytes = 2048, large_bytes = 4 << 20;
 constexpr Index rows_of_streams = 8;
 constexpr Index most_table_bytes = 64 << 10;
 

@@ -11,7 +11,7 @@ namespace {
 constexpr Index tasks_per_thread = 16;
 
 // Maps of so many bytes in all are still in L2 from one call to the next.
-constexpr Index kept_bytes = 512 << 10;
+constexpr Index kept_bytes = 4 << 20;
 
 std::uint32_t below(Index bits) {
     return static_cast<std::uint32_t>((std::uint64_t(1) << bits) - 1);
