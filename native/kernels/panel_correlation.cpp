@@ -3,8 +3,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "core/threads.h"
-#include "core/workspace.h"
+#include "kernels/run_call.h"
 #include "kernels/weight_packing.h"
 
 namespace faltung {
@@ -266,8 +265,6 @@ void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, c
                               const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
-    threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
 
     Call call{*this,
               x,
@@ -277,13 +274,7 @@ void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, c
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride)};
-    call.share_out(batch, threads);
-    const Index tasks = call.task_count(batch);
-    threads = static_cast<int>(min_index(tasks, threads));
-    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_call(call, batch, saturating_multiply(batch, multiply_adds(problem_)), threads);
 }
 
 template class PanelCorrelation<float>;

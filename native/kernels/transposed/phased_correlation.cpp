@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "core/threads.h"
-#include "core/workspace.h"
+#include "kernels/run_call.h"
 
 namespace faltung {
 
@@ -475,7 +475,6 @@ void PhasedCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
     Problem work = problem_;
     for (Axis& axis : work.axes) axis.out = axis.in;
     const Index products = saturating_multiply(batch, multiply_adds(work));
-    threads = products < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
 
     Call call{*this,
               x,
@@ -485,13 +484,7 @@ void PhasedCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride)};
-    call.share_out(batch, threads);
-    const Index tasks = call.task_count(batch);
-    threads = static_cast<int>(min_index(tasks, threads));
-    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_call(call, batch, products, threads);
 }
 
 template class PhasedCorrelation<float>;
