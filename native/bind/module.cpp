@@ -72,6 +72,14 @@ NB_MODULE(_native, m) {
         "The best memory rate measured, bytes read and written per second.");
 
     m.def(
+        "borrow_team",
+        [](std::uintptr_t parallel, std::uintptr_t thread_number) {
+            borrow_team(reinterpret_cast<Team::Parallel>(parallel),
+                        reinterpret_cast<Team::ThreadNumber>(thread_number));
+        },
+        nb::arg("parallel"), nb::arg("thread_number"),
+        "Run on the threads of the OpenMP runtime that has these two functions; with zeros, on our own.");
+    m.def(
         "finish",
         [](const OutputArray& y, const std::string& isa, int threads, const std::string& activation,
            const std::optional<AnyArray>& residual) {

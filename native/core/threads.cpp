@@ -15,6 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "core/job.h"
+#include "core/team.h"
+
 namespace faltung {
 
 namespace {
@@ -29,6 +32,8 @@ void pause_briefly() {
 
 // When sleeping is cheaper than waiting, and a call no longer follows on another.
 constexpr std::chrono::microseconds patience(50);
+// The same for the workers of a borrowed team, whose owner keeps them awake for milliseconds.
+constexpr std::chrono::microseconds team_patience(2000);
 
 // True as soon as `done` is; false when patience is at an end.
 template <class Predicate>
@@ -43,47 +48,23 @@ bool spin_until(Predicate done) {
     return done();
 }
 
-// Every worker begins with a range of its own, the same at each call of the same size, so that what it reads
-// and writes is still in its caches; whoever is done early helps with the others' ranges.
-struct Job {
-    static constexpr int most_ranges = 32;
-    struct alignas(64) Range {
-        std::atomic<Index> next;
-        Index end;
-    };
-
-    void (*body)(void*, Index, int) = nullptr;
-    void* context = nullptr;
-    int ranges = 0;
-    Range range[most_ranges];
-
-    Job(Index tasks, int threads, void (*task_body)(void*, Index, int), void* task_context)
-        : body(task_body), context(task_context), ranges(threads < most_ranges ? threads : most_ranges) {
-        for (int r = 0; r < ranges; ++r) {
-            range[r].next.store(r * tasks / ranges, std::memory_order_relaxed);
-            range[r].end = (r + 1) * tasks / ranges;
-        }
-    }
-
-    void work(int worker) {
-        for (int r = 0; r < ranges; ++r) {
-            Range& mine = range[(worker + r) % ranges];
-            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;)
-                body(context, task, worker);
-        }
-    }
-};
-
 class Pool {
   public:
-    void run(Index tasks, int threads, void (*body)(void*, Index, int), void* context) {
+    void run(Index tasks, int threads, TaskBody body, void* context) {
         std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
-        if (!sole.owns_lock() || !grow(threads - 1)) {
-            for (Index task = 0; task < tasks; ++task) body(context, task, 0);
+        if (!sole.owns_lock()) {
+            Job(tasks, 1, body, context).work(0);
+            return;
+        }
+        Job job(tasks, threads, body, context);
+        if (team_.run(job, threads)) {
+            return;
+        }
+        if (!grow(threads - 1)) {
+            job.work(0);
             return;
         }
         keep_apart();
-        Job job(tasks, threads, body, context);
         {
             std::lock_guard<std::mutex> lock(mutex_);
             job_ = &job;
@@ -112,8 +93,11 @@ class Pool {
         if (multiply_adds >= waking_multiply_adds || awake_.load(std::memory_order_relaxed) > 0) return true;
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         const auto before = last_small_call_.exchange(now.count(), std::memory_order_relaxed);
-        return now - std::chrono::steady_clock::duration(before) < patience;
+        return now - std::chrono::steady_clock::duration(before) <
+               (team_.is_borrowed() ? team_patience : patience);
     }
+
+    Team& team() { return team_; }
 
     // At exit. A pool that is still computing for another thread is left to the operating system.
     void stop() {
@@ -196,6 +180,7 @@ class Pool {
     std::atomic<std::uint64_t> generation_{0};
     std::atomic<int> active_{0}, awake_{0};
     std::atomic<std::chrono::steady_clock::rep> last_small_call_{0};
+    Team team_;
 
     static constexpr int most_crowded_processors = 8;
     int caller_cpu_ = -1;  // of the last run; guarded by busy_, as what follows
@@ -226,7 +211,11 @@ int worthwhile_threads(Index multiply_adds, int threads) {
     return is_worth ? threads : 1;
 }
 
-void run_tasks(Index tasks, int threads, void (*body)(void*, Index, int), void* context) {
+void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number) {
+    pool().team().borrow(parallel, thread_number);
+}
+
+void run_tasks(Index tasks, int threads, TaskBody body, void* context) {
     threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
     if (threads > 1) {
         pool().run(tasks, threads, body, context);

@@ -1,7 +1,8 @@
 // A persistent pool of worker threads, started by the first call that needs it.
 #pragma once
 
-#include "core/index.h"
+#include "core/job.h"
+#include "core/team.h"
 
 namespace faltung {
 
@@ -13,13 +14,16 @@ constexpr Index parallel_multiply_adds = 200000;
 // And work below this many before a sleeping one has woken up.
 constexpr Index waking_multiply_adds = 2000000;
 
+// From now on tasks run on the threads of this OpenMP runtime; with zeros, and in a forked child, on our own.
+void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number);
+
 // `threads`, or 1 where the call is over before another thread could help. Results never depend on it.
 int worthwhile_threads(Index multiply_adds, int threads);
 
 // Calls body(task, worker) once for every task in [0, tasks), on up to `threads` threads, the caller's
 // included, and returns when all are done. 0 <= worker < threads; no two calls that overlap in time share a
 // worker. Runs on the caller alone when another caller holds the pool or no thread can be started.
-void run_tasks(Index tasks, int threads, void (*body)(void* context, Index task, int worker), void* context);
+void run_tasks(Index tasks, int threads, TaskBody body, void* context);
 
 template <class Body>
 void parallel_for(Index tasks, int threads, Body& body) {

@@ -18,6 +18,9 @@ def detected_isas() -> list[str]:
 def peak_flops(dtype: str, isa: str, threads: int, seconds: float) -> float:
     """Best multiply-add rate measured in `seconds`, flop/s of all threads together."""
 
+def borrow_team(parallel: int, thread_number: int) -> None:
+    """Run on the threads of the OpenMP runtime whose ``GOMP_parallel`` and ``omp_get_thread_num`` lie at these addresses; 0: our own."""
+
 def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
     """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or "silu" (of floats)."""
 

@@ -17,6 +17,7 @@ from faltung._native import (
     Program,
     SpectralShape,
     WeightGradient,
+    borrow_team,
     finish,
     is_within,
     memory_bandwidth,
@@ -26,8 +27,9 @@ from faltung._native import (
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
-    "Correlation", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas", "chosen_isa",
-    "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads", "spectral_shape",
+    "Correlation", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas", "borrow_team",
+    "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads",
+    "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

@@ -40,6 +40,7 @@ from faltung.torch.layers import (  # noqa: E402
 )
 from faltung.torch.packed import cache_bytes, clear_cache, set_cache_limit  # noqa: E402
 from faltung.torch.specs import from_module, to_module  # noqa: E402
+from faltung.torch.team import share_threads  # noqa: E402
 
 __all__ = [
     "AccelerationReport", "BlurPool2d", "CausalConv1d", "CircularConv2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",
@@ -48,3 +49,5 @@ __all__ = [
     "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "fold", "from_module", "functional", "layers",
     "ops", "restore", "set_cache_limit", "to_module", "unfold",
 ]  # fmt: skip
+
+share_threads()

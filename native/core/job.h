@@ -1,0 +1,44 @@
+// The tasks of one call, shared out among threads.
+#pragma once
+
+#include <atomic>
+
+#include "core/index.h"
+
+namespace faltung {
+
+using TaskBody = void (*)(void* context, Index task, int worker);
+
+// Every worker begins with a range of its own, the same at each call of the same size, so that what it reads
+// and writes is still in its caches; whoever is done early helps with the others' ranges. However many
+// workers come, one is enough.
+struct Job {
+    static constexpr int most_ranges = 32;
+    struct alignas(64) Range {
+        std::atomic<Index> next;
+        Index end;
+    };
+
+    TaskBody body = nullptr;
+    void* context = nullptr;
+    int ranges = 0;
+    Range range[most_ranges];
+
+    Job(Index tasks, int threads, TaskBody task_body, void* task_context)
+        : body(task_body), context(task_context), ranges(threads < most_ranges ? threads : most_ranges) {
+        for (int r = 0; r < ranges; ++r) {
+            range[r].next.store(r * tasks / ranges, std::memory_order_relaxed);
+            range[r].end = (r + 1) * tasks / ranges;
+        }
+    }
+
+    void work(int worker) {
+        for (int r = 0; r < ranges; ++r) {
+            Range& mine = range[(worker + r) % ranges];
+            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;)
+                body(context, task, worker);
+        }
+    }
+};
+
+}  // namespace faltung

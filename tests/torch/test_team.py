@@ -1,0 +1,83 @@
+"""The engine on PyTorch's threads: the same bits, any number of them, from many threads, and after a fork."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import faltung as fl
+import torch
+from faltung.engine.native import borrow_team
+from faltung.torch.team import share_threads
+from tests.support.check import check_same
+from tests.support.engine import normals, num_threads, run_python
+
+pytestmark = pytest.mark.skipif(not share_threads(), reason="this PyTorch has no OpenMP runtime that can be shared")
+
+SPEC = fl.ConvSpec(16, 32, 3, padding=1, ndim=2)
+
+
+@pytest.fixture(autouse=True)
+def shared() -> Iterator[None]:
+    share_threads()
+    yield
+    share_threads()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+@pytest.mark.parametrize("pytorch_threads", [1, 2, 5])
+def test_the_same_bits(threads: int, pytorch_threads: int) -> None:
+    """Whether PyTorch has fewer threads or more than the engine may use."""
+    x, weight = normals((3, 16, 40, 40), 1, "float32"), normals(SPEC.weight_shape, 2, "float32")
+    before = torch.get_num_threads()
+    with num_threads(threads):
+        borrow_team(0, 0)
+        expected = fl.conv(SPEC, x, weight)
+        share_threads()
+        try:
+            torch.set_num_threads(pytorch_threads)
+            for _ in range(3):
+                check_same(fl.conv(SPEC, x, weight), expected, bits=True)
+                torch.ones(200_000).add_(1)
+        finally:
+            torch.set_num_threads(before)
+
+
+def test_many_callers() -> None:
+    x, weight = normals((3, 16, 40, 40), 1, "float32"), normals(SPEC.weight_shape, 2, "float32")
+    expected = fl.conv(SPEC, x, weight)
+
+    def work(caller: int) -> None:
+        for _ in range(10):
+            check_same(fl.conv(SPEC, x, weight), expected, bits=True)
+            torch.ones(200_000).add_(caller)
+
+    with num_threads(2), ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(work, caller) for caller in range(4)]:
+            future.result()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is POSIX's")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    """PyTorch's OpenMP runtime does not survive a fork; workers of a DataLoader convolve all the same."""
+    done = run_python(
+        """
+        import os, warnings
+        import numpy as np
+        import faltung as fl, faltung.torch, torch
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        fl.set_num_threads(2)
+        spec = fl.ConvSpec(16, 32, 3, padding=1, ndim=2)
+        x, weight = np.ones((4, 16, 60, 60), "float32"), np.ones(spec.weight_shape, "float32")
+        expected = fl.conv(spec, x, weight)
+        child = os.fork()
+        if child == 0:
+            os._exit(17 if (fl.conv(spec, x, weight) == expected).all() else 18)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (fl.conv(spec, x, weight) == expected).all())
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "17 True\n", "")
