@@ -21,6 +21,9 @@ namespace faltung {
 
 namespace {
 
+// Other Python threads may wait while so much memory is read, some microseconds.
+constexpr Index unreleased_bytes = 100000;
+
 template <class Bound>
 nb::class_<Bound> bind_operation(nb::module_& m, const char* name, const char* doc) {
     return nb::class_<Bound>(m, name, doc)
@@ -101,11 +104,14 @@ NB_MODULE(_native, m) {
         nb::arg("residual").noconvert().none() = nb::none(), "y = activation(y + residual).");
     m.def(
         "fingerprint",
-        [](const nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& cells) {
-            Released released;
-            return fingerprint(cells.data(), static_cast<Index>(cells.shape(0)));
+        [](std::uintptr_t address, Index nbytes, int threads) {
+            checked_threads(threads);
+            std::optional<Released> released;
+            if (nbytes >= unreleased_bytes) released.emplace();
+            return fingerprint(reinterpret_cast<const void*>(address), nbytes, threads);
         },
-        nb::arg("cells").noconvert(), "A checksum of memory, by which a change is noticed.");
+        nb::arg("address"), nb::arg("nbytes"), nb::arg("threads"),
+        "A checksum of memory, by which a change is noticed.");
 
     m.def(
         "is_within",

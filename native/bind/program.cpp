@@ -116,6 +116,22 @@ Array Program::grouped(const NumpyArray& array) const {
     return result;
 }
 
+// A batch of such samples without gaps as (N, groups, channels of a group, *size).
+Array Program::laid(const void* data, const Sizes& sample, bool is_channels_last) const {
+    const Index channels = sample[0];
+    Array result{const_cast<void*>(data), Sizes(sample.size() + 2)};
+    Index cells = is_channels_last ? channels : 1;
+    for (std::size_t a = sample.size(); a-- > 1;) {
+        result.stride[a + 2] = cells;
+        cells *= sample[a];
+    }
+    const Index channel = is_channels_last ? 1 : cells;
+    result.stride[0] = is_channels_last ? cells : cells * channels;
+    result.stride[1] = groups_ ? channels / groups_ * channel : 0;
+    result.stride[2] = channel;
+    return result;
+}
+
 void Program::compute(const Work& work, const std::vector<const void*>& packed, int threads) const {
     const auto part = [](const Array& whole, const Step& step) {
         Array view = whole;
@@ -175,14 +191,36 @@ nb::object Program::run(const std::vector<const void*>& packed, const NumpyArray
     Work work;
     if (!prepare(x, out, residual, threads, work)) return nb::none();
     if (bias && !out.is_none() && NumpyArray::read(out).may_overlap(bias)) return nb::none();
+    finish(work, packed, bias, activation, threads);
+    return work.result;
+}
+
+bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
+                     const void* x, void* y, const void* residual, Index batch, bool is_channels_last,
+                     int threads) const {
+    Work work;
+    work.batch = batch;
+    work.x = laid(x, in_, is_channels_last);
+    work.y = laid(y, out_, is_channels_last);
+    if (!std::isinf(largest_)) {
+        Index cells = batch;
+        for (Index size : in_) cells *= size;
+        if (!is_within(largest_, type_, isa_, {cells}, {work.x.data, {1}}, threads)) return false;
+    }
+    work.has_residual = residual != nullptr;
+    if (work.has_residual) work.residual = laid(residual, out_, is_channels_last);
+    finish(work, packed, bias, activation, threads);
+    return true;
+}
+
+// Everything about the arrays is known.
+void Program::finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
+                     Activation activation, int threads) const {
     work.epilogue.bias = bias ? bias.data() : nullptr;
     work.loop = epilogue_loop(activation, work.has_residual, type_, kind_ != 'u', isa_);
-    {
-        std::optional<Released> released;
-        if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
-        compute(work, packed, threads);
-    }
-    return work.result;
+    std::optional<Released> released;
+    if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
+    compute(work, packed, threads);
 }
 
 nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out,
@@ -268,6 +306,13 @@ class PreparedProgram {
         return program_.run(packed_, bias_, activation_, x, out, residual, threads);
     }
 
+    bool run_at(std::uintptr_t x, std::uintptr_t y, std::uintptr_t residual, Index batch,
+                bool is_channels_last, int threads) const {
+        return program_.run_at(packed_, bias_, activation_, reinterpret_cast<const void*>(x),
+                               reinterpret_cast<void*>(y), reinterpret_cast<const void*>(residual), batch,
+                               is_channels_last, threads);
+    }
+
   private:
     nb::object keeps_[3];
     const Program& program_;
@@ -292,7 +337,10 @@ void bind_program(nb::module_& m) {
              nb::arg("program"), nb::arg("packed"), nb::arg("bias").none(), nb::arg("activation"))
         .def("run", &PreparedProgram::run, nb::arg("x").none(), nb::arg("out").none(),
              nb::arg("residual").none(), nb::arg("threads"),
-             "The result, or None where it does not serve these.");
+             "The result, or None where it does not serve these.")
+        .def("run_at", &PreparedProgram::run_at, nb::arg("x"), nb::arg("y"), nb::arg("residual"),
+             nb::arg("batch"), nb::arg("is_channels_last"), nb::arg("threads"),
+             "As run, from addresses of memory without gaps; false where it does not serve the values.");
 }
 
 }  // namespace faltung

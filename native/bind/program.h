@@ -37,6 +37,11 @@ class Program {
     nb::object run(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
                    nb::handle x, nb::handle out, nb::handle residual, int threads) const;
 
+    // The same for packed memory without gaps, x and residual apart from y, either way round; false as None.
+    bool run_at(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
+                const void* x, void* y, const void* residual, Index batch, bool is_channels_last,
+                int threads) const;
+
     bool is_bias(const NumpyArray& array) const;
     const std::vector<Step>& steps() const { return steps_; }
 
@@ -46,6 +51,9 @@ class Program {
     bool is_served(const NumpyArray& array) const { return array.is(kind_, element_bytes(type_)); }
     bool takes(const NumpyArray& x) const;
     bool is_moderate(const NumpyArray& array, int threads) const;
+    Array laid(const void* data, const Sizes& sample, bool is_channels_last) const;
+    void finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
+                Activation activation, int threads) const;
     bool has_result_shape(const NumpyArray& array, const NumpyArray& x) const;
     nb::object allocated(const NumpyArray& x) const;
     Array grouped(const NumpyArray& array) const;

@@ -30,7 +30,7 @@ def is_within(array: _Array, largest: float, isa: str, threads: int) -> bool:
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""
 
-def fingerprint(cells: NDArray[np.uint8]) -> int:
+def fingerprint(address: int, nbytes: int, threads: int) -> int:
     """A checksum of memory, by which a change is noticed."""
 
 @final
@@ -212,6 +212,11 @@ class PreparedProgram:
     def __init__(self, program: Program, packed: Sequence[PackedWeight], bias: _Array | None, activation: str) -> None: ...
     def run(self, x: object, out: object, residual: object, threads: int) -> _Array | None:
         """The convolution, or None where it does not serve these arguments: then nothing has been done."""
+    def run_at(self, x: int, y: int, residual: int, batch: int, is_channels_last: bool, threads: int) -> bool:
+        """`run` from addresses of memory without gaps, `residual` 0 for none; False where it does not serve the values of x.
+
+        The caller answers for shapes, dtypes and for `y` being apart from the others.
+        """
 
 @final
 class WeightGradient:

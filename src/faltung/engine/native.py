@@ -5,9 +5,6 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from typing import Any
-
-import numpy as np
 
 from faltung import _native
 from faltung._native import (
@@ -99,15 +96,14 @@ def checked_threads(name: str, value: object) -> int:
     return number
 
 
-def fingerprint(array: np.ndarray[Any, Any]) -> int:
-    """A checksum of an array's cells, by which a change is noticed (another one by accident about once in 2**64).
+def fingerprint(address: int, nbytes: int) -> int:
+    """A checksum of memory, by which a change is noticed (another one by accident about once in 2**64).
 
     >>> import numpy as np
     >>> weight = np.zeros(1000)
-    >>> before = fingerprint(weight)
+    >>> before = fingerprint(weight.ctypes.data, weight.nbytes)
     >>> weight[7] = -0.0
-    >>> fingerprint(weight) == before
+    >>> fingerprint(weight.ctypes.data, weight.nbytes) == before
     False
     """
-    cells = array if array.flags.c_contiguous else np.ascontiguousarray(array)
-    return _native.fingerprint(cells.reshape(-1).view(np.uint8))
+    return _native.fingerprint(address, nbytes, get_num_threads())

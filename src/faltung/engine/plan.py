@@ -154,6 +154,7 @@ class PreparedConv:
         self._epilogue = epilogue
         program = packed.program(epilogue)
         self._run = None if program is None else program.run
+        self._run_at = None if program is None else program.run_at
         self._threads = plan.threads
 
     @property
@@ -205,6 +206,23 @@ class PreparedConv:
             raise ConvShapeError(f"x has spatial size {size}, the plan was made for {planned[1:]}.", "Make a plan for each input size.")
         epilogue = self._epilogue if residual is None else replace(self._epilogue, residual=self._checked_residual(residual, array))
         return run_packed(self._packed, array, epilogue, plan._types, out, plan.threads or get_num_threads())
+
+    def run_at(self, x: int, y: int, residual: int, batch: int, is_channels_last: bool) -> bool:
+        """The same from addresses of memory without gaps, for whoever holds arrays of another library.
+
+        Parameters
+        ----------
+        x, y, residual : int
+            Addresses of `batch` samples of the plan's dtype and shapes, `y` apart from the others; residual 0 for none.
+        is_channels_last : bool
+            Of all three; else channels come first.
+
+        Returns
+        -------
+        bool
+            False if nothing has been done and the call with arrays has to do it.
+        """
+        return self._run_at is not None and self._run_at(x, y, residual, batch, is_channels_last, self._threads or get_num_threads())
 
     def _checked_residual(self, residual: object, x: Array) -> Array:
         """`residual` in native form, if it has the shape of the result for `x`."""

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from faltung.engine.native import fingerprint
-from faltung.engine.plan import PreparedConv, plan
+from faltung.engine.plan import plan
 from faltung.engine.run import run_again
 from faltung.spec import ConvSpec
-from faltung.torch.calls import written
-from faltung.torch.tensors import as_array, as_tensor
+from faltung.torch.calls import PreparedCall
+from faltung.torch.tensors import as_array, as_tensor, checksum_of
 
 __all__ = ["cache_bytes", "call_prepared", "clear_cache", "set_cache_limit"]
 
 SIZES_KEPT = 4
 """Input sizes for which the weights of one parameter stay packed; the one used longest ago is forgotten first."""
 
+_Parameter = torch.nn.Parameter
 _limit_bytes = 1 << 30
 _lock = threading.RLock()
 
@@ -36,7 +36,7 @@ class _Entry:
     def __init__(self, weight: torch.Tensor, forget: Callable[[Any], None]) -> None:
         self.reference = weakref.ref(weight, forget)
         self.checksum: tuple[int, ...] = ()
-        self.prepared: OrderedDict[tuple[Any, ...], PreparedConv] = OrderedDict()
+        self.calls: OrderedDict[tuple[Any, ...], PreparedCall] = OrderedDict()
 
 
 _entries: OrderedDict[int, _Entry] = OrderedDict()
@@ -44,11 +44,11 @@ _entries: OrderedDict[int, _Entry] = OrderedDict()
 
 def call_again(kind: tuple[Any, ...], x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor | None:
     """The convolution if one of this kind was computed before and its arrays lie as kernels read them; else None."""
+    if type(weight) is _Parameter:
+        call = _kept(kind, weight, bias)
+        return None if call is None else call(x)
     if not x.is_contiguous():
         return None
-    if type(weight) is torch.nn.Parameter:
-        prepared = _kept(kind, weight, _checksum(weight, bias))
-        return None if prepared is None else as_tensor(prepared(as_array(x)))
     y = run_again(kind, as_array(x), as_array(weight), None if bias is None else as_array(bias), None)
     return None if y is None else as_tensor(y)
 
@@ -57,20 +57,20 @@ def call_prepared(
     spec: ConvSpec, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kind: tuple[Any, ...]
 ) -> torch.Tensor:  # fmt: skip
     """The convolution with a weight that is likely to come again."""
-    checksum = _checksum(weight, bias)
-    prepared = _kept(kind, weight, checksum)
-    if prepared is None:
+    call = _kept(kind, weight, bias)
+    if call is None:
+        checksum, size = checksum_of(weight, bias), tuple(x.shape[-spec.ndim :])
         kernel, offset = as_array(weight), None if bias is None else as_array(bias)
-        prepared = plan(spec, (1, spec.in_channels, *x.shape[-spec.ndim :]), kernel.dtype).prepare(kernel, offset)
-        _keep(kind, weight, checksum, prepared)
-    found = prepared
-    return written(lambda out: found(as_array(x), out=out), spec, x)
+        prepared = plan(spec, (1, spec.in_channels, *size), kernel.dtype).prepare(kernel, offset)
+        call = PreparedCall(prepared, spec, size, x.dtype)
+        _keep(kind, weight, checksum, call)
+    return call(x)
 
 
 def cache_bytes() -> int:
     """Memory of all packed weights."""
     with _lock:
-        return sum(prepared.packed_bytes for entry in _entries.values() for prepared in entry.prepared.values())
+        return sum(call.prepared.packed_bytes for entry in _entries.values() for call in entry.calls.values())
 
 
 def clear_cache() -> None:
@@ -87,30 +87,25 @@ def set_cache_limit(limit_bytes: int) -> None:
         _shrink()
 
 
-def _checksum(weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[int, ...]:
-    of_weight = fingerprint(as_array(weight))
-    return (of_weight,) if bias is None else (of_weight, fingerprint(as_array(bias)))
-
-
 def _for_any_batch(kind: tuple[Any, ...], weight: torch.Tensor) -> tuple[Any, ...]:
     """The kind of a call, which has the input's shape second, without the batch."""
     return (kind[0], kind[1][1 - weight.dim() :], *kind[2:])
 
 
-def _kept(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...]) -> PreparedConv | None:
+def _kept(kind: tuple[Any, ...], weight: torch.Tensor, bias: torch.Tensor | None) -> PreparedCall | None:
     """What is packed of a parameter for this kind of call, if it has not changed."""
+    entry = _entries.get(id(weight))
+    if entry is None or entry.reference() is not weight or entry.checksum != checksum_of(weight, bias):
+        return None
     kind = _for_any_batch(kind, weight)
     with _lock:
-        entry = _entries.get(id(weight))
-        if entry is None or entry.reference() is not weight or entry.checksum != checksum:
-            return None
-        prepared = entry.prepared.get(kind)
-        if prepared is not None:
-            entry.prepared.move_to_end(kind)
-        return prepared
+        call = entry.calls.get(kind)
+        if call is not None:
+            entry.calls.move_to_end(kind)
+        return call
 
 
-def _keep(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...], prepared: PreparedConv) -> None:
+def _keep(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...], call: PreparedCall) -> None:
     """Remember it; what was packed before a change is forgotten."""
     name, kind = id(weight), _for_any_batch(kind, weight)
     with _lock:
@@ -119,10 +114,10 @@ def _keep(kind: tuple[Any, ...], weight: torch.Tensor, checksum: tuple[int, ...]
             entry = _entries[name] = _Entry(weight, functools.partial(_forget, name))
         if entry.checksum != checksum:
             entry.checksum = checksum
-            entry.prepared.clear()
-        entry.prepared[kind] = prepared
-        if len(entry.prepared) > SIZES_KEPT:
-            entry.prepared.popitem(last=False)
+            entry.calls.clear()
+        entry.calls[kind] = call
+        if len(entry.calls) > SIZES_KEPT:
+            entry.calls.popitem(last=False)
         _shrink()
 
 

@@ -13,10 +13,16 @@ import numpy as np
 
 import torch
 from faltung.engine.arrays import Array
+from faltung.engine.native import fingerprint
 
-__all__ = ["as_array", "as_tensor", "is_direct", "is_served", "memory_format_of"]
+__all__ = ["as_array", "as_tensor", "checksum_of", "is_direct", "is_served", "memory_format_of"]
 
 _PLAIN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
+
+# Asked at each call, so looked up once.
+_strided, _is_grad_enabled, _is_autocast_enabled = torch.strided, torch.is_grad_enabled, torch.is_autocast_enabled
+_dispatch_modes, _function_modes = torch._C._len_torch_dispatch_stack, torch._C._len_torch_function_stack
+_transformation, _trace, _forward_ad = torch._C._functorch.peek_interpreter_stack, torch._C._get_tracing_state, torch.autograd.forward_ad
 
 
 def is_served(*tensors: torch.Tensor | None) -> bool:
@@ -39,26 +45,37 @@ def is_served(*tensors: torch.Tensor | None) -> bool:
 
 def is_direct(*tensors: torch.Tensor | None) -> bool:
     """Whether these are served, and nobody but the kernel needs to hear of it: no gradient, tracing, transformation, subclass, autocast."""
-    dtype, wants_gradient = None, False
+    dtype, follows_gradients = None, _is_grad_enabled()
     for tensor in tensors:
         if tensor is None:
             continue
-        if type(tensor) not in _PLAIN_TYPES or not tensor.is_cpu:
+        if type(tensor) not in _PLAIN_TYPES or not tensor.is_cpu or (follows_gradients and tensor.requires_grad):
             return False
         if dtype is None:
             dtype = tensor.dtype
-        if tensor.dtype is not dtype or tensor.layout is not torch.strided or tensor.is_nested:
+        if tensor.dtype is not dtype or tensor.layout is not _strided or tensor.is_nested:
             return False
-        wants_gradient |= tensor.requires_grad
-    return dtype in _served_dtypes() and not (
-        (wants_gradient and torch.is_grad_enabled())
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch._C._get_tracing_state() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
+    return (
+        not (
+            _dispatch_modes()
+            or _function_modes()
+            or _transformation() is not None
+            or _trace() is not None
+            or _forward_ad._current_level >= 0
+            or _is_autocast_enabled("cpu")
+        )
+        and dtype in _served_dtypes()
     )
+
+
+def checksum_of(*tensors: torch.Tensor | None) -> tuple[int, ...]:
+    """Another one whenever numbers of these change."""
+    return tuple([_checksum(tensor) for tensor in tensors if tensor is not None])
+
+
+def _checksum(tensor: torch.Tensor) -> int:
+    cells = tensor if tensor.is_contiguous() else tensor.detach().contiguous()
+    return fingerprint(cells.data_ptr(), cells.nbytes)
 
 
 @functools.cache

@@ -112,7 +112,7 @@ def _swapped(chain: Chain, *, trainable: bool, least_gain: float, options: dict[
     try:
         forward, conv = _forward_of(chain, trainable=trainable)
         with torch.no_grad():
-            prepared = conv.prepared(x)
+            prepared = conv.call_for(x).prepared
             found, expected = conv(x), chain.eagerly()
             times = compared(chain.eagerly, lambda: conv(x), **options)
     except ConvError as error:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from faltung.engine.native import fingerprint
-from faltung.engine.plan import PreparedConv, plan
+from faltung.engine.plan import plan
 from faltung.spec import ConvSpec
 from faltung.torch import layers
 from faltung.torch.acceleration.chains import Chain, affine_of
-from faltung.torch.calls import written
-from faltung.torch.tensors import as_array, is_direct
+from faltung.torch.calls import PreparedCall
+from faltung.torch.tensors import as_array, checksum_of, is_direct
 from torch import Tensor, nn
 
 __all__ = ["Fused", "FusedConv", "FusedFunction", "Passing"]
@@ -36,7 +35,7 @@ class FusedConv:
         has_bias = self.spec.bias or self.norm is not None
         self._run_spec = ConvSpec(**{**self.spec.to_dict(), "bias": has_bias})
         self._state: tuple[Any, ...] = ()
-        self._prepared: dict[tuple[Any, ...], PreparedConv] = {}
+        self._calls: dict[tuple[Any, ...], PreparedCall] = {}
 
     def serves(self, x: Tensor) -> bool:
         """Whether `x` may go this way: no gradient is wanted, nobody follows the call, the batch norm is in evaluation."""
@@ -44,30 +43,30 @@ class FusedConv:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The result, marked with the modules whose work is done in it."""
-        prepared = self.prepared(x)
-        y = written(lambda out: prepared(as_array(x), out=out), self._run_spec, x)
+        y = self.call_for(x)(x)
         done = tuple(module for module in (self.norm, self.activator) if module is not None)
         if done:
             setattr(y, MARK, done)
         return y
 
-    def prepared(self, x: Tensor) -> PreparedConv:
+    def call_for(self, x: Tensor) -> PreparedCall:
         """For inputs of the size and dtype of `x`."""
-        state = tuple([(tensor._version, tensor.data_ptr()) for tensor in self._tensors()])
+        state: tuple[Any, ...] = tuple([(tensor._version, tensor.data_ptr()) for tensor in self._tensors()])
         if self.norm is not None and self.norm.num_batches_tracked is None:
-            state = (*state, (fingerprint(self.norm.running_mean.numpy()), fingerprint(self.norm.running_var.numpy())))
+            state = (*state, checksum_of(self.norm.running_mean, self.norm.running_var))
         if state != self._state:
             self._state = state
-            self._prepared.clear()
-        key = (x.shape[-self.spec.ndim :], x.dtype)
-        prepared = self._prepared.get(key)
-        if prepared is None:
-            if len(self._prepared) >= SIZES_KEPT:
-                self._prepared.clear()
+            self._calls.clear()
+        key = (tuple(x.shape[-self.spec.ndim :]), x.dtype)
+        call = self._calls.get(key)
+        if call is None:
+            if len(self._calls) >= SIZES_KEPT:
+                self._calls.clear()
             weight, bias = self._folded()
             made = plan(self._run_spec, (1, self.spec.in_channels, *key[0]), as_array(weight).dtype)
-            prepared = self._prepared[key] = made.prepare(as_array(weight), None if bias is None else as_array(bias), self.activation)
-        return prepared
+            prepared = made.prepare(as_array(weight), None if bias is None else as_array(bias), self.activation)
+            call = self._calls[key] = PreparedCall(prepared, self._run_spec, key[0], x.dtype)
+        return call
 
     def _folded(self) -> tuple[Tensor, Tensor | None]:
         """Weight and bias with the batch norm in them."""
@@ -86,12 +85,12 @@ class FusedConv:
         every = [self.weight, self.bias]
         if self.norm is not None:
             # Training changes the running statistics without counting it; the batches it counts.
-            every += [self.norm.weight, self.norm.bias, self.norm.running_mean, self.norm.running_var, self.norm.num_batches_tracked]
+            every += [*self.norm._parameters.values(), *self.norm._buffers.values()]
         return [tensor for tensor in every if tensor is not None]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was packed, which is packed again where it is needed."""
-        return {**self.__dict__, "_prepared": {}, "_state": ()}
+        return {**self.__dict__, "_calls": {}, "_state": ()}
 
 
 class Fused:
@@ -103,7 +102,8 @@ class Fused:
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """As the layer's forward."""
         conv, layer = self.conv, self.layer
-        if layer.weight is conv.weight and layer.bias is conv.bias and not args and not kwargs and conv.serves(x):
+        own = layer._parameters
+        if own["weight"] is conv.weight and own["bias"] is conv.bias and not args and not kwargs and conv.serves(x):
             return conv(x)
         if not self.trainable:
             return type(layer).forward(layer, x, *args, **kwargs)
