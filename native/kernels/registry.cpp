@@ -23,6 +23,7 @@ namespace faltung {
 
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> PlaneUnfolder<T> plane_unfolder();)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> ChannelwiseKernel<T> channelwise_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> PhaseRows<T> phase_rows();)
@@ -158,8 +159,16 @@ struct PointwiseProduct {
 
 struct UnfoldProduct : AnyProblem {
     template <class T>
+    static PlaneUnfolder<T> planes(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, plane_unfolder<T>())
+        return {};
+    }
+
+    template <class T>
     static PointwiseKernel<T> get(Isa isa, Index out_channels) {
-        return PointwiseProduct::get<T>(isa, out_channels);
+        PointwiseKernel<T> kernel = PointwiseProduct::get<T>(isa, out_channels);
+        kernel.planes = planes<T>(isa);
+        return kernel;
     }
 };
 

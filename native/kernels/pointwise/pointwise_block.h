@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/correlation_block.h"
+#include "kernels/unfold/plane_unfolder.h"
 
 namespace faltung {
 
@@ -62,6 +63,7 @@ struct PointwiseKernel {
     void (*multiply)(const PointwiseBlock<T>&) = nullptr;
     void (*multiply_columns)(const PointwiseColumns<T>&) = nullptr;
     void (*unfold)(const Patches<T>&) = nullptr;
+    PlaneUnfolder<T> planes;
     Index lanes = 1, most_vectors = 1;  // of positions in one block
 };
 

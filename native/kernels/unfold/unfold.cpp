@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "kernels/run_call.h"
+#include "kernels/unfold/plane_call.h"
 #include "kernels/unfold/unfold_call.h"
 #include "kernels/weight_packing.h"
 
@@ -27,7 +28,11 @@ UnfoldCorrelation<T>::UnfoldCorrelation(const Problem& problem, const PointwiseK
     : problem_(problem),
       layout_(problem),
       kernel_(kernel),
-      panel_(layout_, problem.border, problem.in_channels, rules_for(kernel)) {
+      panel_(layout_, problem.border, problem.in_channels, rules_for(kernel)),
+      unfold_(layout_.columns().kernel <= PlaneUnfolder<T>::most_column_taps
+                  ? kernel.planes.unfold(layout_.columns().stride)
+                  : nullptr),
+      planes_(problem, layout_, unfold_ != nullptr) {
     const Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
                                             width() * Index(sizeof(T)));
     if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
@@ -69,7 +74,28 @@ Index UnfoldCorrelation<T>::panel_bytes() const {
 
 template <class T>
 Index UnfoldCorrelation<T>::workspace_bytes(int threads) const {
-    return saturating_multiply(thread_bytes(), threads);
+    return saturating_multiply(max_index(thread_bytes(), planes_.serves() ? plane_thread_bytes() : 0),
+                               threads);
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::plane_pass_channels() const {
+    const Index channel_bytes = panel_.tap_count() * tile_positions() * Index(sizeof(T));
+    return max_index(1, patches_budget_bytes / max_index(1, channel_bytes));
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::patches_bytes_of_planes() const {
+    const Index channels = min_index(plane_pass_channels(), problem_.in_channels);
+    const Index columns = max_index(tile_positions(), PointwiseColumns<T>::most);
+    return round_up(channels * panel_.tap_count() * columns * Index(sizeof(T)), 64);
+}
+
+template <class T>
+Index UnfoldCorrelation<T>::plane_thread_bytes() const {
+    const Index tables = most_plane_vectors() * Index(sizeof(PlaneVector)) +
+                         tile_positions() * planes_.row_taps() * Index(sizeof(Index));
+    return patches_bytes_of_planes() + round_up(tables, 64);
 }
 
 template <class T>
@@ -98,6 +124,12 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
                                const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
+    const Index products = saturating_multiply(batch, multiply_adds(problem_));
+    if (planes_.serves() && planes_.are_in_one_piece(layout_, x, y)) {
+        const PositionBlocks tiles(planes_.run_outputs(), kernel_.lanes, kernel_.most_vectors);
+        PlaneCall call{*this, x, y, static_cast<const T*>(packed), epilogue, accumulate, tiles};
+        return run_call(call, batch, products, threads);
+    }
     Call call{*this,
               x,
               y,
@@ -106,7 +138,7 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride)};
-    run_call(call, batch, saturating_multiply(batch, multiply_adds(problem_)), threads);
+    run_call(call, batch, products, threads);
 }
 
 template class UnfoldCorrelation<float>;

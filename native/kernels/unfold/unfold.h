@@ -1,11 +1,12 @@
-// A correlation as a matrix product: rows of the input are packed with their padding in place, and the cells
-// that some vectors of positions read are unfolded from there, one row of the product's panel for each input
-// channel and tap.
+// A correlation as a matrix product: the cells that some vectors of positions read are unfolded, one row of
+// the product's panel for each input channel and tap. They are read where they lie if planes are in one
+// piece; else rows of the input are packed first, with their padding in place.
 #pragma once
 
 #include "core/operation.h"
 #include "core/panel.h"
 #include "kernels/pointwise/pointwise_block.h"
+#include "kernels/unfold/planes.h"
 
 namespace faltung {
 
@@ -26,6 +27,7 @@ class UnfoldCorrelation : public Correlation {
 
   private:
     struct Call;
+    struct PlaneCall;
 
     static PanelRules rules_for(const PointwiseKernel<T>& kernel);
     Index width() const { return kernel_.panel.channel_block; }
@@ -45,10 +47,21 @@ class UnfoldCorrelation : public Correlation {
     }
     Index patches_bytes() const;
 
+    // The same where planes lie in one piece.
+    Index plane_pass_channels() const;
+    Index plane_passes() const {
+        return max_index(1, ceil_divide(problem_.in_channels, plane_pass_channels()));
+    }
+    Index most_plane_vectors() const { return tile_positions() + kernel_.most_vectors; }
+    Index patches_bytes_of_planes() const;
+    Index plane_thread_bytes() const;
+
     Problem problem_;
     Layout layout_;
     PointwiseKernel<T> kernel_;
     Panel panel_;
+    typename PlaneUnfolder<T>::Unfold unfold_;  // null where rows are packed first
+    Planes planes_;
 };
 
 extern template class UnfoldCorrelation<float>;

@@ -1,0 +1,138 @@
+// One call of an unfolding correlation on planes in one piece. Included by unfold.cpp alone.
+#pragma once
+
+#include "kernels/pointwise/position_blocks.h"
+#include "kernels/unfold/unfold.h"
+
+namespace faltung {
+
+// Tasks a thread should have to choose from where there is work enough: cheap, for a task only continues the
+// panel of the one before.
+constexpr Index plane_tasks_per_thread = 16;
+constexpr Index least_task_multiply_adds = 1 << 17;
+
+template <class T>
+struct UnfoldCorrelation<T>::PlaneCall {
+    const UnfoldCorrelation& op;
+    const Array &x, &y;
+    const T* packed;
+    const Epilogue& epilogue;
+    bool accumulates;
+    PositionBlocks tiles;  // of each run
+
+    char* workspace = nullptr;
+    Index channel_chunks = 1, chunk_blocks = 1;
+    std::vector<Index> panel_of_worker = {};  // which tile's panel each worker holds
+
+    void share_out(Index batch, int threads) {
+        const Index blocks = op.channel_blocks();
+        chunk_blocks = blocks;
+        if (threads == 1) return;
+        const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
+        const Index wanted =
+            min_index(plane_tasks_per_thread * threads, max_index(threads, work / least_task_multiply_adds));
+        channel_chunks = min_index(blocks, ceil_divide(wanted, task_count(batch)));
+        chunk_blocks = ceil_divide(blocks, channel_chunks);
+        channel_chunks = ceil_divide(blocks, chunk_blocks);
+    }
+
+    Index task_count(Index batch) const {
+        return batch * op.problem_.groups * tiles.count() * op.planes_.runs() * channel_chunks;
+    }
+
+    void operator()(Index task, int worker) {
+        const Problem& problem = op.problem_;
+        const Index chunk = task % channel_chunks, panel_task = task / channel_chunks;
+        Index rest = panel_task;
+        const Index run = rest % op.planes_.runs();
+        rest /= op.planes_.runs();
+        const Index tile = rest % tiles.count();
+        rest /= tiles.count();
+        const Index g = rest % problem.groups, n = rest / problem.groups;
+
+        char* const own = workspace + worker * op.plane_thread_bytes();
+        T* const panel = reinterpret_cast<T*>(own);
+        PlaneVector* const vectors = reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes());
+        Index* const rows = reinterpret_cast<Index*>(vectors + op.most_plane_vectors());
+        const Index first = run * op.planes_.run_outputs() + tiles.first(tile), count = tiles.size(tile);
+
+        const Index width = op.width(), first_channel = chunk * chunk_blocks * width;
+        const Index channels = min_index(chunk_blocks * width, problem.out_channels - first_channel);
+        T* const y_tile =
+            static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + first_channel * y.stride[2] + first;
+        const T* const weight =
+            packed + (g * op.channel_blocks() + chunk * chunk_blocks) * op.terms() * width;
+        const T* const bias = static_cast<const T*>(epilogue.bias);
+        const T* const own_bias = bias ? bias + g * problem.out_channels + first_channel : nullptr;
+
+        const Index taps = op.planes_.taps(), passes = op.plane_passes();
+        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        const bool is_held = held == panel_task && passes == 1;
+        held = panel_task;
+        PlanePatches<T> patches;
+        if (!is_held) {
+            patches.channel_stride = x.stride[2];
+            patches.row_taps = op.planes_.row_taps();
+            patches.column_taps = op.planes_.columns().kernel;
+            patches.dilation = op.planes_.columns().dilation;
+            patches.columns = op.planes_.columns().in;
+            patches.vectors = vectors;
+            patches.vector_count = op.planes_.locate(first, count, op.kernel_.lanes, vectors, rows);
+            patches.panel = panel;
+            patches.width = tiles.is_rest(tile) ? count : round_up(count, op.kernel_.lanes);
+        }
+        for (Index pass = 0; pass < passes; ++pass) {
+            const Index begin = pass * problem.in_channels / passes;
+            const Index end = (pass + 1) * problem.in_channels / passes;
+            if (!is_held) {
+                patches.x =
+                    static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1] + begin * x.stride[2];
+                patches.channels = end - begin;
+                op.unfold_(patches);
+            }
+            const T* const own_weight = weight + begin * taps * width;
+            const Index terms = (end - begin) * taps;
+            const bool resumes = accumulates || pass > 0;
+            if (tiles.is_rest(tile)) {
+                multiply_rest(panel, own_weight, terms, y_tile, count, channels, pass ? nullptr : own_bias,
+                              resumes);
+                continue;
+            }
+            PointwiseBlock<T> product;
+            product.x = nullptr;
+            product.x_pitch = 0;
+            product.panel = panel;
+            product.is_packed = true;
+            product.weight = own_weight;
+            product.weight_pitch = op.terms() * width;
+            product.terms = terms;
+            product.y = y_tile;
+            product.y_channel_stride = y.stride[2];
+            product.positions = count;
+            product.out_channels = channels;
+            product.bias = pass ? nullptr : own_bias;
+            product.resumes = resumes;
+            op.kernel_.multiply(product);
+        }
+        epilogue.finish(y_tile, channels, y.stride[2], 1, 0, count, 1);
+    }
+
+    // Fewer positions than half a vector.
+    void multiply_rest(const T* panel, const T* weight, Index terms, T* y_tile, Index count, Index channels,
+                       const T* bias, bool resumes) const {
+        PointwiseColumns<T> columns;
+        columns.panel = panel;
+        columns.weight = weight;
+        columns.weight_pitch = op.terms() * op.width();
+        columns.terms = terms;
+        for (Index j = 0; j < count; ++j) columns.y[j] = y_tile + j;
+        columns.y_channel_stride = y.stride[2];
+        columns.columns = static_cast<int>(count);
+        columns.out_channels = channels;
+        columns.bias = bias;
+        columns.resumes = resumes;
+        op.kernel_.multiply_columns(columns);
+    }
+};
+
+}  // namespace faltung

@@ -1,0 +1,170 @@
+// Cells unfolded from planes where they lie: masked loads at the borders, cells a stride apart taken apart in
+// registers.
+#include "core/vec.h"
+#include "kernels/unfold/plane_unfolder.h"
+
+namespace faltung::FALTUNG_ISA {
+
+#if defined(__AVX512F__)
+
+namespace {
+
+constexpr Index channels_ahead = 6;  // planes lie too far apart for the processor to foresee the next one
+
+template <class T>
+inline Vec<T> load_masked(const T* from, std::uint16_t mask) {
+    if constexpr (sizeof(T) == 4) {
+        return (Vec<T>)_mm512_maskz_loadu_epi32(mask, from);
+    } else {
+        return (Vec<T>)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(mask), from);
+    }
+}
+
+// S vectors of consecutive cells to one of each phase: out[k * step] holds cells k, k + S, k + 2 S, ...
+template <class T, int S, int Step>
+inline void take_apart(const Vec<T>* cells, Vec<T>* out) {
+    if constexpr (S == 1) {
+        out[0] = cells[0];
+    } else {
+        Vec<T> even[S / 2], odd[S / 2];
+        FALTUNG_UNROLL for (int i = 0; i < S / 2; ++i) {
+            even[i] = unzip<T, 0>(cells[2 * i], cells[2 * i + 1]);
+            odd[i] = unzip<T, 1>(cells[2 * i], cells[2 * i + 1]);
+        }
+        take_apart<T, S / 2, 2 * Step>(even, out);
+        take_apart<T, S / 2, 2 * Step>(odd, out + Step);
+    }
+}
+
+template <class T>
+inline void store_cells(T* to, Vec<T> cells, Index count, bool is_whole) {
+    if (is_whole) {
+        store(to, cells);
+    } else {
+        store_some(to, cells, count);
+    }
+}
+
+// Bits [first, end) of the lanes, both of any size.
+template <class T>
+std::uint16_t lanes_between(Index first, Index end) {
+    const auto below = [](Index count) {
+        return (1u << max_index(0, min_index(count, Index(lanes<T>)))) - 1;
+    };
+    return static_cast<std::uint16_t>(below(end) & ~below(first));
+}
+
+// One vector of outputs. Where taps are neighbours, S of them share S vectors of cells.
+template <class T, int S, bool SharesCells, bool ReadsAll>
+void unfold_vector(const PlanePatches<T>& b, const PlaneVector& vector) {
+    constexpr int L = lanes<T>, taps = SharesCells ? S : 1;
+    constexpr Index line = 64 / Index(sizeof(T));
+    constexpr Index most_groups = PlaneUnfolder<T>::most_column_taps;
+    const Index groups = ceil_divide(b.column_taps, taps), step = taps * b.dilation;
+    std::uint16_t mask[ReadsAll ? 1 : most_groups * S];
+    if (!ReadsAll)
+        for (Index group = 0; group < groups; ++group)
+            for (int i = 0; i < S; ++i) {
+                const Index first = vector.column + group * step + i * L;
+                mask[group * S + i] = lanes_between<T>(-first, b.columns - first);
+            }
+    const bool is_whole = vector.place + L <= b.width;
+    const Index read = (vector.count - 1) * S + (b.column_taps - 1) * b.dilation + 1;
+    const T* plane = b.x + vector.column;
+    T* to = b.panel + vector.place;
+    for (Index channel = 0; channel < b.channels; ++channel, plane += b.channel_stride) {
+        const T* ahead = plane + min_index(channels_ahead, b.channels - 1 - channel) * b.channel_stride;
+        for (Index row = 0; row < b.row_taps; ++row) {
+            if (vector.row[row] == PlaneVector::absent) {
+                for (Index tap = 0; tap < b.column_taps; ++tap, to += b.width)
+                    store_cells(to, Vec<T>{}, vector.count, is_whole);
+                continue;
+            }
+            const T* cells = plane + vector.row[row];
+            for (Index i = 0; i < read; i += line) __builtin_prefetch(ahead + vector.row[row] + i);
+            for (Index group = 0; group < groups; ++group, cells += step) {
+                Vec<T> held[S], out[S];
+                FALTUNG_UNROLL for (int i = 0; i < S; ++i) held[i] =
+                    ReadsAll ? load(cells + i * L) : load_masked(cells + i * L, mask[group * S + i]);
+                take_apart<T, S, 1>(held, out);
+                const Index count = min_index(taps, b.column_taps - group * taps);
+                FALTUNG_UNROLL for (int k = 0; k < taps; ++k) if (k < count) {
+                    store_cells(to, out[k], vector.count, is_whole);
+                    to += b.width;
+                }
+            }
+        }
+    }
+}
+
+template <class T, int S, bool SharesCells>
+void unfold_planes(const PlanePatches<T>& b) {
+    constexpr int L = lanes<T>, taps = SharesCells ? S : 1;
+    const Index reach = (ceil_divide(b.column_taps, taps) - 1) * taps * b.dilation + S * L;
+    for (Index i = 0; i < b.vector_count; ++i) {
+        const PlaneVector& vector = b.vectors[i];
+        if (vector.column >= 0 && vector.column + reach <= b.columns) {
+            unfold_vector<T, S, SharesCells, true>(b, vector);
+        } else {
+            unfold_vector<T, S, SharesCells, false>(b, vector);
+        }
+    }
+}
+
+template <class T, int S>
+void unfold_planes_of(const PlanePatches<T>& b) {
+    if (S > 1 && b.dilation == 1) {
+        unfold_planes<T, S, true>(b);
+    } else {
+        unfold_planes<T, S, false>(b);
+    }
+}
+
+template <class T>
+typename PlaneUnfolder<T>::Unfold unfold(Index stride) {
+    switch (stride) {
+        case 1:
+            return unfold_planes_of<T, 1>;
+        case 2:
+            return unfold_planes_of<T, 2>;
+        case 4:
+            return unfold_planes_of<T, 4>;
+        case 8:
+            return unfold_planes_of<T, 8>;
+        case 16:
+            return unfold_planes_of<T, 16>;
+        default:
+            return nullptr;
+    }
+}
+
+}  // namespace
+
+template <class T>
+PlaneUnfolder<T> plane_unfolder() {
+    return {unfold<T>};
+}
+
+#else  // without masked loads rows are packed with their padding first
+
+namespace {
+
+template <class T>
+typename PlaneUnfolder<T>::Unfold no_unfold(Index) {
+    return nullptr;
+}
+
+}  // namespace
+
+template <class T>
+PlaneUnfolder<T> plane_unfolder() {
+    return {no_unfold<T>};
+}
+
+#endif
+
+template PlaneUnfolder<float> plane_unfolder();
+template PlaneUnfolder<double> plane_unfolder();
+template PlaneUnfolder<std::uint64_t> plane_unfolder();
+
+}  // namespace faltung::FALTUNG_ISA
