@@ -7,12 +7,21 @@
 
 namespace faltung {
 
+// The cells that one tap reads: those of the first channel, and how far the next channel's lie from there.
+template <class T>
+struct PointwiseTap {
+    const T* cells;
+    Index channel_stride;
+};
+
 // Positions in the lanes. The first channels' sums read x where it lies and leave it in the panel for the
 // rest.
 template <class T>
 struct PointwiseBlock {
     const T* x;  // [term], x_pitch apart, its positions behind one another
     Index x_pitch;
+    const PointwiseTap<T>* tap = nullptr;  // instead of x, of each of `taps` terms of an input channel
+    Index taps = 0;
     T* panel;  // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
     bool is_packed;
     const T*

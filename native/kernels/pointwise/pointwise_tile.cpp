@@ -18,11 +18,13 @@ constexpr Index panel_bytes = 256 << 10;
 constexpr Index channel_bytes = 1024;  // of one column: longer sums pay for loading and storing them
 constexpr Index l1_bytes = 24 << 10;   // every block of output channels reads the same cells again
 constexpr Index terms_ahead = 8;       // so long takes a line from L3
+constexpr Index tap_terms_ahead = 24;  // and from memory
 constexpr Index weights_ahead = 32;    // terms; so long takes a line from memory
 
-// Of the block's channels those from `channel` on, at most C. Where Packs, x is read where it lies and
-// copied.
-template <class T, int C, int V, bool Packs>
+enum class Cells { panel, plane, taps };  // where they are read; elsewhere than in the panel, copied there
+
+// Of the block's channels those from `channel` on, at most C.
+template <class T, int C, int V, Cells From>
 void product_tile(const PointwiseBlock<T>& b, Index channel) {
     constexpr int L = lanes<T>;
     const int channels = static_cast<int>(min_index(b.out_channels - channel, C));
@@ -45,17 +47,15 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
         }
     }
 
+    constexpr bool copies = From != Cells::panel;
     const T* weight = b.weight + channel / channel_block * b.weight_pitch;
-    const T* x = Packs ? b.x : b.panel;
     T* to = b.panel;
-    const Index pitch = Packs ? b.x_pitch : V * L;
-    for (Index term = 0; term < b.terms; ++term, x += pitch, weight += channel_block) {
+    auto add_products = [&](const T* x, const T* ahead) {
         __builtin_prefetch(weight + weights_ahead * channel_block);
         Vec<T> cells[V];
         FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =
-            Packs && v == V - 1 && last < L ? load_some(x + v * L, last) : load(x + v * L);
-        if (Packs) {
-            const T* ahead = x + min_index(terms_ahead, b.terms - 1 - term) * pitch;
+            copies && v == V - 1 && last < L ? load_some(x + v * L, last) : load(x + v * L);
+        if (copies) {
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + v * L);
             __builtin_prefetch(ahead + (V - 1) * L + last - 1);
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) store(to + v * L, cells[v]);
@@ -65,6 +65,22 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             const Vec<T> w = broadcast(weight[c]);
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[c][v] += w * cells[v];
         }
+        weight += channel_block;
+    };
+    if constexpr (From == Cells::taps) {
+        const Index channels_ahead = ceil_divide(tap_terms_ahead, b.taps), in_channels = b.terms / b.taps;
+        for (Index ic = 0; ic < in_channels; ++ic) {
+            const Index ahead = min_index(channels_ahead, in_channels - 1 - ic);
+            for (const PointwiseTap<T>* tap = b.tap; tap < b.tap + b.taps; ++tap) {
+                const T* x = tap->cells + ic * tap->channel_stride;
+                add_products(x, x + ahead * tap->channel_stride);
+            }
+        }
+    } else {
+        const T* x = copies ? b.x : b.panel;
+        const Index pitch = copies ? b.x_pitch : V * L;
+        for (Index term = 0; term < b.terms; ++term, x += pitch)
+            add_products(x, x + min_index(terms_ahead, b.terms - 1 - term) * pitch);
     }
 
     FALTUNG_UNROLL for (int c = 0; c < C; ++c) if (c < channels) {
@@ -79,25 +95,30 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
     }
 }
 
-template <class T, int V, bool Packs>
+template <class T, int V, Cells From>
 void product_tile_for(const PointwiseBlock<T>& b, Index channel) {
     const Index channels = b.out_channels - channel;
 #if FALTUNG_VECTOR_BYTES == 64
-    if (channels > 6) return product_tile<T, channel_block, V, Packs>(b, channel);
-    if (channels > 4) return product_tile<T, 6, V, Packs>(b, channel);
+    if (channels > 6) return product_tile<T, channel_block, V, From>(b, channel);
+    if (channels > 4) return product_tile<T, 6, V, From>(b, channel);
 #endif
-    if (channels > 2) return product_tile<T, 4, V, Packs>(b, channel);
-    product_tile<T, 2, V, Packs>(b, channel);
+    if (channels > 2) return product_tile<T, 4, V, From>(b, channel);
+    product_tile<T, 2, V, From>(b, channel);
 }
 
 template <class T, int V>
 void product_block(const PointwiseBlock<T>& b) {
     Index channel = 0;
     if (!b.is_packed) {
-        product_tile_for<T, V, true>(b, 0);
+        if (b.tap) {
+            product_tile_for<T, V, Cells::taps>(b, 0);
+        } else {
+            product_tile_for<T, V, Cells::plane>(b, 0);
+        }
         channel = channel_block;
     }
-    for (; channel < b.out_channels; channel += channel_block) product_tile_for<T, V, false>(b, channel);
+    for (; channel < b.out_channels; channel += channel_block)
+        product_tile_for<T, V, Cells::panel>(b, channel);
 }
 
 template <class T>

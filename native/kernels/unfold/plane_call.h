@@ -1,6 +1,8 @@
 // One call of an unfolding correlation on planes in one piece. Included by unfold.cpp alone.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/pointwise/position_blocks.h"
 #include "kernels/unfold/unfold.h"
 
@@ -54,6 +56,9 @@ struct UnfoldCorrelation<T>::PlaneCall {
         T* const panel = reinterpret_cast<T*>(own);
         PlaneVector* const vectors = reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes());
         Index* const rows = reinterpret_cast<Index*>(vectors + op.most_plane_vectors());
+        PointwiseTap<T>* const tap_cells =
+            reinterpret_cast<PointwiseTap<T>*>(rows + op.tile_positions() * op.planes_.row_taps());
+        T* const zeros = reinterpret_cast<T*>(tap_cells + op.planes_.taps());
         const Index first = run * op.planes_.run_outputs() + tiles.first(tile), count = tiles.size(tile);
 
         const Index width = op.width(), first_channel = chunk * chunk_blocks * width;
@@ -69,8 +74,11 @@ struct UnfoldCorrelation<T>::PlaneCall {
         Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
         const bool is_held = held == panel_task && passes == 1;
         held = panel_task;
+        // Where cells lie behind one another the first channels' product reads them where they lie.
+        const bool is_fused = taps > 0 && !tiles.is_rest(tile) && op.planes_.is_run_of_cells(first, count);
+        if (is_fused && !is_held) std::fill(zeros, zeros + count, T(0));
         PlanePatches<T> patches;
-        if (!is_held) {
+        if (!is_held && !is_fused) {
             patches.channel_stride = x.stride[2];
             patches.row_taps = op.planes_.row_taps();
             patches.column_taps = op.planes_.columns().kernel;
@@ -84,9 +92,12 @@ struct UnfoldCorrelation<T>::PlaneCall {
         for (Index pass = 0; pass < passes; ++pass) {
             const Index begin = pass * problem.in_channels / passes;
             const Index end = (pass + 1) * problem.in_channels / passes;
-            if (!is_held) {
-                patches.x =
-                    static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1] + begin * x.stride[2];
+            const T* const x_begin =
+                static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1] + begin * x.stride[2];
+            if (is_fused && !is_held)
+                op.planes_.locate_taps(first, x_begin, x.stride[2], zeros, tap_cells, rows);
+            if (!is_fused && !is_held) {
+                patches.x = x_begin;
                 patches.channels = end - begin;
                 op.unfold_(patches);
             }
@@ -102,7 +113,9 @@ struct UnfoldCorrelation<T>::PlaneCall {
             product.x = nullptr;
             product.x_pitch = 0;
             product.panel = panel;
-            product.is_packed = true;
+            product.tap = tap_cells;
+            product.taps = taps;
+            product.is_packed = is_held || !is_fused;
             product.weight = own_weight;
             product.weight_pitch = op.terms() * width;
             product.terms = terms;

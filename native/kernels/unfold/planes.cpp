@@ -90,4 +90,11 @@ Index Planes::locate(Index first, Index count, Index lanes, PlaneVector* vectors
     return vector_count;
 }
 
+bool Planes::is_run_of_cells(Index first, Index count) const {
+    const Axis& axis = columns();
+    const Index column = first % axis.out;
+    return axis.stride == 1 && column + count <= axis.out && column >= axis.before &&
+           column - axis.before + count + (axis.kernel - 1) * axis.dilation <= axis.in;
+}
+
 }  // namespace faltung

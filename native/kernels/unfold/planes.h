@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/layout.h"
-#include "kernels/unfold/plane_unfolder.h"
+#include "kernels/pointwise/pointwise_block.h"
 
 namespace faltung {
 
@@ -25,6 +25,24 @@ class Planes {
 
     // Outputs [first, first + count) of all; their vectors, of at most `lanes`, read rows listed in `rows`.
     Index locate(Index first, Index count, Index lanes, PlaneVector* vectors, Index* rows) const;
+
+    // Whether outputs [first, first + count) read consecutive cells with every tap, none outside a row.
+    bool is_run_of_cells(Index first, Index count) const;
+    // The first of them with each tap of one plane, and how far the next plane's lies apart; `zeros` are read
+    // instead of rows outside.
+    template <class T>
+    void locate_taps(Index first, const T* x, Index channel_stride, const T* zeros, PointwiseTap<T>* taps,
+                     Index* rows) const {
+        const Axis& axis = columns();
+        locate_rows(first / axis.out, rows);
+        for (Index row = 0; row < row_taps_; ++row)
+            for (Index k = 0; k < axis.kernel; ++k) {
+                const bool is_absent = rows[row] == PlaneVector::absent;
+                const T* cells =
+                    is_absent ? zeros : x + rows[row] + first % axis.out - axis.before + k * axis.dilation;
+                *taps++ = {cells, is_absent ? 0 : channel_stride};
+            }
+    }
 
   private:
     void locate_rows(Index output_row, Index* rows) const;

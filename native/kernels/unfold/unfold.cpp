@@ -94,7 +94,9 @@ Index UnfoldCorrelation<T>::patches_bytes_of_planes() const {
 template <class T>
 Index UnfoldCorrelation<T>::plane_thread_bytes() const {
     const Index tables = most_plane_vectors() * Index(sizeof(PlaneVector)) +
-                         tile_positions() * planes_.row_taps() * Index(sizeof(Index));
+                         tile_positions() * planes_.row_taps() * Index(sizeof(Index)) +
+                         planes_.taps() * Index(sizeof(PointwiseTap<T>)) +
+                         tile_positions() * Index(sizeof(T));  // zeros
     return patches_bytes_of_planes() + round_up(tables, 64);
 }
 
