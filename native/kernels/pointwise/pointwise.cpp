@@ -53,7 +53,8 @@ PointwiseCorrelation<T>::PointwiseCorrelation(const Problem& problem, const Poin
     : problem_(problem),
       kernel_(kernel),
       flat_(flattened(problem), kernel.panel),
-      general_(problem, kernel.panel) {
+      general_(problem, kernel.panel),
+      pixels_(flattened(problem), Layout(flattened(problem)), kernel.pixels) {
     for (const Axis& axis : problem.axes) sizes_.push_back(axis.out);
 }
 
@@ -80,7 +81,8 @@ Index PointwiseCorrelation<T>::panel_bytes() const {
 template <class T>
 Index PointwiseCorrelation<T>::workspace_bytes(int threads) const {
     return max_index(saturating_multiply(product_bytes_for(problem_, kernel_), threads),
-                     max_index(flat_.workspace_bytes(threads), general_.workspace_bytes(threads)));
+                     max_index(max_index(flat_.workspace_bytes(threads), general_.workspace_bytes(threads)),
+                               pixels_.workspace_bytes(threads)));
 }
 
 template <class T>
@@ -93,6 +95,9 @@ void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
                                   const Array& y, bool accumulate, int threads) const {
     const std::optional<Index> x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
     if (!x_step || !y_step) return general_.run(batch, x, packed, epilogue, y, accumulate, threads);
+    if ((*x_step != 1 || *y_step != 1) && pixels_.serves(x, y))
+        return pixels_.run(batch, flattened(x, *x_step), static_cast<const T*>(packed), epilogue,
+                           flattened(y, *y_step), accumulate, threads);
     const PositionBlocks blocks(outputs(problem_.axes), kernel_.lanes, kernel_.most_vectors);
     if (blocks.tiles > 0 && (*x_step != 1 || *y_step != 1))
         return flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/panel_correlation.h"
+#include "kernels/pixel_product/pixel_product.h"
 #include "kernels/pointwise/pointwise_block.h"
 
 namespace faltung {
@@ -36,6 +37,7 @@ class PointwiseCorrelation : public Correlation {
     std::vector<Index> sizes_;
     PanelCorrelation<T> flat_;     // all positions as one axis, of any stride
     PanelCorrelation<T> general_;  // any strides
+    PixelProduct<T> pixels_;       // channels side by side
 };
 
 extern template class PointwiseCorrelation<float>;

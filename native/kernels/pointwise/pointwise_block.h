@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/correlation_block.h"
+#include "kernels/pixel_product/pixel_product_tile.h"
 #include "kernels/unfold/plane_unfolder.h"
 
 namespace faltung {
@@ -73,6 +74,7 @@ struct PointwiseKernel {
     void (*multiply_columns)(const PointwiseColumns<T>&) = nullptr;
     void (*unfold)(const Patches<T>&) = nullptr;
     PlaneUnfolder<T> planes;
+    PixelKernel<T> pixels;  // for outputs whose channels lie side by side; reads the same weights
     Index lanes = 1, most_vectors = 1;  // of positions in one block
 };
 

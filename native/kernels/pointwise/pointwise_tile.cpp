@@ -2,17 +2,13 @@
 // or some vectors of output channels by a few positions.
 #include "core/strided_copy.h"
 #include "kernels/columns_tile.h"
+#include "kernels/pointwise/channel_block.h"
 #include "kernels/pointwise/pointwise_block.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
 
-#if FALTUNG_VECTOR_BYTES == 64
-constexpr int channel_block = 8;  // by 3 vectors: 24 sums of 32 registers
-#else
-constexpr int channel_block = 4;  // by 3 vectors: 12 sums of 16 registers
-#endif
 constexpr int most_vectors = 3;
 constexpr Index panel_bytes = 256 << 10;
 constexpr Index channel_bytes = 1024;  // of one column: longer sums pay for loading and storing them
@@ -288,8 +284,12 @@ void panel_block(const CorrelationBlock<T>& b) {
 }  // namespace
 
 template <class T>
+PixelKernel<T> pixel_kernel();
+
+template <class T>
 PointwiseKernel<T> pointwise_kernel(Index) {
     PointwiseKernel<T> kernel;
+    kernel.pixels = pixel_kernel<T>();
     kernel.multiply = multiply<T>;
     kernel.multiply_columns = multiply_columns<T>;
     kernel.unfold = unfold<T>;

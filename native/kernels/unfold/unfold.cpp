@@ -32,7 +32,8 @@ UnfoldCorrelation<T>::UnfoldCorrelation(const Problem& problem, const PointwiseK
       unfold_(layout_.columns().kernel <= PlaneUnfolder<T>::most_column_taps
                   ? kernel.planes.unfold(layout_.columns().stride)
                   : nullptr),
-      planes_(problem, layout_, unfold_ != nullptr) {
+      planes_(problem, layout_, unfold_ != nullptr),
+      pixels_(problem, layout_, kernel.pixels) {
     const Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
                                             width() * Index(sizeof(T)));
     if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
@@ -74,8 +75,8 @@ Index UnfoldCorrelation<T>::panel_bytes() const {
 
 template <class T>
 Index UnfoldCorrelation<T>::workspace_bytes(int threads) const {
-    return saturating_multiply(max_index(thread_bytes(), planes_.serves() ? plane_thread_bytes() : 0),
-                               threads);
+    const Index bytes = max_index(thread_bytes(), planes_.serves() ? plane_thread_bytes() : 0);
+    return max_index(saturating_multiply(bytes, threads), pixels_.workspace_bytes(threads));
 }
 
 template <class T>
@@ -126,6 +127,8 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
                                const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
+    if (pixels_.serves(x, y))
+        return pixels_.run(batch, x, static_cast<const T*>(packed), epilogue, y, accumulate, threads);
     const Index products = saturating_multiply(batch, multiply_adds(problem_));
     if (planes_.serves() && planes_.are_in_one_piece(layout_, x, y)) {
         const PositionBlocks tiles(planes_.run_outputs(), kernel_.lanes, kernel_.most_vectors);

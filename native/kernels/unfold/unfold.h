@@ -5,6 +5,7 @@
 
 #include "core/operation.h"
 #include "core/panel.h"
+#include "kernels/pixel_product/pixel_product.h"
 #include "kernels/pointwise/pointwise_block.h"
 #include "kernels/unfold/planes.h"
 
@@ -62,6 +63,7 @@ class UnfoldCorrelation : public Correlation {
     Panel panel_;
     typename PlaneUnfolder<T>::Unfold unfold_;  // null where rows are packed first
     Planes planes_;
+    PixelProduct<T> pixels_;  // channels side by side
 };
 
 extern template class UnfoldCorrelation<float>;

@@ -1,0 +1,237 @@
+// Products over pixels: two vectors of output channels by up to 12 pixels in registers, cells broadcast from
+// where they lie.
+#include "kernels/pixel_product/pixel_product_tile.h"
+
+#include "core/square.h"
+#include "core/vec.h"
+#include "kernels/pointwise/channel_block.h"
+
+namespace faltung::FALTUNG_ISA {
+
+namespace {
+
+#if FALTUNG_VECTOR_BYTES == 64 || defined(__aarch64__)
+constexpr int most_pixels = 12;  // by 2 vectors: 24 sums of 32 registers
+#else
+constexpr int most_pixels = 6;  // 12 sums of 16 registers
+#endif
+constexpr Index weights_ahead = 24;  // terms; so long takes a line from memory
+
+template <class T>
+constexpr int most_blocks = 2 * lanes<T> > channel_block ? 2 * lanes<T> / channel_block : 1;
+
+// One block of output channels, where it is half a vector.
+template <class T>
+struct BlockOf {
+    typedef T type __attribute__((vector_size(channel_block * sizeof(T))));
+};
+
+template <class T>
+using Block = typename BlockOf<T>::type;
+
+template <class T, int... I>
+inline Vec<T> join_lanes(Block<T> a, Block<T> b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, I...);
+}
+
+template <class T, int... I>
+inline Block<T> lower_lanes(Vec<T> v, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(v, v, I...);
+}
+
+template <class T>
+inline Block<T> load_block(const T* from) {
+    Block<T> block;
+    __builtin_memcpy(&block, from, sizeof block);
+    return block;
+}
+
+// Two blocks as one vector.
+template <class T>
+inline Vec<T> load_blocks(const T* low, const T* high) {
+#if defined(__AVX512F__)
+    // GCC would load both into registers and shuffle them, which takes the place of a product.
+    return (Vec<T>)_mm512_mask_loadu_ps(_mm512_castps256_ps512(_mm256_loadu_ps(low)), 0xff00, high - 8);
+#else
+    return join_lanes<T>(load_block(low), load_block(high), std::make_integer_sequence<int, lanes<T>>());
+#endif
+}
+
+// B blocks of output channels as vectors, and half a vector where they are odd halves.
+template <class T, int B>
+struct Channels {
+    static constexpr int L = lanes<T>, count = B * channel_block;
+    static constexpr int vectors = count / L;
+    static constexpr bool has_rest = count % L != 0;
+
+    Vec<T> vector[vectors > 0 ? vectors : 1];
+    Block<T> rest;
+
+    // Of one term: blocks `pitch` apart.
+    void load_weights(const T* weight, Index pitch) {
+        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) {
+            if constexpr (L == 2 * channel_block) {
+                vector[v] = load_blocks<T>(weight + 2 * v * pitch, weight + (2 * v + 1) * pitch);
+            } else {
+                vector[v] = load(weight + v * L / channel_block * pitch + v * L % channel_block);
+            }
+        }
+        if constexpr (has_rest) rest = load_block(weight + (B - 1) * pitch);
+    }
+
+    void add_products(const Channels& weight, T cell) {
+        const Vec<T> x = broadcast(cell);
+        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) vector[v] += weight.vector[v] * x;
+        if constexpr (has_rest)
+            rest += weight.rest * lower_lanes<T>(x, std::make_integer_sequence<int, channel_block>());
+    }
+
+    // The first so many channels, from memory; zeros beyond.
+    void load_some_from(const T* from, Index channels) {
+        alignas(FALTUNG_VECTOR_BYTES) T values[count] = {};
+        __builtin_memcpy(values, from, static_cast<std::size_t>(channels) * sizeof(T));
+        take(values);
+    }
+
+    void take(const T* values) {
+        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) vector[v] = load(values + v * L);
+        if constexpr (has_rest) rest = load_block(values + vectors * L);
+    }
+
+    void add(const Channels& other) {
+        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) vector[v] += other.vector[v];
+        if constexpr (has_rest) rest += other.rest;
+    }
+
+    void store_to(T* to) const {
+        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) store(to + v * L, vector[v]);
+        if constexpr (has_rest) __builtin_memcpy(to + vectors * L, &rest, sizeof rest);
+    }
+
+    void store_some_to(T* to, Index channels) const {
+        alignas(FALTUNG_VECTOR_BYTES) T values[count];
+        store_to(values);
+        __builtin_memcpy(to, values, static_cast<std::size_t>(channels) * sizeof(T));
+    }
+};
+
+// B blocks of output channels from `channel` on, by P pixels.
+template <class T, int B, int P, bool HasOneTap>
+void multiply_tile(const PixelTile<T>& b, Index channel) {
+    using Sums = Channels<T, B>;
+    const Index channels = min_index(b.out_channels - channel, Sums::count);
+    const bool is_whole = channels == Sums::count;
+    Sums start{};
+    if (b.bias) start.load_some_from(b.bias + channel, channels);
+    Sums sum[P];
+    FALTUNG_UNROLL for (int p = 0; p < P; ++p) {
+        sum[p] = start;
+        if (p >= b.pixels) continue;
+        T* const y = b.y[p] + channel;
+        if (b.resumes) {
+            sum[p].load_some_from(y, channels);
+            if (b.bias) sum[p].add(start);
+        } else {
+            // The lines arrive before the sums are stored.
+            __builtin_prefetch(y, 1);
+            __builtin_prefetch(y + channels - 1, 1);
+        }
+    }
+
+    const T* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const Index pitch = b.weight_pitch;
+    const Index taps = HasOneTap ? 1 : b.taps;
+    Index cell = 0;
+    for (Index c = 0; c < b.channels; ++c, cell += b.channel_step) {
+        // Volatile, or the compiler keeps what it has no register for in vectors.
+        const T* const volatile* cells = b.cells;
+        for (Index tap = 0; tap < taps; ++tap, cells += P, weight += channel_block) {
+            FALTUNG_UNROLL for (int i = 0; i < B; ++i)
+                __builtin_prefetch(weight + i * pitch + weights_ahead * channel_block);
+            Sums w;
+            w.load_weights(weight, pitch);
+            FALTUNG_UNROLL for (int p = 0; p < P; ++p) sum[p].add_products(w, cells[p][cell]);
+        }
+    }
+
+    FALTUNG_UNROLL for (int p = 0; p < P; ++p) if (p < b.pixels) {
+        if (is_whole) {
+            sum[p].store_to(b.y[p] + channel);
+        } else {
+            sum[p].store_some_to(b.y[p] + channel, channels);
+        }
+    }
+}
+
+template <class T, int P, bool HasOneTap>
+void multiply_blocks(const PixelTile<T>& b, Index blocks, Index channel) {
+    switch (blocks) {
+        case 1:
+            return multiply_tile<T, 1, P, HasOneTap>(b, channel);
+        case 2:
+            if constexpr (most_blocks<T> >= 2) return multiply_tile<T, 2, P, HasOneTap>(b, channel);
+            break;
+        case 3:
+            if constexpr (most_blocks<T> >= 3) return multiply_tile<T, 3, P, HasOneTap>(b, channel);
+            break;
+        default:
+            if constexpr (most_blocks<T> >= 4) return multiply_tile<T, 4, P, HasOneTap>(b, channel);
+            break;
+    }
+}
+
+template <class T, int P>
+void multiply_pixels(const PixelTile<T>& b) {
+    const Index blocks = ceil_divide(b.out_channels, channel_block);
+    for (Index block = 0, some; block < blocks; block += some) {
+        const Index left = blocks - block;
+        // The last two tiles are of about the same width.
+        some = left <= most_blocks<T>      ? left
+               : left < 2 * most_blocks<T> ? ceil_divide(left, 2)
+                                           : Index(most_blocks<T>);
+        if (b.taps == 1) {
+            multiply_blocks<T, P, true>(b, some, block * channel_block);
+        } else {
+            multiply_blocks<T, P, false>(b, some, block * channel_block);
+        }
+    }
+}
+
+Index width_for(Index pixels) {
+    return round_up(pixels, 2);
+}
+
+template <class T>
+void turn(const T* const* from, Index width, Index count, T* to) {
+    constexpr Index side = Square<T>::side;
+    const Index whole = width >= side ? count / side * side : 0;
+    for (Index i = 0; i < whole; i += side)
+        for (Index p = 0; p < width; p += side) {
+            if (p + side > width) p = width - side;
+            const T* rows[side];
+            for (Index r = 0; r < side; ++r) rows[r] = from[p + r] + i;
+            Square<T>::transpose_rows(rows, to + i * width + p, width);
+        }
+    for (Index i = whole; i < count; ++i)
+        for (Index p = 0; p < width; ++p) to[i * width + p] = from[p][i];
+}
+
+template <class T, int P = most_pixels>
+void multiply(const PixelTile<T>& b) {
+    if constexpr (P > 2)
+        if (width_for(b.pixels) < P) return multiply<T, P - 2>(b);
+    multiply_pixels<T, P>(b);
+}
+
+}  // namespace
+
+template <class T>
+PixelKernel<T> pixel_kernel() {
+    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for, turn<T>};
+}
+
+template PixelKernel<float> pixel_kernel();
+template PixelKernel<double> pixel_kernel();
+template PixelKernel<std::uint64_t> pixel_kernel();
+
+}  // namespace faltung::FALTUNG_ISA
