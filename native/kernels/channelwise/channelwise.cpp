@@ -40,7 +40,8 @@ ChannelwiseCorrelation<T>::ChannelwiseCorrelation(const Problem& problem, const 
       width_(channelwise_width(layout_.columns().out, kernel.widest)),
       taps_(taps(layout_.axes)),
       may_pad_(problem.border != Border::absent),
-      may_skip_(leaves_out(problem.border)) {
+      may_skip_(leaves_out(problem.border)),
+      channel_lanes_(problem, layout_, channelwise_order(layout_), kernel.channel_lanes) {
     if (saturating_multiply(saturating_multiply(problem.groups, problem.out_channels),
                             taps_ * 8 * most_lanes) == saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
@@ -64,7 +65,7 @@ Index ChannelwiseCorrelation<T>::panel_bytes() const {
 
 template <class T>
 Index ChannelwiseCorrelation<T>::workspace_bytes(int threads) const {
-    return saturating_multiply(panel_bytes(), threads);
+    return max_index(saturating_multiply(panel_bytes(), threads), channel_lanes_.workspace_bytes(threads));
 }
 
 template <class T>
@@ -334,6 +335,10 @@ void ChannelwiseCorrelation<T>::run(Index batch, const Array& x, const void* pac
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const char* header = static_cast<const char*>(packed);
     const bool pads = !may_skip_ || (may_pad_ && *header == 0);
+    if (channel_lanes_.serves(x, y, !pads)) {
+        const T* weights = reinterpret_cast<const T*>(header + header_bytes);
+        return channel_lanes_.run(batch, x, weights, false, epilogue, y, accumulate, threads);
+    }
     Call call{*this,
               x,
               y,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/operation.h"
+#include "kernels/channel_lanes/channel_lanes.h"
 #include "kernels/channelwise/channelwise_view.h"
 
 namespace faltung {
@@ -42,6 +43,7 @@ class ChannelwiseCorrelation : public Correlation {
     Index out_rows_ = 1;
     bool may_pad_, may_skip_;
     ChannelwiseView padded_, skipping_;
+    ChannelLanes<T> channel_lanes_;
 };
 
 extern template class ChannelwiseCorrelation<float>;

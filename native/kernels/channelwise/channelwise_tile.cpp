@@ -174,8 +174,12 @@ void scatter(const ChannelwiseCells<T>& on) {
 }  // namespace
 
 template <class T>
+LaneKernel<T> lane_kernel();
+
+template <class T>
 ChannelwiseKernel<T> channelwise_kernel() {
     ChannelwiseKernel<T> kernel;
+    kernel.channel_lanes = lane_kernel<T>();
     kernel.lanes = lanes<T>;
     kernel.widest =
         FALTUNG_VECTOR_BYTES == 64 ? 8 : 7;  // two vectors for each output, and the tap, in registers

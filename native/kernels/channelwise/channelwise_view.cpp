@@ -1,5 +1,7 @@
 #include "kernels/channelwise/channelwise_view.h"
 
+#include <numeric>
+
 namespace faltung {
 
 namespace {
@@ -40,6 +42,35 @@ Index channelwise_width(Index columns, Index widest) {
     for (Index width = widest; width >= ChannelwiseKernel<float>::least_width; --width)
         if (round_up(columns, width) < round_up(columns, best)) best = width;
     return best;
+}
+
+LaneOrder channelwise_order(const Layout& layout) {
+    const Axis& rows = layout.rows();
+    const Axis& columns = layout.columns();
+    const Index shared = std::gcd(columns.stride, columns.dilation);
+    LaneOrder order;
+    order.is_turned = true;
+    order.classes = columns.dilation / shared;
+    order.pitch = columns.stride * order.classes;
+    const Index step = columns.stride / shared;  // of taps of one phase
+    Index row_taps = 1;
+    for (std::size_t a = 0; a + 1 < layout.axes.size(); ++a) row_taps *= layout.axes[a].kernel;
+    for (Index row = 0; row < row_taps; ++row)
+        for (Index residue = 0; residue < columns.stride; ++residue)
+            for (Index first = 0; first < min_index(step, columns.kernel); ++first) {
+                const Index cell = first * columns.dilation - columns.before;
+                if (cell - floor_divide(cell, columns.stride) * columns.stride != residue) continue;
+                const Index length = ceil_divide(columns.kernel - first, step);
+                for (Index done = 0, size; done < length; done += size) {
+                    size = min_index(length - done, LaneSegment::most_taps);
+                    if (size == 6) size = 3;
+                    const Index tap = first + done * step;
+                    order.segments.push_back({size, 1, row / rows.kernel, tap * columns.dilation,
+                                              row % rows.kernel * rows.dilation, row * columns.kernel + tap,
+                                              0, step});
+                }
+            }
+    return order;
 }
 
 ChannelwiseView::ChannelwiseView(const Layout& layout, bool pads, Index width) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/layout.h"
+#include "kernels/channel_lanes/channel_lanes.h"
 #include "kernels/channelwise/channelwise_tile.h"
 
 namespace faltung {
@@ -29,6 +30,9 @@ struct ChannelwiseView {
 
 // Outputs of a block that waste the fewest of a row's, out of the kernels' widths.
 Index channelwise_width(Index columns, Index widest);
+
+// The order in which the kernels take the sums: row by row of taps, then by the phase of the stride.
+LaneOrder channelwise_order(const Layout& layout);
 
 // Null if there is one input channel a group and its map is of a size for scratch, else why not.
 const char* why_not_channelwise(const Problem& problem);

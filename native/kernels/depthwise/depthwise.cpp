@@ -22,6 +22,7 @@ constexpr Index header_bytes = 64;  // of packed weights: whether all of them ar
 constexpr Index long_row_bytes = 2048, large_bytes = 4 << 20;
 constexpr Index rows_of_streams = 8;
 constexpr Index most_table_bytes = 64 << 10;
+constexpr Index most_folded_taps = 1 << 12;  // with a channel in each lane
 
 template <class T>
 bool is_finite(T value) {
@@ -52,6 +53,8 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Problem& problem, const Dept
         throw std::invalid_argument("the packed weights would be unreasonably large");
     make_places();
     make_segments();
+    if (problem.out_channels == 1)
+        channel_lanes_.emplace(problem, layout_, lane_order(), kernel.channel_lanes);
 }
 
 template <class T>
@@ -137,6 +140,35 @@ void DepthwiseCorrelation<T>::add_chain(const Chain& chain, Index only) {
     }
 }
 
+// The same sums with a channel in each lane.
+template <class T>
+LaneOrder DepthwiseCorrelation<T>::lane_order() const {
+    const Axis& rows = layout_.rows();
+    const Axis& columns = layout_.columns();
+    LaneOrder order;
+    if (!shape_.folds) {
+        order.classes = shape_.row_classes;
+        order.pitch = shape_.row_stride * shape_.row_step;
+        order.by_two_columns = by_two_columns();
+        for (const DepthwiseSegment& segment : segments_)
+            order.segments.push_back({segment.taps, segment.columns, segment.far,
+                                      segment.slot * shape_.row_step, segment.place * columns.dilation,
+                                      segment.weight, segment.taps, 1});
+        return order;
+    }
+    order.is_turned = true;  // there are hardly any rows
+    order.pitch = columns.stride;
+    if (taps_ > most_folded_taps) return order;
+    Index place = 0;
+    for (Index rest : tap_order_) {
+        const Index column = rest % columns.kernel;
+        rest /= columns.kernel;
+        order.segments.push_back({1, 1, rest / rows.kernel, column * columns.dilation,
+                                  rest % rows.kernel * rows.dilation, place++, 1, 1});
+    }
+    return order;
+}
+
 template <class T>
 Index DepthwiseCorrelation<T>::panel_bytes() const {
     return round_up(shape_.elements * Index(sizeof(T)), 64);
@@ -171,7 +203,8 @@ Index DepthwiseCorrelation<T>::kept_blocks() const {
 
 template <class T>
 Index DepthwiseCorrelation<T>::workspace_bytes(int threads) const {
-    return saturating_multiply(thread_bytes(), threads);
+    const Index bytes = saturating_multiply(thread_bytes(), threads);
+    return channel_lanes_ ? max_index(bytes, channel_lanes_->workspace_bytes(threads)) : bytes;
 }
 
 template <class T>
@@ -261,13 +294,18 @@ void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const char* header = static_cast<const char*>(packed);
     const bool has_zeros = problem_.border == Border::zeros || problem_.border == Border::absent;
+    const bool skips = has_zeros && *header != 0;
+    if (channel_lanes_ && channel_lanes_->serves(x, y, skips)) {
+        const T* weights = reinterpret_cast<const T*>(header + header_bytes);
+        return channel_lanes_->run(batch, x, weights, true, epilogue, y, accumulate, threads);
+    }
     DepthwiseCall<T> call{*this,
                           x,
                           y,
                           reinterpret_cast<const T*>(header + header_bytes),
                           epilogue,
                           accumulate,
-                          has_zeros && *header != 0,
+                          skips,
                           false,
                           layout_.spatial_strides(x.stride),
                           layout_.spatial_strides(y.stride)};

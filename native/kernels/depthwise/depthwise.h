@@ -1,7 +1,10 @@
 // Correlation with one input channel a group: the driver.
 #pragma once
 
+#include <optional>
+
 #include "core/operation.h"
+#include "kernels/channel_lanes/channel_lanes.h"
 #include "kernels/depthwise/depthwise_block.h"
 #include "kernels/depthwise/depthwise_shape.h"
 #include "kernels/depthwise/depthwise_tile.h"
@@ -45,6 +48,7 @@ class DepthwiseCorrelation : public Correlation {
         Index slot;
     };
     void add_chain(const Chain& chain, Index only);
+    LaneOrder lane_order() const;
 
     bool by_two_columns() const;
     static Index tile_rows(const Problem& problem, const DepthwiseKernel<T>& kernel);
@@ -68,6 +72,7 @@ class DepthwiseCorrelation : public Correlation {
     std::vector<Index> segment_cells_;  // of each, in scratch rows
     std::vector<Index> tap_order_;      // of the packed weights
     bool is_uniform_ = true;
+    std::optional<ChannelLanes<T>> channel_lanes_;
 };
 
 extern template class DepthwiseCorrelation<float>;

@@ -396,10 +396,13 @@ template <class T>
 void copy_depthwise_rows(const DepthwiseCopy<T>& copy);
 
 template <class T>
+LaneKernel<T> lane_kernel();
+
+template <class T>
 DepthwiseKernel<T> depthwise_kernel() {
-    return {lanes<T>,    most_rows,
-            most_taps,   has_pairs && !std::is_integral_v<T>,
-            has_masks,   copy_depthwise_rows<T>,
+    return {lanes<T>,  most_rows,        most_taps,
+            has_pairs && !std::is_integral_v<T>,
+            has_masks, lane_kernel<T>(), copy_depthwise_rows<T>,
             find_tile<T>};
 }
 

@@ -2,7 +2,7 @@
 // compute register tiles from them.
 #pragma once
 
-#include "core/index.h"
+#include "kernels/channel_lanes/channel_lanes_tile.h"
 
 namespace faltung {
 
@@ -98,6 +98,7 @@ struct DepthwiseKernel {
     int most_taps = 1;   // of a segment
     bool pairs = false;  // whether there are tiles of two channels
     bool masks = false;  // whether tiles heed `lanes_used`
+    LaneKernel<T> channel_lanes;  // for channels that lie side by side
     void (*copy)(const DepthwiseCopy<T>&) = nullptr;
     // The lowest tile of at least `rows` rows for segments of at most `most_taps` taps, all of them of that
     // size or not.
