@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faltung import reference
-from faltung.bench.peers import PEERS, Prepared, chosen_peers, missing_peers
+from faltung.bench.peers import PEERS, Prepared, chosen_peers, missing_peers, refusal_of
 from faltung.bench.peers.peer import fastest
 from faltung.bench.report import make_arrays
 from faltung.bench.workloads import Workload
@@ -44,6 +44,7 @@ SMALL = [
         (1, 4, 3, 5),
         "float64",
     ),
+    Workload("channels last", "", "conv2d(4, 6, 3, stride=2, padding=1)", (2, 4, 7, 6), order="channels last"),
     Workload("input gradient", "", "conv2d(4, 6, 3, stride=2, padding=1, groups=2)", (2, 4, 7, 6), "float64", "input gradient"),
     Workload("weight gradient", "", "conv2d(4, 6, 3, stride=2, padding=1, dilation=2)", (2, 4, 7, 6), "float64", "weight gradient"),
 ]
@@ -66,9 +67,9 @@ def test_every_configuration_agrees_with_the_definition_or_the_peer_refuses(
 ) -> None:
     workload = replace(workload, dtype=dtype)
     peer = PEERS[name]
-    reason = peer.refusal(workload)
+    reason = refusal_of(peer, workload)
     if reason is not None:
-        assert reason in REFUSALS[name]
+        assert reason in {*REFUSALS[name], "takes arrays with their channels first"}
         return
     pytest.importorskip(peer.package)
     arrays = make_arrays(workload)

@@ -35,8 +35,8 @@ ChannelLanes<T>::ChannelLanes(const Problem& problem, const Layout& layout, Lane
 
 template <class T>
 bool ChannelLanes<T>::serves(const Array& x, const Array& y, bool skips) const {
-    return skips && !order_.segments.empty() && problem_.out_channels == 1 && x.stride[1] == 1 && y.stride[1] == 1 &&
-           2 * problem_.groups >= kernel_.lanes && layout_.axes.size() <= most_axes &&
+    return skips && !order_.segments.empty() && problem_.out_channels == 1 && x.stride[1] == 1 &&
+           y.stride[1] == 1 && 2 * problem_.groups >= kernel_.lanes && layout_.axes.size() <= most_axes &&
            static_cast<Index>(order_.segments.size()) <= most_segments;
 }
 
@@ -105,7 +105,8 @@ void ChannelLanes<T>::Call::share_out(Index batch, int threads) {
 
     Index used_columns = 0;
     for (const LaneTaps& of : op.order_.segments) {
-        Index rest = of.far, cells = of.row * x_spatial[op.row_axis_] + of.column * x_spatial[op.column_axis_];
+        Index rest = of.far,
+              cells = of.row * x_spatial[op.row_axis_] + of.column * x_spatial[op.column_axis_];
         for (std::size_t a = far_axes; a-- > 0;) {
             cells += rest % axes[a].kernel * axes[a].dilation * x_spatial[a];
             rest /= axes[a].kernel;
@@ -217,7 +218,8 @@ void ChannelLanes<T>::Call::compute(const Band& band, std::uint32_t* table) cons
     tile.weight = weights + band.first_channel / op.kernel_.lanes * tile.vector_weight;
     tile.bias = bias ? bias + band.first_channel : nullptr;
     tile.resumes = accumulates;
-    const auto compute_tile = op.order_.by_two_columns ? op.kernel_.compute_by_two_columns : op.kernel_.compute;
+    const auto compute_tile =
+        op.order_.by_two_columns ? op.kernel_.compute_by_two_columns : op.kernel_.compute;
     const Index reach = max_index(columns.kernel - 1, 0) * columns.dilation;
     for (Index column = 0; column < columns.out; column += tile.columns) {
         tile.columns = min_index(op.kernel_.columns, columns.out - column);
@@ -267,8 +269,10 @@ void ChannelLanes<T>::run(Index batch, const Array& x, const T* weights, bool tu
     if (turns) {
         T* to = reinterpret_cast<T*>(workspace.data());
         call.weights = to;
-        for (Index channel = 0; channel < problem_.groups; channel += kernel_.lanes, to += kernel_.lanes * taps_)
-            kernel_.turn({weights + channel * taps_, min_index(kernel_.lanes, problem_.groups - channel), taps_, to});
+        for (Index channel = 0; channel < problem_.groups;
+             channel += kernel_.lanes, to += kernel_.lanes * taps_)
+            kernel_.turn(
+                {weights + channel * taps_, min_index(kernel_.lanes, problem_.groups - channel), taps_, to});
     }
     parallel_for(call.tasks, threads, call);
 }

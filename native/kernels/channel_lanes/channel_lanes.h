@@ -1,6 +1,6 @@
-// Correlation with one input channel a group on arrays whose channels lie side by side: a channel in each lane,
-// cells read and outputs written where they lie. Families that order their sums in different ways share it, so
-// each takes its sums in one order however its arrays lie.
+// Correlation with one input channel a group on arrays whose channels lie side by side: a channel in each
+// lane, cells read and outputs written where they lie. Families that order their sums in different ways share
+// it, so each takes its sums in one order however its arrays lie.
 #pragma once
 
 #include "core/epilogue.h"
@@ -12,13 +12,13 @@ namespace faltung {
 // Columns of taps by `taps` taps along the rows of a tile; offsets in cells, from an output's first.
 struct LaneTaps {
     Index taps, columns;
-    Index far;           // number of the taps of all axes but the last two
-    Index row, column;   // of the first tap
+    Index far;                            // number of the taps of all axes but the last two
+    Index row, column;                    // of the first tap
     Index weight, column_step, tap_step;  // place of the first in the weights, and of the others
 };
 
-// In what order taps are summed. The rows of a tile are outputs `classes` apart along the last but one axis, its
-// columns neighbours along the last; or, where it `is_turned`, the other way round.
+// In what order taps are summed. The rows of a tile are outputs `classes` apart along the last but one axis,
+// its columns neighbours along the last; or, where it `is_turned`, the other way round.
 struct LaneOrder {
     bool is_turned = false;
     Index classes = 1, pitch = 1;  // of outputs and of their cells, from one row of a tile to the next

@@ -1,6 +1,8 @@
 // Tiles of outputs with a channel in each lane, cells and outputs where they lie.
 #include "kernels/channel_lanes/channel_lanes_tile.h"
 
+#include <type_traits>
+
 #include "core/transpose.h"
 #include "core/vec.h"
 
@@ -59,14 +61,16 @@ inline __attribute__((always_inline)) void add_segment(const LaneTile<T>& b, con
     Index column = 0;
     if constexpr (ByTwo)
         for (; column + 2 <= segment.columns; column += 2)
-            add_columns<T, K, 2, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight, channels, sum);
+            add_columns<T, K, 2, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight, channels,
+                                                  sum);
     for (; column < segment.columns; ++column)
         add_columns<T, K, 1, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight, channels, sum);
 }
 
 // One vector of channels, or where IsPart the first few of its lanes.
 template <class T, bool IsWhole, bool IsPart, bool ByTwo>
-inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b, Index channel, Index channels) {
+inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b, Index channel,
+                                                            Index channels) {
     const Vec<T> start = b.bias ? load_channels<T, IsPart>(b.bias + channel, channels) : Vec<T>{};
     T* const y = b.y + channel;
     Sums<T> sum;
@@ -87,8 +91,8 @@ inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b
     for (const LaneSegment* segment = b.segments; segment != b.segments_end; ++segment, ++rows_used) {
         const std::uint32_t used = IsWhole ? 0 : *rows_used;
         switch (segment->taps) {
-#define FALTUNG_TAPS(K)                                                                          \
-    case K:                                                                                      \
+#define FALTUNG_TAPS(K)                                                                         \
+    case K:                                                                                     \
         add_segment<T, K, IsWhole, IsPart, ByTwo>(b, *segment, used, x, weight, channels, sum); \
         break;
             FALTUNG_TAPS(1)
@@ -127,8 +131,12 @@ __attribute__((noinline)) void compute_rest(const LaneTile<T>& b, Index whole) {
 template <class T, bool ByTwo>
 void compute(const LaneTile<T>& b) {
     const Index whole = b.channels / lanes<T> * lanes<T>;
-    if (b.is_whole) {
-        compute_vectors<T, true, ByTwo>(b, whole);
+    if constexpr (!std::is_integral_v<T>) {
+        if (b.is_whole) {
+            compute_vectors<T, true, ByTwo>(b, whole);
+        } else {
+            compute_vectors<T, false, ByTwo>(b, whole);
+        }
     } else {
         compute_vectors<T, false, ByTwo>(b, whole);
     }
@@ -143,7 +151,8 @@ void turn(const LaneTurn<T>& b) {
         if (b.channels == L)
             for (; i + L <= b.count; i += L) {
                 Vec<T> v[L];
-                FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) v[lane] = load(b.from + lane * b.count + i);
+                FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) v[lane] =
+                    load(b.from + lane * b.count + i);
                 transpose_square<T>(v);
                 FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) store(b.to + (i + lane) * L, v[lane]);
             }
@@ -157,7 +166,9 @@ void turn(const LaneTurn<T>& b) {
 
 template <class T>
 LaneKernel<T> lane_kernel() {
-    return {lanes<T>, tile_rows, tile_columns, compute<T, false>, compute<T, true>, turn<T>};
+    // The order matters to rounding alone; only `depthwise` on AVX-512 takes two columns at a time.
+    constexpr bool by_two = FALTUNG_VECTOR_BYTES == 64 && !std::is_integral_v<T>;
+    return {lanes<T>, tile_rows, tile_columns, compute<T, false>, compute<T, by_two>, turn<T>};
 }
 
 template LaneKernel<float> lane_kernel();

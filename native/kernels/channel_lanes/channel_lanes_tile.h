@@ -1,13 +1,13 @@
-// The contract between the driver of correlations with one input channel a group, on arrays whose channels lie
-// side by side, and the kernels that compute a tile of outputs for all channels.
+// The contract between the driver of correlations with one input channel a group, on arrays whose channels
+// lie side by side, and the kernels that compute a tile of outputs for all channels.
 #pragma once
 
 #include "core/index.h"
 
 namespace faltung {
 
-// Some columns of taps by `taps` taps along the axis of a tile's rows, whose cells lie as far apart as those of
-// its outputs do: so a vector of cells, loaded once, serves up to `taps` of them.
+// Some columns of taps by `taps` taps along the axis of a tile's rows, whose cells lie as far apart as those
+// of its outputs do: so a vector of cells, loaded once, serves up to `taps` of them.
 struct LaneSegment {
     static constexpr int most_taps = 7;
     Index taps, columns;
@@ -27,7 +27,7 @@ struct LaneTile {
     Index y_row_pitch, y_column_pitch;
     Index rows, columns;
     const LaneSegment *segments, *segments_end;
-    const std::uint32_t* rows_used;     // of each segment: bit i, whether the cells i * row_pitch on lie inside
+    const std::uint32_t* rows_used;  // of each segment: bit i, whether the cells i * row_pitch on lie inside
     const std::uint32_t* columns_used;  // of each column of taps: bit j, likewise of the outputs' columns
     bool is_whole;                      // all outputs of a kernel's tile are there, all cells lie inside
 

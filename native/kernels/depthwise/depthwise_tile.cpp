@@ -400,9 +400,13 @@ LaneKernel<T> lane_kernel();
 
 template <class T>
 DepthwiseKernel<T> depthwise_kernel() {
-    return {lanes<T>,  most_rows,        most_taps,
+    return {lanes<T>,
+            most_rows,
+            most_taps,
             has_pairs && !std::is_integral_v<T>,
-            has_masks, lane_kernel<T>(), copy_depthwise_rows<T>,
+            has_masks,
+            lane_kernel<T>(),
+            copy_depthwise_rows<T>,
             find_tile<T>};
 }
 

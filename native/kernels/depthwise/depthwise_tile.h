@@ -95,9 +95,9 @@ struct DepthwiseCopy {
 template <class T>
 struct DepthwiseKernel {
     Index lanes = 1, most_rows = 1;
-    int most_taps = 1;   // of a segment
-    bool pairs = false;  // whether there are tiles of two channels
-    bool masks = false;  // whether tiles heed `lanes_used`
+    int most_taps = 1;            // of a segment
+    bool pairs = false;           // whether there are tiles of two channels
+    bool masks = false;           // whether tiles heed `lanes_used`
     LaneKernel<T> channel_lanes;  // for channels that lie side by side
     void (*copy)(const DepthwiseCopy<T>&) = nullptr;
     // The lowest tile of at least `rows` rows for segments of at most `most_taps` taps, all of them of that

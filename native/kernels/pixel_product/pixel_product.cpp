@@ -52,7 +52,8 @@ Index PixelProduct<T>::zeros_bytes() const {
 
 template <class T>
 Index PixelProduct<T>::table_bytes() const {
-    return round_up(saturating_multiply(min_index(taps_, most_taps), most_tile_pixels * sizeof(const T*)), 64);
+    return round_up(saturating_multiply(min_index(taps_, most_taps), most_tile_pixels * sizeof(const T*)),
+                    64);
 }
 
 // Of a tile's cells, where they may be copied.
@@ -88,8 +89,8 @@ struct PixelProduct<T>::Call {
     bool copies;                         // the cells of a tile, for they would contend for the cache
     std::vector<Index> tap_offset = {};  // of each tap, from a window's first cell
 
-    Index tiles = 1, chunks = 1;                           // of pixels, and tasks that share them
-    Index channel_groups = 1, group_channels = 1;          // whose weights are read together
+    Index tiles = 1, chunks = 1;                   // of pixels, and tasks that share them
+    Index channel_groups = 1, group_channels = 1;  // whose weights are read together
     char* workspace = nullptr;
 
     void share_out(Index batch, int threads);
@@ -131,7 +132,8 @@ void PixelProduct<T>::Call::share_out(Index batch, int threads) {
         const Axis& axis = op.layout_.axes[a];
         std::vector<Index> longer;
         for (Index offset : tap_offset)
-            for (Index k = 0; k < axis.kernel; ++k) longer.push_back(offset + k * axis.dilation * x_spatial[a]);
+            for (Index k = 0; k < axis.kernel; ++k)
+                longer.push_back(offset + k * axis.dilation * x_spatial[a]);
         tap_offset = std::move(longer);
     }
 }
@@ -212,7 +214,8 @@ void PixelProduct<T>::Call::copy_cells(Tile& tile) const {
 
 // A pixel some of whose taps lie outside.
 template <class T>
-void PixelProduct<T>::Call::locate_border(Tile& tile, Index pixel, const Index* position, const T* x_group) const {
+void PixelProduct<T>::Call::locate_border(Tile& tile, Index pixel, const Index* position,
+                                          const T* x_group) const {
     const std::vector<Axis>& axes = op.layout_.axes;
     const Axis& columns = axes.back();
     const Border border = op.problem_.border;

@@ -1,6 +1,6 @@
-// A correlation whose outputs' channels lie side by side, as a matrix product over pixels: each tile of pixels
-// broadcasts the cells of its windows from where they lie. It reads the weights of `pointwise` and `unfold` and
-// takes their sums in the same order.
+// A correlation whose outputs' channels lie side by side, as a matrix product over pixels: each tile of
+// pixels broadcasts the cells of its windows from where they lie. It reads the weights of `pointwise` and
+// `unfold` and takes their sums in the same order.
 #pragma once
 
 #include "core/epilogue.h"

@@ -2,6 +2,8 @@
 // where they lie.
 #include "kernels/pixel_product/pixel_product_tile.h"
 
+#include <type_traits>
+
 #include "core/square.h"
 #include "core/vec.h"
 #include "kernels/pointwise/channel_block.h"
@@ -197,8 +199,15 @@ void multiply_pixels(const PixelTile<T>& b) {
     }
 }
 
+// Each width is code of its own, so rare types have fewer.
+template <class T>
+constexpr int width_step = std::is_integral_v<T> ? most_pixels
+                           : sizeof(T) == 4      ? 2
+                                                 : most_pixels / 3;
+
+template <class T>
 Index width_for(Index pixels) {
-    return round_up(pixels, 2);
+    return round_up(pixels, width_step<T>);
 }
 
 template <class T>
@@ -218,8 +227,8 @@ void turn(const T* const* from, Index width, Index count, T* to) {
 
 template <class T, int P = most_pixels>
 void multiply(const PixelTile<T>& b) {
-    if constexpr (P > 2)
-        if (width_for(b.pixels) < P) return multiply<T, P - 2>(b);
+    if constexpr (P > width_step<T>)
+        if (width_for<T>(b.pixels) < P) return multiply<T, P - width_step<T>>(b);
     multiply_pixels<T, P>(b);
 }
 
@@ -227,7 +236,7 @@ void multiply(const PixelTile<T>& b) {
 
 template <class T>
 PixelKernel<T> pixel_kernel() {
-    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for, turn<T>};
+    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for<T>, turn<T>};
 }
 
 template PixelKernel<float> pixel_kernel();

@@ -1,5 +1,5 @@
-// The contract between the driver of products over pixels and the kernels that compute one tile of them: a few
-// output positions whose channels lie side by side, output channels in the lanes.
+// The contract between the driver of products over pixels and the kernels that compute one tile of them: a
+// few output positions whose channels lie side by side, output channels in the lanes.
 #pragma once
 
 #include "core/index.h"
@@ -10,9 +10,10 @@ namespace faltung {
 // then taps, in order.
 template <class T>
 struct PixelTile {
-    const T* const* cells;  // [tap][pixel]: the cell's first channel; every pixel of the kernel's width is there
-    Index taps, channels;   // of the input
-    Index channel_step;     // elements between the channels of a cell
+    const T* const*
+        cells;  // [tap][pixel]: the cell's first channel; every pixel of the kernel's width is there
+    Index taps, channels;  // of the input
+    Index channel_step;    // elements between the channels of a cell
     const T* weight;  // [channel block][channel][tap][channel_block], blocks weight_pitch apart, zero beyond
                       // the channels
     Index weight_pitch;

@@ -74,7 +74,7 @@ struct PointwiseKernel {
     void (*multiply_columns)(const PointwiseColumns<T>&) = nullptr;
     void (*unfold)(const Patches<T>&) = nullptr;
     PlaneUnfolder<T> planes;
-    PixelKernel<T> pixels;  // for outputs whose channels lie side by side; reads the same weights
+    PixelKernel<T> pixels;              // for outputs whose channels lie side by side; reads the same weights
     Index lanes = 1, most_vectors = 1;  // of positions in one block
 };
 

@@ -6,11 +6,12 @@ origin says. ``×8`` is a batch of 8, ``/2`` stride 2, ``56²`` a map of 56 × 5
 
 from __future__ import annotations
 
-from faltung.bench.workloads import Workload
+from faltung.bench.workloads import Order, Workload
 
 __all__ = ["LAYERS"]
 
 _PICTURE = (1, 1, 1080, 1920)
+_LAST: Order = "channels last"
 
 _C3X3_64 = ("conv2d(64, 64, 3, padding=1, bias=False)", (1, 64, 56, 56))
 _C3X3_64_BATCH = (_C3X3_64[0], (8, 64, 56, 56))
@@ -19,6 +20,7 @@ _C1X1_256_64 = ("conv2d(256, 64, 1, bias=False)", (1, 256, 56, 56))
 _C3X3S2_128 = ("conv2d(128, 128, 3, stride=2, padding=1, bias=False)", (1, 128, 56, 56))
 _STEM = ("conv2d(3, 64, 7, stride=2, padding=3, bias=False)", (1, 3, 224, 224))
 _DEPTHWISE_3X3 = ("conv2d(144, 144, 3, padding=1, groups=144, bias=False)", (1, 144, 56, 56))
+_DEPTHWISE_3X3S2 = ("conv2d(96, 96, 3, stride=2, padding=1, groups=96, bias=False)", (1, 96, 112, 112))
 _DEPTHWISE_5X5 = ("conv2d(240, 240, 5, padding=2, groups=240, bias=False)", (1, 240, 28, 28))
 _DEPTHWISE_7X7 = ("conv2d(96, 96, 7, padding=3, groups=96)", (1, 96, 56, 56))
 _DEPTHWISE_7X7_DEEP = ("conv2d(384, 384, 7, padding=3, groups=384)", (1, 384, 14, 14))
@@ -65,9 +67,7 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload(
             "depthwise 3×3 32 at 112²", "MobileNetV2, first", "conv2d(32, 32, 3, padding=1, groups=32, bias=False)", (1, 32, 112, 112)
         ),
-        Workload(
-            "depthwise 3×3/2 96 at 112²", "MobileNetV2", "conv2d(96, 96, 3, stride=2, padding=1, groups=96, bias=False)", (1, 96, 112, 112)
-        ),
+        Workload("depthwise 3×3/2 96 at 112²", "MobileNetV2", *_DEPTHWISE_3X3S2),
         Workload(
             "depthwise 3×3 960 at 7²", "MobileNetV3-L, last", "conv2d(960, 960, 3, padding=1, groups=960, bias=False)", (1, 960, 7, 7)
         ),
@@ -186,6 +186,24 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload("float64 1×1 256 at 28²", "scientific data", "conv2d(256, 256, 1, bias=False)", (1, 256, 28, 28), "float64"),
         Workload("float64 5×5 picture", "scientific imaging, 1080p", "conv2d(1, 1, 5, padding='same', bias=False)", _PICTURE, "float64"),
         Workload("float64 3×3×3 16→16", "volumes, 32³", "conv3d(16, 16, 3, padding=1)", (1, 16, 32, 32, 32), "float64"),
+    ),
+    "channels-last": (
+        Workload("NHWC 1×1 256→256 at 28²", "ResNet bottlenecks", "conv2d(256, 256, 1, bias=False)", (1, 256, 28, 28), order=_LAST),
+        Workload("NHWC 1×1 64→256 at 56²", "ResNet-50, layer 1", "conv2d(64, 256, 1, bias=False)", (1, 64, 56, 56), order=_LAST),
+        Workload("NHWC 1×1 1024→256 at 14²", "ResNet-50, layer 3", "conv2d(1024, 256, 1, bias=False)", (1, 1024, 14, 14), order=_LAST),
+        Workload("NHWC 1×1 24→144 at 56²", "MobileNetV2, expansion", "conv2d(24, 144, 1, bias=False)", (1, 24, 56, 56), order=_LAST),
+        Workload(
+            "NHWC 1×1 960→160 at 7²", "MobileNetV3-L, last projection", "conv2d(960, 160, 1, bias=False)", (1, 960, 7, 7), order=_LAST
+        ),
+        Workload("NHWC 3×3 64→64 at 56²", "ResNet-18, layer 1", *_C3X3_64, order=_LAST),
+        Workload("NHWC 3×3/2 128→128 at 56²", "ResNet-50, layer 2", *_C3X3S2_128, order=_LAST),
+        Workload("NHWC 2×2/2 96→192 at 56²", "ConvNeXt-T, downsampling", "conv2d(96, 192, 2, stride=2)", (1, 96, 56, 56), order=_LAST),
+        Workload("NHWC 7×7/2 3→64 at 224²", "ResNet stem", *_STEM, order=_LAST),
+        Workload("NHWC depthwise 3×3, 144", "MobileNetV2", *_DEPTHWISE_3X3, order=_LAST),
+        Workload("NHWC depthwise 3×3/2, 96", "MobileNetV2", *_DEPTHWISE_3X3S2, order=_LAST),
+        Workload("NHWC depthwise 5×5, 240", "EfficientNet-B0, stage 3", *_DEPTHWISE_5X5, order=_LAST),
+        Workload("NHWC depthwise 7×7, 96", "ConvNeXt-T, stage 1", *_DEPTHWISE_7X7, order=_LAST),
+        Workload("NHWC depthwise 7×7, 384", "ConvNeXt-T, stage 3", *_DEPTHWISE_7X7_DEEP, order=_LAST),
     ),
     "tiny": (
         Workload("tiny 3×3 3→8 at 16²", "the cost of a call", "conv2d(3, 8, 3)", (1, 3, 16, 16)),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.bench.machine import Limits, PeakProbe
-from faltung.bench.peers import Arrays, Peer
+from faltung.bench.peers import Arrays, Peer, refusal_of
 from faltung.bench.timing import Timing, ratio, time_interleaved
 from faltung.bench.workloads import Workload
 from faltung.engine.plan import plan
@@ -120,6 +120,7 @@ class Row:
             "dtype": work.dtype,
             "direction": work.direction,
             "weights": work.weights,
+            "order": work.order,
             "macs": work.macs,
             "bytes_moved": work.bytes_moved,
             "intensity": work.intensity,
@@ -160,7 +161,14 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
         weight = np.ones((*channels, *(1,) * spec.ndim), workload.dtype)
         for axis, extent in enumerate(spec.kernel_size):
             weight = weight * uniform((extent,)).reshape(rows[: spec.ndim - axis])
-    return Arrays(uniform(workload.input_shape), weight, bias, grad)
+    return Arrays(ordered(workload, uniform(workload.input_shape)), weight, bias, grad)
+
+
+def ordered(workload: Workload, array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the workload's order in memory."""
+    if workload.order == "channels first":
+        return array
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
 
 
 def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:
@@ -170,7 +178,10 @@ def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any
         return lambda: conv_input_grad(spec, arrays.grad, arrays.weight, workload.input_size)
     if workload.direction == "weight gradient":
         return lambda: conv_weight_grad(spec, arrays.x, arrays.grad)
-    return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
+    if workload.order == "channels first":
+        return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
+    out = ordered(workload, np.empty(workload.output_shape, workload.dtype))
+    return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias, out=out)
 
 
 def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, rounds: int, budget_seconds: float | None = None) -> Row:
@@ -191,19 +202,19 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     """
     arrays = make_arrays(workload)
     call = faltung_call(workload, arrays)
-    mine = call()
+    mine = call().copy()
     contenders: dict[str, Callable[[], object]] = {CALL: call}
     made = plan(workload.spec, workload.input_shape, workload.dtype, threads=threads)
     algorithm = ""
     if workload.direction == "forward":
         prepared = made.prepare(arrays.weight, arrays.bias)
-        out = np.empty_like(mine)
+        out = ordered(workload, np.empty_like(mine, order="C"))
         contenders[PREPARED] = lambda: prepared(arrays.x, out=out)
         algorithm = prepared.algorithm
     refusals, failures, deviations, configurations = {}, {}, {}, {}
     scale = _largest_sum(workload, arrays)
     for peer in peers:
-        reason = peer.refusal(workload)
+        reason = refusal_of(peer, workload)
         if reason is not None:
             refusals[peer.name] = reason
             continue

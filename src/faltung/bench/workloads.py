@@ -7,10 +7,11 @@ from typing import Literal
 
 from faltung.spec import ConvSpec
 
-__all__ = ["CLASSES", "Direction", "Weights", "Workload"]
+__all__ = ["CLASSES", "Direction", "Order", "Weights", "Workload"]
 
 Direction = Literal["forward", "input gradient", "weight gradient"]
 Weights = Literal["random", "separable"]
+Order = Literal["channels first", "channels last"]
 
 CLASSES = {
     "dense-3x3": "3×3, stride 1",
@@ -25,6 +26,7 @@ CLASSES = {
     "fir": "long 1-D, FIR",
     "3d": "3-D",
     "float64": "float64",
+    "channels-last": "channels last",
     "tiny": "tiny",
     "input-grad": "input gradient",
     "weight-grad": "weight gradient",
@@ -53,6 +55,8 @@ class Workload:
         A key of `CLASSES`; empty outside the suites.
     weights : str
         "random", or "separable": every kernel the outer product of one vector an axis.
+    order : str
+        How input and output lie in memory, whatever their shape says: "channels first", or "channels last", PyTorch's ``channels_last``.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class Workload:
     direction: Direction = "forward"
     layer_class: str = ""
     weights: Weights = "random"
+    order: Order = "channels first"
 
     @property
     def spec(self) -> ConvSpec:

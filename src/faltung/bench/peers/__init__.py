@@ -15,12 +15,12 @@ from faltung.bench.peers.ncnn_net import NcnnPeer
 from faltung.bench.peers.onnx_runtime import OnnxRuntimePeer
 from faltung.bench.peers.opencv_filters import OpencvPeer
 from faltung.bench.peers.openvino_model import OpenvinoPeer
-from faltung.bench.peers.peer import Arrays, Peer, Prepared
+from faltung.bench.peers.peer import Arrays, Peer, Prepared, refusal_of
 from faltung.bench.peers.pytorch import TorchBestPeer, TorchPeer
 from faltung.bench.peers.scipy_filters import ScipyPeer
 from faltung.errors import ConvError, one_of
 
-__all__ = ["PEERS", "Arrays", "Peer", "Prepared", "chosen_peers", "missing_peers", "version_of"]
+__all__ = ["PEERS", "Arrays", "Peer", "Prepared", "chosen_peers", "missing_peers", "refusal_of", "version_of"]
 
 PEERS: dict[str, Peer] = {
     peer.name: peer

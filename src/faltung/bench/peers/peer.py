@@ -25,6 +25,7 @@ __all__ = [
     "has_plain_padding",
     "has_zero_padding",
     "library",
+    "refusal_of",
 ]
 
 Array = NDArray[Any]
@@ -75,6 +76,13 @@ class Peer(Protocol):
 
     def prepare(self, workload: Workload, arrays: Arrays, threads: int) -> Prepared:
         """The call to be timed, with everything done that a user would do once."""
+
+
+def refusal_of(peer: Peer, workload: Workload) -> str | None:
+    """Why a peer cannot do the workload on arrays that lie so; None if it can."""
+    if workload.order == "channels last" and not getattr(peer, "reads_channels_last", False):
+        return "takes arrays with their channels first"
+    return peer.refusal(workload)
 
 
 def library(module: str, distribution: str) -> Any:

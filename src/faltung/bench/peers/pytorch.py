@@ -24,6 +24,7 @@ class TorchPeer:
     idea = "torch.nn.functional.conv2d and the like, as people call it"
     package = "torch"
     distribution = "torch"
+    reads_channels_last = True
 
     def refusal(self, workload: Workload) -> str | None:
         """Why it cannot do the workload; None if it can."""
@@ -40,7 +41,7 @@ class TorchPeer:
         """The call to be timed."""
         torch = library("torch", "torch")
         torch.set_num_threads(threads)
-        return _Layer(torch, workload, arrays).plain("contiguous")
+        return _Layer(torch, workload, arrays).plain("contiguous" if workload.order == "channels first" else "channels-last")
 
 
 class TorchBestPeer(TorchPeer):
@@ -55,6 +56,11 @@ class TorchBestPeer(TorchPeer):
         torch.set_num_threads(threads)
         layer = _Layer(torch, workload, arrays)
         candidates: dict[str, Callable[[], Prepared]] = {"contiguous": lambda: layer.plain("contiguous")}
+        if workload.order == "channels last":  # as the input lies
+            candidates = {"channels-last": lambda: layer.plain("channels-last")}
+            if workload.direction == "forward" and workload.dtype == "float32":
+                candidates["prepacked channels-last"] = lambda: layer.prepacked("channels-last")
+            return fastest(candidates)
         if workload.spec.ndim > 1:
             candidates["channels-last"] = lambda: layer.plain("channels-last")
         if workload.direction == "forward" and workload.dtype == "float32":
