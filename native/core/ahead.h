@@ -27,4 +27,35 @@ class Ahead {
     Index left_, part_;  // lines
 };
 
+// The same of rows in two axes, which lie anywhere; strides in bytes.
+class RowsAhead {
+  public:
+    RowsAhead() = default;
+    RowsAhead(const void* data, Index outer, Index outer_stride, Index inner, Index inner_stride, Index bytes,
+              Index parts)
+        : data_(static_cast<const char*>(data)),
+          outer_stride_(outer_stride),
+          inner_stride_(inner_stride),
+          inner_(inner),
+          bytes_(bytes),
+          rows_(outer * inner),
+          parts_(max_index(parts, 1)) {}
+
+    // To be called once for each part.
+    void fetch() {
+        const Index end = min_index(rows_, ++part_ * rows_ / parts_);
+        for (; row_ < end; ++row_) {
+            const char* const from = data_ + row_ / inner_ * outer_stride_ + row_ % inner_ * inner_stride_;
+            for (Index at = 0; at < bytes_; at += line) __builtin_prefetch(from + at, 0, 2);
+        }
+    }
+
+  private:
+    static constexpr Index line = 64;
+
+    const char* data_ = nullptr;
+    Index outer_stride_ = 0, inner_stride_ = 0, inner_ = 1, bytes_ = 0;
+    Index rows_ = 0, parts_ = 1, row_ = 0, part_ = 0;
+};
+
 }  // namespace faltung

@@ -18,6 +18,7 @@
 #include "kernels/transposed/phased_correlation.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
+#include "kernels/winograd_phases/winograd_phases.h"
 
 namespace faltung {
 
@@ -33,6 +34,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> GeneralKernel<T> general_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> SeparableKernel<T> separable_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> SpectralKernel<T> spectral_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
+FALTUNG_DECLARE_PER_ISA(template <class T> PhaseKernel<T> phase_kernel(PhaseForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
@@ -275,13 +277,26 @@ struct WinogradFamily {
     }
 
     template <class T>
-    static std::unique_ptr<WinogradCorrelation<T>> make_for(const Problem& problem, Isa isa) {
+    static PhaseKernel<T> kernel(Isa isa, PhaseForm form) {
+        FALTUNG_RETURN_FOR_ISA(isa, phase_kernel<T>(form))
+        return {};
+    }
+
+    template <class T>
+    static std::unique_ptr<Correlation> make_for(const Problem& problem, Isa isa) {
+        if (!problem.phases.empty()) {
+            const auto kernel_of = [isa](PhaseForm form) { return kernel<T>(isa, form); };
+            return std::make_unique<WinogradPhases<T>>(problem, kernel_of, kernel<T>(isa, WinogradForm{4, 4}),
+                                                       phase_rows<T>(isa));
+        }
         const WinogradForm form = winograd_form(Layout(problem));
         return std::make_unique<WinogradCorrelation<T>>(problem, form, kernel<T>(isa, form));
     }
 
     static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
-        if (const char* reason = why_not_winograd(problem, type))
+        const char* reason =
+            problem.phases.empty() ? why_not_winograd(problem, type) : why_not_winograd_phases(problem, type);
+        if (reason)
             throw std::invalid_argument(std::string("algorithm 'winograd' does not serve this problem: ") +
                                         reason);
         if (type == Type::float32) return make_for<float>(problem, isa);
@@ -390,7 +405,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, ChannelwiseCorrelation, ChannelwiseMaps>>("channelwise"),
     correlation<GroupedFamily>("grouped"),
     correlation<SpectralFamily>("spectral"),
-    correlation<WinogradFamily>("winograd"),
+    {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
 

@@ -5,6 +5,7 @@
 
 #include "core/threads.h"
 #include "kernels/run_call.h"
+#include "kernels/transposed/covering.h"
 
 namespace faltung {
 
@@ -22,53 +23,6 @@ constexpr Index scratch_line = 16;  // elements; no vector holds more
 
 constexpr Index pack_channels = 32;  // input channels of a task of packing
 constexpr Index parallel_pack_bytes = 128 << 10;
-
-Index greatest_divisor(Index a, Index b) {
-    while (b) std::swap(a, b), b %= a;
-    return a;
-}
-
-struct Reach {
-    Index first, last, step;  // of the input cells that some tap of output 0 reads, relative to that output
-};
-
-Reach reach_of(const std::vector<Phase>& phases) {
-    Reach reach{0, 0, 0};
-    bool is_empty = true;
-    for (const Phase& phase : phases) {
-        if (phase.taps == 0) continue;
-        const Index first = -phase.before, last = first + (phase.taps - 1) * phase.dilation;
-        reach.step = greatest_divisor(phase.taps > 1 ? phase.dilation : 0, reach.step);
-        if (!is_empty)
-            reach.step =
-                greatest_divisor(first < reach.first ? reach.first - first : first - reach.first, reach.step);
-        reach.first = is_empty ? first : min_index(reach.first, first);
-        reach.last = is_empty ? last : max_index(reach.last, last);
-        is_empty = false;
-    }
-    reach.step = max_index(reach.step, 1);
-    return reach;
-}
-
-// The correlation of stride 1 whose taps read what those of every phase read.
-Problem covering(const Problem& problem) {
-    Problem cover = problem;
-    cover.phases.clear();
-    for (std::size_t a = 0; a < cover.axes.size(); ++a) {
-        const Reach reach = reach_of(problem.phases[a]);
-        Axis& axis = cover.axes[a];
-        axis.out = problem.phases[a].front().count;
-        axis.kernel = (reach.last - reach.first) / reach.step + 1;
-        axis.stride = 1;
-        axis.dilation = reach.step;
-        axis.before = -reach.first;
-        // A layout leaves out axes of size 1; one more tap, which no phase has, keeps those with several
-        // phases.
-        if (axis.in == 1 && axis.out == 1 && problem.phases[a].size() > 1 && axis.kernel == 1)
-            axis.kernel = 2;
-    }
-    return cover;
-}
 
 Index column_phases(const Problem& problem, const Layout& layout) {
     const int axis = layout.origin.back();
@@ -121,9 +75,7 @@ PhasedCorrelation<T>::PhasedCorrelation(const Problem& problem, const Correlatio
 
 template <class T>
 void PhasedCorrelation<T>::make_members() {
-    for (int a : layout_.origin)
-        phases_.push_back(a < 0 ? std::vector<Phase>{Phase{0, 1, 0, 1, 1, 1, 0}}
-                                : problem_.phases[static_cast<std::size_t>(a)]);
+    phases_ = phases_of(problem_, layout_);
     Index count = 1;
     for (const auto& phases : phases_) count = saturating_multiply(count, static_cast<Index>(phases.size()));
     if (count > 4096) throw std::invalid_argument("there would be unreasonably many phases");

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from faltung.engine import channelwise, dense, depthwise, fft_cost, grouped, phases, spectral, winograd
+from faltung.engine import channelwise, dense, depthwise, fft_cost, grouped, phases, spectral, winograd, winograd_phases
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa, get_num_threads
@@ -173,11 +173,12 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     ),
     Algorithm(
         "winograd",
-        "fewer products for three taps, on transformed tiles",
-        winograd.refusal,
-        lambda problem, dtype: winograd.cycles(problem, _lanes(dtype)),
-        lambda problem, dtype: winograd.packing_cycles(problem, _lanes(dtype)),
-        error_growth=winograd.error_growth,
+        "fewer products for few taps, on transformed tiles",
+        lambda problem, dtype: (winograd_phases if problem.phases else winograd).refusal(problem, dtype),
+        lambda problem, dtype: (winograd_phases if problem.phases else winograd).cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: (winograd_phases if problem.phases else winograd).packing_cycles(problem, _lanes(dtype)),
+        error_growth=lambda problem, dtype: (winograd_phases if problem.phases else winograd).error_growth(problem, dtype),
+        serves_phases=True,
     ),
     Algorithm(
         "depthwise",
@@ -311,7 +312,7 @@ def phase_by_phase(decisions: tuple[Decision, ...], problems: Sequence[Problem],
     best = next(decision for decision in decisions if decision.chosen)
     for decision in decisions:
         entry = BY_NAME[decision.algorithm]
-        if entry.serves_phases:
+        if entry.serves_phases and decision.fits:
             yield decision
             continue
         refusal = _refusal(entry, problems[0], request)

@@ -186,13 +186,16 @@ def compile_conv(
         The algorithm asked for does not serve the largest problem. Smaller ones (the phases and strips of a
         transposed convolution) fall back to one that does.
     """
-    ways = [lower(spec, input_size, backward=backward)]
-    known = measured(ways[0].problems[0], request) if ways[0].problems else None
+    apart = lower(spec, input_size, backward=backward)
+    ways = [apart]
+    known = measured(apart.problems[0], request) if apart.problems else None
     wanted = known.algorithm if known and known.algorithm else request.algorithm
     if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
         bundled = lower(spec, input_size, backward=backward, bundles_phases=True)
-        if bundled.main != ways[0].main and all(serves(problem, request) for problem in bundled.problems):
+        if bundled.main != apart.main and serves(bundled.problems[0], request):
             ways.append(bundled)
+            if not serves(apart.problems[0], request):
+                ways.remove(apart)
     if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
     serve = functools.partial(_serving, request=request)
@@ -204,8 +207,8 @@ def compile_conv(
     problems = lowered.problems
     chosen, decisions = choose(problems[0], request) if problems else choose_for_nothing(request.algorithm)
     if problems and problems[0].phases:
-        alone = ways[0].problems
-        overhead = STEP_SECONDS * (len(alone) - 1) + _scattering(ways[0])
+        alone = apart.problems
+        overhead = STEP_SECONDS * (len(alone) - 1) + _scattering(apart)
         decisions = tuple(phase_by_phase(decisions, alone, overhead, request))
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}

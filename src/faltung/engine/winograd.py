@@ -18,7 +18,7 @@ from functools import cache
 
 from faltung.engine.problem import Problem
 
-__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
+__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal", "spread", "transforms"]
 
 TAPS = 3
 FEW_COLUMNS = 4
@@ -250,9 +250,9 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
     if form is None:
         return 1.0
     transformed = [outputs for outputs in (form.rows, form.columns) if outputs > 1]
-    spread = math.prod(_spread(outputs) for outputs in transformed)
+    grown = math.prod(spread(outputs) for outputs in transformed)
     roundings = form.terms + 2 + sum(ROUNDINGS[outputs] for outputs in transformed)
-    return max(1.0, float(spread * roundings / (problem.terms + 1)))
+    return max(1.0, float(grown * roundings / (problem.terms + 1)))
 
 
 ROUNDINGS = {2: 6, 4: 13}
@@ -263,18 +263,18 @@ By 4: to the points 4, the weights to them 4, back 4; by 2: 1, 2 and 2.
 
 
 @cache
-def _spread(outputs: int) -> Fraction:
+def spread(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()) -> Fraction:
     """By how much an error may grow along one axis, see `error_growth`.
 
-    >>> float(_spread(2)), round(float(_spread(4)), 2)
+    >>> float(spread(2)), round(float(spread(4)), 2)
     (5.0, 19.07)
     """
-    to_outputs, weights, inputs = transforms(outputs)
+    to_outputs, weights, inputs = transforms(outputs, taps, points)
     largest = Fraction(0)
     for row in to_outputs:
         reach: dict[int, Fraction] = {}
         for a in range(len(inputs[0])):
-            for b in range(TAPS):
+            for b in range(taps):
                 through = sum((abs(row[p] * inputs[p][a] * weights[p][b]) for p in range(len(row))), Fraction(0))
                 reach[a - b] = max(reach.get(a - b, Fraction(0)), through)
         largest = max(largest, sum(reach.values(), Fraction(0)))
@@ -284,21 +284,23 @@ def _spread(outputs: int) -> Fraction:
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 
-def transforms(outputs: int) -> tuple[Matrix, Matrix, Matrix]:
+def transforms(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()) -> tuple[Matrix, Matrix, Matrix]:
     """At (outputs, points), G (points, taps) and Bt (points, inputs) with ``y = At ((G w) * (Bt d))``, by Toom and Cook.
+
+    `points` are those of `POINTS` unless given.
 
     >>> to_outputs, weights, inputs = transforms(2)
     >>> [[int(entry) for entry in row] for row in to_outputs]
     [[1, 1, 1, 0], [0, 1, -1, 1]]
     """
-    points = POINTS[outputs]
+    points = points or POINTS[outputs]
     whole = _product_of_roots(points)
     inputs = [*((*_product_of_roots(points[:i] + points[i + 1 :]), Fraction(0)) for i in range(len(points))), whole]
     weights = []
     for i, point in enumerate(points):
         scale = math.prod((point - other for other in points[:i] + points[i + 1 :]), start=Fraction(1))
-        weights.append(tuple(point**k / scale for k in range(TAPS)))
-    weights.append((*(Fraction(0),) * (TAPS - 1), Fraction(1)))
+        weights.append(tuple(point**k / scale for k in range(taps)))
+    weights.append((*(Fraction(0),) * (taps - 1), Fraction(1)))
     to_outputs = [(*(point**i for point in points), Fraction(i == outputs - 1)) for i in range(outputs)]
     return tuple(to_outputs), tuple(weights), tuple(inputs)
 

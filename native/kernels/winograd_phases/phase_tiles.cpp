@@ -1,0 +1,238 @@
+// The transforms of phases: of the input with consecutive tiles of a row in the vector lanes, of weights and
+// outputs with output channels there.
+#include "kernels/winograd_phases/phase_tiles.h"
+
+#include <cstring>
+
+#include "core/transpose.h"
+#include "kernels/winograd_phases/narrow.h"
+#include "kernels/winograd_phases/phase_transforms.h"
+#include "kernels/winograd_phases/turn_channels.h"
+
+namespace faltung::FALTUNG_ISA {
+
+namespace {
+
+// The inputs of N consecutive tiles, M apart, from a row of columns: d[i][tile] = row[tile * M + i].
+template <class T, int N, int M, int K>
+inline void load_phase_tiles(const T* row, Narrow<T, N> (&d)[M + K - 1]) {
+    using V = Narrow<T, N>;
+    if constexpr (M == 4) {
+        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
+        const V c = load_narrow<T, N>(row + 2 * N), e = load_narrow<T, N>(row + 3 * N);
+        const V even0 = every_second<T, N, 0>(a, b), even1 = every_second<T, N, 0>(c, e);
+        const V odd0 = every_second<T, N, 1>(a, b), odd1 = every_second<T, N, 1>(c, e);
+        d[0] = every_second<T, N, 0>(even0, even1);
+        d[1] = every_second<T, N, 0>(odd0, odd1);
+        d[2] = every_second<T, N, 1>(even0, even1);
+        d[3] = every_second<T, N, 1>(odd0, odd1);
+    } else {
+        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
+        d[0] = every_second<T, N, 0>(a, b);
+        d[1] = every_second<T, N, 1>(a, b);
+    }
+    FALTUNG_UNROLL for (int i = 0; i + 1 < K; ++i) d[M + i] = followed_by<T, N>(d[i], row[M * N + i]);
+}
+
+// One row of tiles of one channel, its rows only: to[point][column], columns [begin, end) and zeros up to a
+// vector.
+template <class T, int M, int K>
+inline void transform_rows(const T* x, const Index* row, Index begin, Index end, T* to, Index pitch) {
+    constexpr int N = lanes<T> < 8 ? lanes<T> : 8, points = M + K - 1;
+    using V = Narrow<T, N>;
+    const T* from[points];
+    unsigned present[points];
+    bool is_whole = true;
+    FALTUNG_UNROLL for (int i = 0; i < points; ++i) {
+        const bool is_present = row[i] != absent_row;
+        is_whole &= is_present;
+        from[i] = is_present ? x + row[i] : x;
+        present[i] = is_present ? ~0u : 0u;
+    }
+    for (Index column = begin; column < end; column += N) {
+        V d[points];
+        if (is_whole && column + N <= end) {
+            FALTUNG_UNROLL for (int i = 0; i < points; ++i) d[i] = load_narrow<T, N>(from[i] + column);
+        } else {
+            const unsigned mask = lanes_between<N>(0, end - column);
+            FALTUNG_UNROLL for (int i = 0; i < points; ++i) d[i] =
+                load_lanes<T, N>(from[i] + column, mask & present[i]);
+        }
+        phase_to_points<T, M, K>(d);
+        FALTUNG_UNROLL for (int i = 0; i < points; ++i)
+            __builtin_memcpy(to + i * pitch + column, &d[i], sizeof d[i]);
+    }
+}
+
+template <class T, int M>
+inline void prefetch_rows(const T* x, const Index* row, Index begin, Index end) {
+    constexpr Index line = 64 / Index(sizeof(T));
+    FALTUNG_UNROLL for (int i = 0; i < M; ++i) if (row[i] != absent_row) for (Index column = begin;
+                                                                              column < end; column += line)
+        __builtin_prefetch(x + row[i] + column);
+}
+
+template <class T, int N, int M, int KR, int MC, int KC>
+void transform_tiles(const WinogradInput<T>& b) {
+    constexpr int row_points = M + KR - 1, column_points = MC + KC - 1;
+    constexpr PhaseForm form{M, KR, MC, KC};
+    constexpr Index channels_ahead = 2;
+    const Index tile_pitch = b.tile_pitch, point_pitch = b.point_pitch;
+    const Index pitch = PhaseKernel<T>::scratch_pitch(form, tile_pitch);
+    const Index begin = b.begin, end = min_index(b.end, b.tile_columns * MC + (KC - 1));
+    std::memset(b.scratch, 0, static_cast<std::size_t>(row_points * pitch) * sizeof(T));
+    const T* x = b.x;
+    for (Index channel = 0; channel < b.channels; ++channel, x += b.channel_stride) {
+        T* v = b.v + channel * b.term_pitch;
+        for (Index tile_row = 0; tile_row < b.tile_rows; ++tile_row, v += tile_pitch) {
+            const Index* row = b.row + tile_row * M;
+            if (channel + channels_ahead < b.channels)
+                prefetch_rows<T, M>(x + channels_ahead * b.channel_stride, row, begin, end);
+            transform_rows<T, M, KR>(x, row, begin, end, b.scratch, pitch);
+            for (Index tile = 0; tile < tile_pitch; tile += N) {
+                const T* from = b.scratch + tile * MC;
+                T* to = v + tile;
+                _Pragma("GCC unroll 1") for (int i = 0; i < row_points; ++i, from += pitch) {
+                    Narrow<T, N> d[column_points];
+                    load_phase_tiles<T, N, MC, KC>(from, d);
+                    phase_to_points<T, MC, KC>(d);
+                    FALTUNG_UNROLL for (int j = 0; j < column_points; ++j, to += point_pitch)
+                        __builtin_memcpy(to, &d[j], sizeof d[j]);
+                }
+            }
+        }
+    }
+}
+
+template <class T, int M, int KR, int MC, int KC>
+void transform_input(const WinogradInput<T>& b) {
+    constexpr int L = lanes<T>;
+    const Index vector = WinogradKernel<T>::tile_vector(L, b.tile_columns);
+    if constexpr (L >= 16) {
+        if (vector == 16) return transform_tiles<T, 16, M, KR, MC, KC>(b);
+    }
+    if constexpr (L >= 8) {
+        if (vector == 8) return transform_tiles<T, 8, M, KR, MC, KC>(b);
+    }
+    transform_tiles<T, (L < 4 ? L : 4), M, KR, MC, KC>(b);
+}
+
+template <class T, int M, int KR, int MC, int KC>
+void transform_weight(const PhaseWeight<T>& b) {
+    constexpr int L = lanes<T>, taps = KR * KC;
+    // One tap is the same at all points.
+    constexpr int row_points = KR == 1 ? 1 : M + KR - 1, column_points = KC == 1 ? 1 : MC + KC - 1;
+    Index place[taps];
+    FALTUNG_UNROLL for (int k = 0; k < taps; ++k) place[k] = b.number[k] * b.step;
+    const Index u_pitch = b.u_pitch;
+    for (Index term = 0; term < b.terms; ++term)
+        for (Index vector = 0; vector < b.vectors; ++vector) {
+            const T* const turned = b.turned + term * b.turned_term + vector * b.turned_vector;
+            Vec<T> half[row_points][KC];
+            FALTUNG_UNROLL for (int j = 0; j < KC; ++j) {
+                Vec<T> w[KR], points[M + KR - 1];
+                FALTUNG_UNROLL for (int i = 0; i < KR; ++i) w[i] = load(turned + place[i * KC + j]);
+                phase_weight_to_points<T, M, KR>(w, points);
+                FALTUNG_UNROLL for (int i = 0; i < row_points; ++i) half[i][j] = points[i];
+            }
+            T* u = b.u + term * b.u_term + vector * L;
+            FALTUNG_UNROLL for (int i = 0; i < row_points; ++i) {
+                Vec<T> points[MC + KC - 1];
+                phase_weight_to_points<T, MC, KC>(half[i], points);
+                FALTUNG_UNROLL for (int j = 0; j < column_points; ++j, u += u_pitch) store(u, points[j]);
+            }
+        }
+}
+
+template <class T, int M, int KR, int MC, int KC>
+inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, int first,
+                             Vec<T> (&to)[M][transposed_columns]) {
+    constexpr int row_points = M + KR - 1, column_points = MC + KC - 1;
+    Vec<T> half[M][column_points];
+    FALTUNG_UNROLL for (int j = 0; j < column_points; ++j) {
+        Vec<T> column[row_points], y[M];
+        FALTUNG_UNROLL for (int i = 0; i < row_points; ++i) column[i] =
+            load(m + (i * column_points + j) * m_pitch);
+        phase_from_points<T, M, KR>(column, y);
+        FALTUNG_UNROLL for (int i = 0; i < M; ++i) half[i][j] = y[i];
+    }
+    FALTUNG_UNROLL for (int i = 0; i < M; ++i) {
+        Vec<T> y[MC];
+        phase_from_points<T, MC, KC>(half[i], y);
+        FALTUNG_UNROLL for (int j = 0; j < MC; ++j) to[i][first + j] = y[j] + bias;
+    }
+}
+
+// Eight columns of each channel of a vector.
+template <class T>
+inline void store_columns(Vec<T> (&v)[transposed_columns], T* to, Index channel_pitch) {
+    constexpr int L = lanes<T>, part = L < transposed_columns ? L : transposed_columns;
+    transpose_to_rows<T>(v);
+    FALTUNG_UNROLL for (int place = 0; place < L * transposed_columns; place += part) {
+        const Vec<T> from = v[place / L];
+        Narrow<T, part> piece;
+        if constexpr (part == L) {
+            piece = from;
+        } else {
+            piece = place % L == 0 ? part_of<T, part, 0>(from) : part_of<T, part, L - part>(from);
+        }
+        __builtin_memcpy(to + place / transposed_columns * channel_pitch + place % transposed_columns, &piece,
+                         sizeof piece);
+    }
+}
+
+template <class T, int M, int KR, int MC, int KC>
+void transform_output(const PhaseOutput<T>& b) {
+    constexpr int L = lanes<T>, tiles = transposed_columns / MC;
+    alignas(64) T bias_values[L] = {};
+    if (b.bias)
+        std::memcpy(bias_values, b.bias, static_cast<std::size_t>(min_index(b.channels, L)) * sizeof(T));
+    const Vec<T> bias = load(bias_values);
+    for (Index tile = 0; tile < b.tiles; tile += tiles) {
+        Vec<T> y[M][transposed_columns] = {};
+        FALTUNG_UNROLL for (int t = 0; t < tiles; ++t) {
+            if (tile + t >= b.tiles) break;
+            tile_from_points<T, M, KR, MC, KC>(b.m + (tile + t) * b.tile_pitch, b.m_pitch, bias, t * MC, y);
+        }
+        FALTUNG_UNROLL for (int i = 0; i < M; ++i)
+            store_columns<T>(y[i], b.to + i * b.row_pitch + tile * MC, b.channel_pitch);
+    }
+}
+
+template <class T, int M, int KR, int MC, int KC>
+PhaseKernel<T> kernel_for() {
+    PhaseKernel<T> kernel;
+    kernel.transform_input = transform_input<T, M, KR, MC, KC>;
+    kernel.transform_weight = transform_weight<T, M, KR, MC, KC>;
+    kernel.transform_output = transform_output<T, M, KR, MC, KC>;
+    kernel.turn = turn_channels<T>;
+    return kernel;
+}
+
+template <class T, int M, int KR, int MC>
+PhaseKernel<T> kernel_for(int column_taps) {
+    if (column_taps == 1) return kernel_for<T, M, KR, MC, 1>();
+    if (column_taps == 2) return kernel_for<T, M, KR, MC, 2>();
+    return kernel_for<T, M, KR, MC, 3>();
+}
+
+template <class T, int M>
+PhaseKernel<T> kernel_for(int row_taps, int column_taps) {
+    if (row_taps == 1) return kernel_for<T, M, 1, M>(column_taps);
+    if (row_taps == 2) return kernel_for<T, M, 2, M>(column_taps);
+    return kernel_for<T, M, 3, M>(column_taps);
+}
+
+}  // namespace
+
+template <class T>
+PhaseKernel<T> phase_kernel(PhaseForm form) {
+    if (form.rows == 1) return kernel_for<T, 1, 1, 4>(form.column_taps);
+    if (form.rows == 2) return kernel_for<T, 2>(form.row_taps, form.column_taps);
+    return kernel_for<T, 4>(form.row_taps, form.column_taps);
+}
+
+template PhaseKernel<float> phase_kernel(PhaseForm);
+template PhaseKernel<double> phase_kernel(PhaseForm);
+
+}  // namespace faltung::FALTUNG_ISA

@@ -1,0 +1,76 @@
+// The contract between the driver of phases by Winograd's filtering and its kernels. Each phase of a
+// transposed correlation is one of stride 1 and few taps; products are summed as in
+// kernels/winograd/winograd_block.h.
+#pragma once
+
+#include "kernels/winograd/winograd_block.h"
+
+namespace faltung {
+
+// Of one phase: outputs of a tile, and taps, along rows and columns. An axis of one tap is not transformed:
+// its points are its cells.
+struct PhaseForm {
+    int rows, row_taps, columns, column_taps;
+
+    int row_points() const { return rows + row_taps - 1; }
+    int column_points() const { return columns + column_taps - 1; }
+    int points() const { return row_points() * column_points(); }
+    int taps() const { return row_taps * column_taps; }
+    // A weight of one tap is the same at all points of an axis.
+    int weight_row_points() const { return row_taps == 1 ? 1 : row_points(); }
+    int weight_column_points() const { return column_taps == 1 ? 1 : column_points(); }
+    int weight_points() const { return weight_row_points() * weight_column_points(); }
+    int weight_point(int point) const {
+        const int row = row_taps == 1 ? 0 : point / column_points();
+        return row * weight_column_points() + (column_taps == 1 ? 0 : point % column_points());
+    }
+};
+
+constexpr int most_phase_taps = 3;
+
+// Some terms of one block of output channels.
+template <class T>
+struct PhaseWeight {
+    const T* turned;  // [vector of channels][number][lane]
+    Index turned_vector, turned_term;
+    const Index* number;  // of each tap, row by row
+    Index step;           // from number to number
+    Index terms, vectors;
+    T* u;
+    Index u_term, u_pitch;  // from term to term and from point to point
+};
+
+// One row of tiles, of a vector of output channels.
+template <class T>
+struct PhaseOutput {
+    const T* m;
+    Index m_pitch, tile_pitch;  // from point to point and from tile to tile
+    Index tiles;
+    const T* bias;  // or null
+    Index channels;
+    T* to;  // [channel][row][column], whole vectors of channels, whole eights of columns
+    Index channel_pitch, row_pitch;
+};
+
+// For one form.
+template <class T>
+struct PhaseKernel {
+    void (*transform_input)(const WinogradInput<T>&) = nullptr;
+    void (*transform_weight)(const PhaseWeight<T>&) = nullptr;
+    void (*transform_output)(const PhaseOutput<T>&) = nullptr;
+    // to[number][lane] from `channels` channels of contiguous numbers; other lanes are zero. Whole vectors of
+    // numbers are written.
+    void (*turn)(const T* from, Index channel_stride, Index channels, Index numbers, T* to) = nullptr;
+
+    static constexpr int column_block = 8;  // of outputs
+
+    // Cells of a row of tiles after the transform of rows, [row point][column], and what is read behind them.
+    static Index scratch_pitch(PhaseForm form, Index tile_pitch) {
+        return form.columns * (tile_pitch + 16) + 32;
+    }
+    static Index scratch_elements(PhaseForm form, Index tile_pitch) {
+        return form.row_points() * scratch_pitch(form, tile_pitch);
+    }
+};
+
+}  // namespace faltung
