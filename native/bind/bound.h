@@ -13,6 +13,9 @@
 
 namespace faltung {
 
+// Other Python threads may wait for so many multiply-adds, some microseconds.
+constexpr Index unreleased_multiply_adds = 100000;
+
 // Which weights a packed buffer holds for which readers.
 struct PackedWeight {
     std::string algorithm;
@@ -161,9 +164,15 @@ class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family>
             checked_array("grad", nb::ndarray<nb::ro>(grad), type_, y_shape(problem_), &batch);
         const Array gw_array =
             checked_array("gw", nb::ndarray<nb::ro>(gw), type_, weight_shape(problem_), nullptr);
-        threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
-        Released released;
-        operation_->run(batch, x_array, grad_array, gw_array, threads);
+        compute(batch, x_array, grad_array, gw_array, threads);
+    }
+
+    // Of arrays that are checked.
+    void compute(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const {
+        const Index work = saturating_multiply(batch, multiply_adds(problem_));
+        std::optional<Released> released;
+        if (work >= unreleased_multiply_adds) released.emplace();
+        operation_->run(batch, x, grad, gw, worthwhile_threads(work, threads));
     }
 };
 

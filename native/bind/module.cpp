@@ -10,6 +10,7 @@
 
 #include "bind/arguments.h"
 #include "bind/bound.h"
+#include "bind/gradient_program.h"
 #include "bind/program.h"
 #include "bind/released.h"
 #include "bind/spectral.h"
@@ -158,6 +159,7 @@ NB_MODULE(_native, m) {
         .def("run", &BoundWeightGradient::run, nb::arg("x").noconvert(), nb::arg("grad").noconvert(),
              nb::arg("gw").noconvert(), nb::arg("threads"),
              "gw (G, OC, IC, *K) from x and grad (N, G, OC, *O).");
+    bind_gradient_program(m);
 }
 
 }  // namespace faltung

@@ -1,5 +1,7 @@
 #include "bind/numpy_array.h"
 
+#include "core/magnitude.h"
+
 namespace faltung {
 
 namespace {
@@ -45,6 +47,36 @@ bool NumpyArray::has_shape(const Index* shape, int axes) const {
     return true;
 }
 
+bool NumpyArray::ends_with(const std::vector<Index>& sample) const {
+    const int count = static_cast<int>(sample.size());
+    if (axes() < count) return false;
+    for (int a = 0; a < count; ++a)
+        if (size(axes() - count + a) != sample[static_cast<std::size_t>(a)]) return false;
+    return true;
+}
+
+Array NumpyArray::grouped(Index groups, int sample_axes) const {
+    const int first = axes() - sample_axes;
+    Array result{data(), {}};
+    result.stride.reserve(static_cast<std::size_t>(sample_axes) + 2);
+    const Index channel = stride(first);
+    result.stride.push_back(first ? stride(0) : 0);
+    result.stride.push_back(groups ? size(first) / groups * channel : 0);
+    result.stride.push_back(channel);
+    for (int a = first + 1; a < axes(); ++a) result.stride.push_back(stride(a));
+    return result;
+}
+
+bool NumpyArray::is_within(double largest, Type type, Isa isa, int threads) const {
+    std::vector<Index> shape;
+    Array cells{data(), {}};
+    for (int a = 0; a < axes(); ++a) {
+        shape.push_back(size(a));
+        cells.stride.push_back(stride(a));
+    }
+    return faltung::is_within(largest, type, isa, shape, cells, threads);
+}
+
 bool NumpyArray::is_contiguous() const {
     Index expected = 1;
     for (int a = axes(); a-- > 0;) {
@@ -76,6 +108,20 @@ bool NumpyArray::may_overlap(const NumpyArray& other) const {
     extent(&begin, &end);
     other.extent(&other_begin, &other_end);
     return begin < other_end && other_begin < end;
+}
+
+nb::object new_array(const nb::object& empty, const std::vector<Index>& shape, const nb::object& dtype) {
+    nb::object sizes = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
+    if (!sizes.is_valid()) nb::raise_python_error();
+    for (std::size_t a = 0; a < shape.size(); ++a)
+        PyTuple_SET_ITEM(sizes.ptr(), static_cast<Py_ssize_t>(a), PyLong_FromLongLong(shape[a]));
+    PyObject* const arguments[] = {sizes.ptr(), dtype.ptr()};
+    nb::object result = nb::steal(PyObject_Vectorcall(empty.ptr(), arguments, 2, nullptr));
+    if (!result.is_valid()) {
+        PyErr_Clear();  // what there is to be said of it is said elsewhere
+        return nb::none();
+    }
+    return result;
 }
 
 }  // namespace faltung

@@ -3,7 +3,10 @@
 
 #include <nanobind/nanobind.h>
 
+#include <vector>
+
 #include "bind/arguments.h"
+#include "core/cpu.h"
 
 namespace faltung {
 
@@ -36,7 +39,14 @@ class NumpyArray {
     Index stride(int axis) const { return interface_->strides[axis] / interface_->item_bytes; }
     void* data() const { return interface_->data; }
     bool has_shape(const Index* shape, int axes) const;
-    bool is_contiguous() const;  // in C order
+    bool ends_with(const std::vector<Index>& sample) const;  // its last axes
+    bool is_contiguous() const;                              // in C order
+
+    // (N, C, *size), or (C, *size) of so many axes, as (N, groups, channels of a group, *size).
+    Array grouped(Index groups, int sample_axes) const;
+
+    // Whether all numbers are finite and of at most this magnitude.
+    bool is_within(double largest, Type type, Isa isa, int threads) const;
 
     // Whether the memory between the first and the last cell of both may have a byte in common.
     bool may_overlap(const NumpyArray& other) const;
@@ -47,5 +57,8 @@ class NumpyArray {
     nb::object capsule_;
     const ArrayInterface* interface_ = nullptr;
 };
+
+// NumPy's `empty` called; no array where there is no memory for it.
+nb::object new_array(const nb::object& empty, const std::vector<Index>& shape, const nb::object& dtype);
 
 }  // namespace faltung

@@ -5,17 +5,9 @@
 #include <optional>
 
 #include "core/epilogue.h"
-#include "core/magnitude.h"
 #include "core/threads.h"
 
 namespace faltung {
-
-namespace {
-
-// Other Python threads may wait for so many multiply-adds, some microseconds.
-constexpr Index unreleased_multiply_adds = 100000;
-
-}  // namespace
 
 struct Program::Work {
     nb::object result;
@@ -55,11 +47,7 @@ Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const
 }
 
 bool Program::takes(const NumpyArray& x) const {
-    const int axes = static_cast<int>(in_.size());
-    if (!x || !is_served(x) || x.axes() < axes || x.axes() > axes + 1) return false;
-    for (int a = 0; a < axes; ++a)
-        if (x.size(x.axes() - axes + a) != in_[static_cast<std::size_t>(a)]) return false;
-    return true;
+    return x && is_served(x) && x.axes() <= static_cast<int>(in_.size()) + 1 && x.ends_with(in_);
 }
 
 bool Program::has_result_shape(const NumpyArray& array, const NumpyArray& x) const {
@@ -76,44 +64,18 @@ bool Program::is_bias(const NumpyArray& array) const {
 }
 
 bool Program::is_moderate(const NumpyArray& array, int threads) const {
-    Sizes size;
-    Array cells{array.data(), {}};
-    for (int a = 0; a < array.axes(); ++a) {
-        size.push_back(array.size(a));
-        cells.stride.push_back(array.stride(a));
-    }
-    return is_within(largest_, type_, isa_, size, cells, threads);
+    return array.is_within(largest_, type_, isa_, threads);
 }
 
 nb::object Program::allocated(const NumpyArray& x) const {
-    const std::size_t batch_axes = static_cast<std::size_t>(x.axes()) - in_.size();
-    nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(batch_axes + out_.size())));
-    if (!shape.is_valid()) nb::raise_python_error();
-    const auto set = [&](std::size_t place, Index size) {
-        PyTuple_SET_ITEM(shape.ptr(), static_cast<Py_ssize_t>(place), PyLong_FromLongLong(size));
-    };
-    if (batch_axes) set(0, x.size(0));
-    for (std::size_t a = 0; a < out_.size(); ++a) set(batch_axes + a, out_[a]);
-    PyObject* const arguments[] = {shape.ptr(), dtype_.ptr()};
-    nb::object result = nb::steal(PyObject_Vectorcall(allocate_.ptr(), arguments, 2, nullptr));
-    if (!result.is_valid()) {
-        PyErr_Clear();  // what there is to be said of it is said elsewhere
-        return nb::none();
-    }
-    return result;
+    Sizes shape;
+    if (x.axes() > static_cast<int>(in_.size())) shape.push_back(x.size(0));
+    shape.insert(shape.end(), out_.begin(), out_.end());
+    return new_array(allocate_, shape, dtype_);
 }
 
-// (N, C, *size) or (C, *size) as (N, groups, channels of a group, *size).
 Array Program::grouped(const NumpyArray& array) const {
-    const int first = array.axes() - static_cast<int>(in_.size());
-    Array result{array.data(), {}};
-    result.stride.reserve(in_.size() + 2);
-    const Index channel = array.stride(first);
-    result.stride.push_back(first ? array.stride(0) : 0);
-    result.stride.push_back(groups_ ? array.size(first) / groups_ * channel : 0);
-    result.stride.push_back(channel);
-    for (int a = first + 1; a < array.axes(); ++a) result.stride.push_back(array.stride(a));
-    return result;
+    return array.grouped(groups_, static_cast<int>(in_.size()));
 }
 
 // A batch of such samples without gaps as (N, groups, channels of a group, *size).

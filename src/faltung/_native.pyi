@@ -264,3 +264,25 @@ class WeightGradient:
 
     def run(self, x: _Array, grad: _Array, gw: _Array, threads: int) -> None:
         """Write the gradient to gw."""
+
+@final
+class GradientProgram:
+    """A weight gradient in one call, for arrays that lie as kernels read them. Immutable.
+
+    Shapes are those of a sample of either side: the input and the gradient, or the other way round where the convolution is transposed.
+    Magnitudes up to `largest` are served.
+    """
+
+    def __init__(
+        self,
+        kernel: WeightGradient,
+        groups: int,
+        large_shape: Sequence[int],
+        small_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        dtype: np.dtype[Any],
+        largest: float,
+        needs_finite_small: bool,
+    ) -> None: ...
+    def weight_grad(self, large: object, small: object, threads: int) -> _Array | None:
+        """The gradient, or None where it does not serve these arguments: then nothing has been done."""

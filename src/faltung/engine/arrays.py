@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 
 __all__ = [
-    "Array", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "new_array", "out_array", "promoted",
-    "trailing",
+    "Array", "Described", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "new_array",
+    "out_array", "promoted", "trailing",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -30,6 +30,14 @@ class HasDtype(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of its elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An array by what is checked of it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 _SERVED = "bool, integers, float16, bfloat16, float32, float64, complex64, complex128"

@@ -7,17 +7,19 @@ kind of problem.
 from __future__ import annotations
 
 import functools
+import math
+from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array, element_types_of, is_finite
+from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, is_finite
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_weight
-from faltung.engine.compiled import LARGEST, compile_conv
+from faltung.engine.compiled import LARGEST, Compiled, compile_conv
 from faltung.engine.epilogue import NOTHING
 from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
-from faltung.engine.native import WeightGradient, chosen_isa, get_num_threads, is_within
+from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads, is_within
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, allocate, deliver, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, one_of
@@ -29,31 +31,49 @@ __all__ = ["input_grad", "weight_grad"]
 def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int, ...], *, accuracy: str = "default") -> Array:
     """The input's gradient; parameters, result and errors as of `faltung.conv_input_grad`."""
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
-    types = element_types_of(grad=grad, weight=weight)
-    check_weight(spec, weight)
-    _check_grad(spec, grad, grad.shape[: max(grad.ndim - spec.ndim - 1, 0)][:1], input_size)
-    compiled = compile_conv(spec, input_size, Request(types.native, is_exact=accuracy == "exact", is_prepared=False), backward=True)
+    types, compiled = _input_way(spec, grad.shape, grad.dtype, weight.shape, weight.dtype, input_size, accuracy == "exact")
+    program = compiled.program(types)
+    if program is not None:
+        result = program.convolve(grad, weight, None, None, get_num_threads())
+        if result is not None:
+            return result
     native = types.to_native(weight)
     packed = compiled.pack(native.conj() if types.is_complex else native, types)
     return run_packed(packed, grad, NOTHING, types, None, get_num_threads())
 
 
+@functools.lru_cache(maxsize=1024)
+def _input_way(
+    spec: ConvSpec, grad_shape: tuple[int, ...], grad_dtype: np.dtype[Any], weight_shape: tuple[int, ...], weight_dtype: np.dtype[Any],
+    input_size: tuple[int, ...], is_exact: bool,
+) -> tuple[ElementTypes, Compiled]:  # fmt: skip
+    """What depends on shapes and dtypes alone: the arguments checked, the kernels chosen."""
+    weight = Described(weight_shape, weight_dtype)
+    types = element_types_of(grad=Described(grad_shape, grad_dtype), weight=weight)
+    check_weight(spec, weight)
+    _check_grad(spec, grad_shape, grad_shape[: max(len(grad_shape) - spec.ndim - 1, 0)][:1], input_size)
+    return types, compile_conv(spec, input_size, Request(types.native, is_exact=is_exact, is_prepared=False), backward=True)
+
+
 def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "default") -> Array:
     """The weight's gradient; parameters, result and errors as of `faltung.conv_weight_grad`."""
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
-    types = element_types_of(x=x, grad=grad)
-    batch, input_size = spec.split_shape(x.shape)
-    _check_grad(spec, grad, batch, input_size)
+    types, batch, program = _weight_way(spec, x.shape, x.dtype, grad.shape, grad.dtype, accuracy == "exact")
+    large, small = (grad, x) if spec.transposed else (x, grad)
+    if program is not None:
+        found = program.weight_grad(large, small, get_num_threads())
+        if found is not None:
+            return found
     if not batch:
-        x, grad = x[None], grad[None]
-    large, small = (_grouped(types.to_native(a), spec.groups) for a in ((grad, x) if spec.transposed else (x, grad)))
+        large, small = large[None], small[None]
+    large, small = (_grouped(types.to_native(a), spec.groups) for a in (large, small))
     result = allocate(spec.weight_shape, types)
     view = result.reshape(spec.groups, spec.weight_shape[0] // spec.groups, *spec.weight_shape[1:])
     if spec.flip:
         view = np.flip(view, tuple(range(3, view.ndim)))
     # What a transposed convolution stamps outside its output takes no part; read as zeros, 0 * inf would be NaN.
     careful = spec.transposed and not types.is_exact and not is_finite(small)
-    choice = functools.partial(_kernel, spec, input_size, types.native, len(x))
+    choice = functools.partial(_kernel, spec, x.shape[-spec.ndim :], types.native, len(large))
     kernel, is_direct = choice("general") if careful else choice("exact" if accuracy == "exact" else "auto")
     if not is_direct and not all(_is_moderate(array, types.native) for array in (large, small)):
         kernel, is_direct = choice("exact")
@@ -62,6 +82,24 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
     else:
         kernel.run(large, small, view.view(np.uint64) if types.is_exact else view, get_num_threads())
     return deliver(result, None, types)
+
+
+@functools.lru_cache(maxsize=1024)
+def _weight_way(
+    spec: ConvSpec, x_shape: tuple[int, ...], x_dtype: np.dtype[Any], grad_shape: tuple[int, ...], grad_dtype: np.dtype[Any], is_exact: bool
+) -> tuple[ElementTypes, tuple[int, ...], GradientProgram | None]:
+    """What depends on shapes and dtypes alone: the arguments checked; all of it as one native call, if kernels read the arrays so."""
+    types = element_types_of(x=Described(x_shape, x_dtype), grad=Described(grad_shape, grad_dtype))
+    batch, input_size = spec.split_shape(x_shape)
+    _check_grad(spec, grad_shape, batch, input_size)
+    if types.is_complex or types.is_converted or spec.flip:
+        return types, batch, None
+    kernel, is_direct = _kernel(spec, input_size, types.native, math.prod(batch), "exact" if is_exact else "auto")
+    shapes = x_shape[len(batch) :], grad_shape[len(batch) :]
+    large, small = reversed(shapes) if spec.transposed else shapes
+    largest = math.inf if is_direct else LARGEST[types.native]
+    is_careful = spec.transposed and not types.is_exact
+    return types, batch, GradientProgram(kernel, spec.groups, large, small, spec.weight_shape, types.result, largest, is_careful)
 
 
 def _is_moderate(array: Array, native: str) -> bool:
@@ -85,11 +123,11 @@ def _run_complex(kernel: WeightGradient, large: Array, small: Array, view: Array
             view.imag *= -1
 
 
-def _check_grad(spec: ConvSpec, grad: Array, batch: tuple[int, ...], input_size: tuple[int, ...]) -> None:
+def _check_grad(spec: ConvSpec, grad_shape: tuple[int, ...], batch: tuple[int, ...], input_size: tuple[int, ...]) -> None:
     expected = (*batch, spec.out_channels, *spec.output_size(input_size))
-    if grad.shape != expected:
+    if grad_shape != expected:
         raise ConvShapeError(
-            f"grad has shape {grad.shape}, expected {expected}.",
+            f"grad has shape {grad_shape}, expected {expected}.",
             f"It is the gradient of the output: {spec} maps input size {input_size} to {expected[-spec.ndim :]}.",
         )
 

@@ -9,6 +9,7 @@ import os
 from faltung import _native
 from faltung._native import (
     Correlation,
+    GradientProgram,
     PackedWeight,
     PreparedProgram,
     Program,
@@ -24,9 +25,9 @@ from faltung._native import (
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
-    "Correlation", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas", "borrow_team",
-    "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops", "set_num_threads",
-    "spectral_shape",
+    "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
+    "borrow_team", "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops",
+    "set_num_threads", "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from faltung.engine import tuning
-from faltung.engine.arrays import Array, ElementTypes, element_types_of, new_array, out_array
+from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, new_array, out_array
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
@@ -87,22 +87,14 @@ def run_conv(
     return run_packed(packed, x, NOTHING if bias is None else Epilogue(native_bias(bias, types)), types, out, get_num_threads())
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """An array by what is checked of it."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-
 @functools.lru_cache(maxsize=1024)
 def _checked(
     spec: ConvSpec, x_shape: tuple[int, ...], x_dtype: np.dtype[Any], weight_shape: tuple[int, ...], weight_dtype: np.dtype[Any],
     bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool,
 ) -> tuple[ElementTypes, Compiled]:  # fmt: skip
     """What depends on shapes and dtypes alone: the arguments checked, the kernels chosen."""
-    weight, offset = _Described(weight_shape, weight_dtype), None if bias is None else _Described(*bias)
-    types = element_types_of(x=_Described(x_shape, x_dtype), weight=weight, bias=offset)
+    weight, offset = Described(weight_shape, weight_dtype), None if bias is None else Described(*bias)
+    types = element_types_of(x=Described(x_shape, x_dtype), weight=weight, bias=offset)
     check_weight(spec, weight)
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)

@@ -18,7 +18,7 @@ from faltung.torch import batching, ops
 from faltung.torch.calls import spec_of_text
 from torch import Tensor
 
-__all__ = ["Conv", "ConvInputGrad", "ConvWeightGrad", "Fold", "Unfold"]
+__all__ = ["Conv", "ConvInputGrad", "ConvWeightGrad", "Fold", "Gradients", "Unfold", "bias_grad"]
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -40,11 +40,10 @@ class Conv(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Gradients:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
-        channels = grad.dim() - spec_of_text(ctx.spec).ndim - 1
         return (
             ConvInputGrad.apply(grad, weight, _size(ctx.spec, x), ctx.spec) if of_x else None,
             ConvWeightGrad.apply(x, grad, ctx.spec) if of_weight else None,
-            grad.sum([axis for axis in range(grad.dim()) if axis != channels]) if of_bias else None,
+            bias_grad(grad, spec_of_text(ctx.spec).ndim) if of_bias else None,
             None,
         )
 
@@ -170,6 +169,12 @@ class Fold(torch.autograd.Function):
         return derivative
 
     vmap = staticmethod(batching.fold)
+
+
+def bias_grad(grad: Tensor, ndim: int) -> Tensor:
+    """The gradient of an output summed over all axes but that of the channels."""
+    channels = grad.dim() - ndim - 1
+    return grad.sum([axis for axis in range(grad.dim()) if axis != channels])
 
 
 def _save(ctx: Any, *tensors: Tensor) -> None:

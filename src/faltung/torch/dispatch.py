@@ -1,7 +1,7 @@
 """Which way a call takes: to the engine, to an operator, or to PyTorch's own function.
 
-Tensors that nobody but the kernel needs to hear of go straight to the engine. Those that somebody else follows (gradients, tracing,
-transformations, subclasses, autocast) go through the operators. What Faltung does not serve, or what does not fit, goes to PyTorch's own
+Tensors that nobody but the kernel needs to hear of go straight to the engine, as do those that only autograd follows. Those that somebody
+else follows (tracing, transformations, subclasses) go through the operators. What Faltung does not serve, or what does not fit, goes to PyTorch's own
 function, which serves it or says what is wrong in its own words.
 """
 
@@ -16,9 +16,10 @@ import torch
 from faltung.torch import ops, resolve
 from faltung.torch.calls import call_conv, call_fold, call_unfold, spec_of_text
 from faltung.torch.derivatives import Conv, Fold, Unfold
+from faltung.torch.eager import FaltungConv
 from faltung.torch.fallback import conv_by_pytorch
 from faltung.torch.packed import call_again, call_prepared
-from faltung.torch.tensors import is_direct, is_served
+from faltung.torch.tensors import is_direct, is_plain, is_served
 from torch import Tensor
 
 __all__ = ["conv_described", "conv_nd", "fold", "unfold"]
@@ -87,6 +88,9 @@ def _run(text: str, x: Tensor, weight: Tensor, bias: Tensor | None, kind: tuple[
     if kind is not None:
         spec = spec_of_text(text)
         return (call_prepared if type(weight) is torch.nn.Parameter else call_conv)(spec, x, weight, bias, kind)
+    if not torch.compiler.is_compiling() and is_plain(x, weight, bias):
+        recorded: Tensor = FaltungConv.apply(x, weight, bias, text)
+        return recorded
     if is_served(x, weight, bias):
         return _differentiable(Conv, ops.conv, x, weight, bias, text)
     return conv_by_pytorch(spec_of_text(text), x, weight, bias)

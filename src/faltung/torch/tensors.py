@@ -15,7 +15,7 @@ import torch
 from faltung.engine.arrays import Array
 from faltung.engine.native import fingerprint
 
-__all__ = ["as_array", "as_tensor", "checksum_of", "is_direct", "is_served", "memory_format_of"]
+__all__ = ["as_array", "as_tensor", "checksum_of", "is_direct", "is_plain", "is_served", "memory_format_of"]
 
 _PLAIN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
 
@@ -43,9 +43,12 @@ def is_served(*tensors: torch.Tensor | None) -> bool:
     return dtype in _served_dtypes()
 
 
-def is_direct(*tensors: torch.Tensor | None) -> bool:
-    """Whether these are served, and nobody but the kernel needs to hear of it: no gradient, tracing, transformation, subclass, autocast."""
-    dtype, follows_gradients = None, _is_grad_enabled()
+def is_plain(*tensors: torch.Tensor | None, follows_gradients: bool = False) -> bool:
+    """Whether these are served, and nobody but autograd needs to hear of it: no tracing, transformation, subclass.
+
+    Where `follows_gradients`, tensors that require one are not plain either.
+    """
+    dtype = None
     for tensor in tensors:
         if tensor is None:
             continue
@@ -62,10 +65,14 @@ def is_direct(*tensors: torch.Tensor | None) -> bool:
             or _transformation() is not None
             or _trace() is not None
             or _forward_ad._current_level >= 0
-            or _is_autocast_enabled("cpu")
         )
         and dtype in _served_dtypes()
     )
+
+
+def is_direct(*tensors: torch.Tensor | None) -> bool:
+    """Whether nobody but the kernel needs to hear of it: they are plain, and neither autograd nor autocast has a part in it."""
+    return not _is_autocast_enabled("cpu") and is_plain(*tensors, follows_gradients=_is_grad_enabled())
 
 
 def checksum_of(*tensors: torch.Tensor | None) -> tuple[int, ...]:

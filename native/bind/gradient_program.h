@@ -1,0 +1,39 @@
+// A whole weight gradient in one native call, for arrays that lie as kernels read them.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bind/bound.h"
+#include "bind/numpy_array.h"
+
+namespace faltung {
+
+// The sum over the batch of what a kernel computes of both sides of a convolution. Immutable.
+class GradientProgram {
+  public:
+    // `large` and `small` are the shapes of a sample of either side: input and gradient, or the other way
+    // round where transposed. Indirect algorithms take magnitudes up to `largest` alone.
+    GradientProgram(const nb::object& kernel, Index groups, const Sizes& large, const Sizes& small,
+                    const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_small);
+
+    // None where it does not serve these, and has then done nothing.
+    nb::object weight_grad(nb::handle large, nb::handle small, int threads) const;
+
+  private:
+    bool takes(const NumpyArray& array, const Sizes& sample) const;
+
+    nb::object keeps_;
+    const BoundWeightGradient& kernel_;
+    Index groups_;
+    Sizes large_, small_, weight_;
+    nb::object dtype_, allocate_;
+    double largest_;
+    bool needs_finite_small_;
+    char kind_;
+};
+
+void bind_gradient_program(nb::module_& m);
+
+}  // namespace faltung
