@@ -1,4 +1,4 @@
-"""One training step of ConvNeXt-like blocks (Liu et al., "A ConvNet for the 2020s", 2022): depthwise 7x7, then two pointwise layers."""
+"""One training step (forward, backward, SGD) of known networks with PyTorch's layers and with Faltung's, in turns in one process."""
 
 from __future__ import annotations
 
@@ -6,31 +6,17 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from networks import NETWORKS
+
+import faltung as fl
 import faltung.torch as ft
 import torch
-from faltung.torch.acceleration.measuring import compared
+from faltung.torch.acceleration.measuring import Compared, compared
 from torch import Tensor, nn
 
 
-class Block(nn.Module):
-    """Depthwise 7x7, batch norm, pointwise to four times the channels and back, around it the identity."""
-
-    def __init__(self, layers: Any, channels: int, expansion: int) -> None:
-        super().__init__()
-        self.spatial = layers.Conv2d(channels, channels, 7, padding=3, groups=channels)
-        self.norm = nn.BatchNorm2d(channels)
-        self.wide = layers.Conv2d(channels, expansion * channels, 1)
-        self.narrow = layers.Conv2d(expansion * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
-        return x + self.narrow(nn.functional.gelu(self.wide(self.norm(self.spatial(x)))))
-
-
-def step_of(layers: Any, channels: int, blocks: int, expansion: int, x: Tensor) -> Callable[[], Tensor]:
+def step_of(model: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     """A training step on `x`."""
-    torch.manual_seed(0)
-    model = nn.Sequential(*(Block(layers, channels, expansion) for _ in range(blocks)))
     optimiser = torch.optim.SGD(model.parameters(), 1e-3)
 
     def step() -> Tensor:
@@ -43,13 +29,39 @@ def step_of(layers: Any, channels: int, blocks: int, expansion: int, x: Tensor) 
     return step
 
 
-if __name__ == "__main__":
+def measured(name: str, batch: int | None, size: int | None, rounds: int, **fields: Any) -> Compared:
+    """The step of one network."""
+    network = NETWORKS[name]
+    number, channels, *default = network.shape
+    x = torch.randn(batch or number, fields.get("channels", channels), *([size] * 2 if size else default))
+    steps = []
+    for layers in (nn, ft):
+        torch.manual_seed(0)
+        steps.append(step_of(network.make(layers, **fields), x))
+    return compared(*steps, rounds=rounds, seconds=0.3)
+
+
+def main() -> None:
+    """Print a line for each network."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in {"channels": 96, "size": 56, "batch": 4, "blocks": 2, "expansion": 1, "rounds": 5}.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--networks", default="convnext", help="names, by comma, or all: " + ", ".join(NETWORKS))
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--size", type=int, help="pixels a side")
+    parser.add_argument("--channels", type=int, default=96, help="of convnext")
+    parser.add_argument("--blocks", type=int, default=2, help="of convnext")
+    parser.add_argument("--expansion", type=int, default=4, help="of convnext")
+    parser.add_argument("--threads", type=int, help="of PyTorch and of Faltung; default those that each would use")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    x = torch.randn(options.batch, options.channels, options.size, options.size)
-    theirs, ours = (step_of(layers, options.channels, options.blocks, options.expansion, x) for layers in (nn, ft))
-    found = compared(theirs, ours, rounds=options.rounds, seconds=0.3)
-    print(f"a step: {found.before * 1e3:.1f} ms with PyTorch's layers, {found.after * 1e3:.1f} ms with Faltung's")
-    print(f"{found.ratio:.2f} times as fast")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+        fl.set_num_threads(options.threads)
+    names = list(NETWORKS) if options.networks == "all" else options.networks.split(",")
+    for name in names:
+        fields = {key: getattr(options, key) for key in ("channels", "blocks", "expansion")} if name == "convnext" else {}
+        found = measured(name, options.batch, options.size, options.rounds, **fields)
+        print(f"{name:12}  PyTorch {found.before * 1e3:7.1f} ms  Faltung {found.after * 1e3:7.1f} ms  {found.ratio:.2f}x", flush=True)
+
+
+if __name__ == "__main__":
+    main()

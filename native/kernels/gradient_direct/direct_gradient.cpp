@@ -15,6 +15,7 @@ namespace {
 constexpr Index tasks_per_thread = 4;
 constexpr Index block_positions = 512;          // packed at once: in L2, and what they meet in L1
 constexpr Index fewest_products = 64;           // of a packed cell that are worth the packing
+constexpr Index fewest_balanced_products = 24;  // where some threads have nothing to do otherwise
 constexpr Index sums_budget_bytes = 256 << 10;  // of a task
 constexpr Index few_channels = 4;               // too few sums of a tap for the multiplier's latency
 constexpr Index kernel_limit = Index(1) << 22;
@@ -440,17 +441,17 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
     const Index wanted = threads > 1 ? tasks_per_thread * threads : 1;
     auto task_count = [&] { return problem_.groups * call.blocks * call.unit_ranges * call.tap_ranges; };
     // Tasks that share out one block's products repeat its packing.
-    auto are_worth_it = [&](Index unit_ranges, Index tap_ranges) {
-        return problem_.in_channels * taps_ >= fewest_products * unit_ranges * tap_ranges;
+    auto part = [&](Index fewest) {
+        const Index most = problem_.in_channels * taps_ / (2 * fewest);
+        if (call.unit_ranges * call.tap_ranges > most) return false;
+        Index& ranges = 2 * call.unit_ranges <= units() ? call.unit_ranges : call.tap_ranges;
+        if (&ranges == &call.tap_ranges && 2 * call.tap_ranges > taps_) return false;
+        ranges *= 2;
+        return true;
     };
-    while (task_count() < wanted) {
-        if (2 * call.unit_ranges <= units() && are_worth_it(2 * call.unit_ranges, call.tap_ranges))
-            call.unit_ranges *= 2;
-        else if (2 * call.tap_ranges <= taps_ && are_worth_it(call.unit_ranges, 2 * call.tap_ranges))
-            call.tap_ranges *= 2;
-        else
-            break;
-    }
+    while (task_count() < wanted && part(fewest_products)) continue;
+    auto idle = [&] { return ceil_divide(task_count(), threads) * threads - task_count(); };
+    while (task_count() < wanted && 8 * idle() > task_count() && part(fewest_balanced_products)) continue;
     const Index tasks = task_count();
     threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
     Workspace workspace(workspace_bytes(threads));
