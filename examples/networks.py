@@ -119,7 +119,8 @@ def mobilenet_v2(layers: Any) -> nn.Module:
             read = written
     return nn.Sequential(
         layers.Conv2d(3, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU6(), *blocks,
-        layers.Conv2d(read, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 10),
+        layers.Conv2d(read, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 10),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/epilogue.h"
+#include "core/magnitude.h"
 #include "core/threads.h"
 
 namespace faltung {

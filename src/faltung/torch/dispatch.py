@@ -1,8 +1,8 @@
 """Which way a call takes: to the engine, to an operator, or to PyTorch's own function.
 
-Tensors that nobody but the kernel needs to hear of go straight to the engine, as do those that only autograd follows. Those that somebody
-else follows (tracing, transformations, subclasses) go through the operators. What Faltung does not serve, or what does not fit, goes to PyTorch's own
-function, which serves it or says what is wrong in its own words.
+Tensors that nobody but the kernel needs to hear of go straight to the engine, as do those that only autograd follows. Those that
+somebody else follows (tracing, transformations, subclasses) go through the operators. What Faltung does not serve, or what does not fit,
+goes to PyTorch's own function, which serves it or says what is wrong in its own words.
 """
 
 from __future__ import annotations

@@ -21,12 +21,14 @@ class FaltungConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, text: str) -> Tensor:
+        """The convolution."""
         ctx.save_for_backward(x, weight)
         ctx.spec, ctx.has_bias = text, bias is not None
         return call_conv(spec_of_text(text), x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> derivatives.Gradients:
+        """Those of the three tensors that want one."""
         x, weight = ctx.saved_tensors
         if not is_direct(grad, x, weight):
             return derivatives.Conv.backward(ctx, grad)
