@@ -22,6 +22,7 @@ _PLAIN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
 # Asked at each call, so looked up once.
 _strided, _is_grad_enabled, _is_autocast_enabled = torch.strided, torch.is_grad_enabled, torch.is_autocast_enabled
 _dispatch_modes, _function_modes = torch._C._len_torch_dispatch_stack, torch._C._len_torch_function_stack
+_is_batched = torch._C._functorch.is_legacy_batchedtensor  # by autograd, for several gradients at once
 _transformation, _trace, _forward_ad = torch._C._functorch.peek_interpreter_stack, torch._C._get_tracing_state, torch.autograd.forward_ad
 
 
@@ -56,7 +57,7 @@ def is_plain(*tensors: torch.Tensor | None, follows_gradients: bool = False) -> 
             return False
         if dtype is None:
             dtype = tensor.dtype
-        if tensor.dtype is not dtype or tensor.layout is not _strided or tensor.is_nested:
+        if tensor.dtype is not dtype or tensor.layout is not _strided or tensor.is_nested or _is_batched(tensor):
             return False
     return (
         not (
