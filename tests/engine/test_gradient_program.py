@@ -9,7 +9,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine import gradient
-from faltung.engine.native import GradientProgram
+from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa
 
 SPECS = [
     "conv2d(4, 6, 3, padding=1, bias=False)",
@@ -109,3 +109,31 @@ def test_shapes_of_no_convolution_are_refused() -> None:
     kernel, _ = gradient._kernel(spec, (9, 8), "float32", 1, "auto")
     with pytest.raises(ValueError, match="one convolution"):
         GradientProgram(kernel, 1, (4, 9, 8), (6, 9), spec.weight_shape, np.dtype("f4"), 1.0, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv2d(3, 64, 7, stride=2, padding=3, bias=False)",
+        "conv2d(9, 40, 5, padding=2, bias=False)",
+        "conv1d(8, 64, 9, dilation=3, padding='causal', bias=False)",
+        "conv1d(1, 32, 1500, padding=700, bias=False)",
+        "conv2d(96, 96, 1, bias=False)",
+    ],
+)
+def test_sums_do_not_depend_on_who_shares_them_out(text: str) -> None:
+    spec = fl.ConvSpec.parse(text)
+    rng = np.random.default_rng(0)
+    size = (1600,) if spec.ndim == 1 else (40, 40)
+    x, grad = (
+        rng.standard_normal(shape, np.float32)
+        for shape in ((2, spec.in_channels, *size), (2, *spec.output_shape((spec.in_channels, *size))))
+    )
+    large, small = (gradient._grouped(array, 1) for array in (x, grad))
+    kernel = WeightGradient("direct", "float32", chosen_isa(), *gradient._problem(spec, size).arguments)
+    found = []
+    for threads in (1, 2, 3, 5, 16):
+        result = np.empty((1, *spec.weight_shape), np.float32)
+        kernel.run(large, small, result, threads)
+        found.append(result.tobytes())
+    assert len(set(found)) == 1

@@ -85,6 +85,8 @@ DirectGradient<T>::DirectGradient(const Problem& problem, const GradientProductK
       layout_(problem),
       kernel_(kernel),
       swaps_(packs_input(problem, kernel.block)),
+      joins_((problem.border == Border::zeros || problem.border == Border::absent) &&
+             problem_.in_channels > 0 && problem_.in_channels / units() < few_channels),
       taps_(taps(problem.axes)) {
     if (layout_.rows().kernel > kernel_limit || layout_.columns().kernel > kernel_limit)
         throw std::invalid_argument("the tables of the weight gradient would be unreasonably large");
@@ -101,6 +103,21 @@ template <class T>
 Index DirectGradient<T>::tap_limit() const {
     const Index unit_bytes = kernel_.channels * kernel_.block * Index(sizeof(T));
     return max_index(1, min_index(taps_, 4 * sums_budget_bytes / unit_bytes));
+}
+
+template <class T>
+Index DirectGradient<T>::first_tap(Index piece) const {
+    if (!joins_) return piece;
+    const Index columns = layout_.columns().kernel, of_row = row_pieces();
+    return piece / of_row * columns + piece % of_row * columns / of_row;
+}
+
+// Of the piece that holds a tap.
+template <class T>
+Index DirectGradient<T>::piece_end(Index tap) const {
+    const Index columns = layout_.columns().kernel, of_row = row_pieces();
+    const Index piece = ((tap % columns + 1) * of_row - 1) / columns;
+    return tap / columns * columns + (piece + 1) * columns / of_row;
 }
 
 template <class T>
@@ -141,7 +158,7 @@ struct DirectGradient<T>::Call {
         const T* packed;
     };
     struct Work {
-        Index first_channel, channels, first_tap, last_tap, lanes;
+        Index first_unit, last_unit, first_channel, channels, first_tap, last_tap, lanes;
         T* sums;
     };
 
@@ -245,18 +262,16 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
                                         Index far) const {
     const Index width = op.kernel_.block;
     const Index near_taps = op.layout_.rows().kernel * op.layout_.columns().kernel;
-    const Index taps = work.last_tap - work.first_tap, columns = op.layout_.columns().kernel;
-    const bool wraps = op.problem_.border != Border::zeros && op.problem_.border != Border::absent;
+    const Index taps = work.last_tap - work.first_tap;
     GradientProduct<T> product;
     product.wide_column = width;
     product.channel_stride = x.stride[2];
     product.lanes = work.lanes;
     product.sums_pitch = taps * width;
-    const Index tiles = ceil_divide(work.channels, op.kernel_.channels);
-    for (Index tile = 0; tile < tiles; ++tile) {
-        const Index first = tile * work.channels / tiles;
-        product.channels = (tile + 1) * work.channels / tiles - first;
-        const bool can_join = !wraps && product.channels < few_channels;
+    for (Index unit = work.first_unit; unit < work.last_unit; ++unit) {
+        const Index first = op.first_channel(unit) - work.first_channel;
+        product.channels = op.first_channel(unit + 1) - op.first_channel(unit);
+        const bool can_join = op.joins_ && product.channels < few_channels;
         const T* x_channels = x_sample + (work.first_channel + first) * x.stride[2];
         for (Index tap = work.first_tap; tap < work.last_tap;) {
             const Index far_tap = tap / near_taps;
@@ -268,11 +283,11 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
             }
             while (tap < end) {
                 product.sums = work.sums + (first * taps + tap - work.first_tap) * width;
-                const Index row_end = min_index(end, (tap / columns + 1) * columns);
-                if (can_join && row_end - tap > product.channels) {
-                    add_taps(block, x_channels + offset, tap % near_taps, tap % near_taps + row_end - tap,
-                             product, taps);
-                    tap = row_end;
+                const Index joined = can_join ? op.piece_end(tap) - tap : 0;
+                if (joined > product.channels) {
+                    add_taps(block, x_channels + offset, tap % near_taps, tap % near_taps + joined, product,
+                             taps);
+                    tap += joined;
                 } else {
                     add_tap(block, x_channels + offset, tap % near_taps, block.first_column,
                             block.first_column + block.columns, product);
@@ -350,12 +365,12 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
     const Index which = task / unit_ranges / tap_ranges % blocks,
                 g = task / unit_ranges / tap_ranges / blocks;
     Work work;
-    work.first_channel = unit_range * units / unit_ranges * op.kernel_.channels;
-    work.channels =
-        min_index(op.problem_.in_channels, (unit_range + 1) * units / unit_ranges * op.kernel_.channels) -
-        work.first_channel;
-    work.first_tap = tap_range * op.taps_ / tap_ranges;
-    work.last_tap = (tap_range + 1) * op.taps_ / tap_ranges;
+    work.first_unit = unit_range * units / unit_ranges;
+    work.last_unit = (unit_range + 1) * units / unit_ranges;
+    work.first_channel = op.first_channel(work.first_unit);
+    work.channels = op.first_channel(work.last_unit) - work.first_channel;
+    work.first_tap = op.first_tap(tap_range * op.pieces() / tap_ranges);
+    work.last_tap = op.first_tap((tap_range + 1) * op.pieces() / tap_ranges);
     work.lanes = min_index(width, op.problem_.out_channels - which * width);
     char* own = workspace + worker * op.thread_bytes();
     T* packed = reinterpret_cast<T*>(own);
@@ -425,6 +440,7 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
         tap_offset[static_cast<std::size_t>(tap)] = place;
         has_adjacent_taps &= place == tap;
     }
+    const Index most_taps_of_piece = joins_ ? ceil_divide(layout_.columns().kernel, row_pieces()) : 1;
     Call call{*this,
               outputs(problem_.axes) > 0 ? batch : 0,
               x,
@@ -437,7 +453,7 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
               nullptr,
               ceil_divide(problem_.out_channels, kernel_.block),
               ceil_divide(units(), unit_limit()),
-              ceil_divide(taps_, tap_limit())};
+              ceil_divide(pieces(), max_index(1, tap_limit() / most_taps_of_piece))};
     const Index wanted = threads > 1 ? tasks_per_thread * threads : 1;
     auto task_count = [&] { return problem_.groups * call.blocks * call.unit_ranges * call.tap_ranges; };
     // Tasks that share out one block's products repeat its packing.
@@ -445,7 +461,7 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
         const Index most = problem_.in_channels * taps_ / (2 * fewest);
         if (call.unit_ranges * call.tap_ranges > most) return false;
         Index& ranges = 2 * call.unit_ranges <= units() ? call.unit_ranges : call.tap_ranges;
-        if (&ranges == &call.tap_ranges && 2 * call.tap_ranges > taps_) return false;
+        if (&ranges == &call.tap_ranges && 2 * call.tap_ranges > pieces()) return false;
         ranges *= 2;
         return true;
     };

@@ -35,12 +35,19 @@ class DirectGradient : public WeightGradient {
     Index unit_limit() const;
     Index sums_elements() const;
     Index thread_bytes() const;
+    // Tasks take whole units of scalar channels and whole pieces of tap rows, so that no sum depends on them.
     Index units() const { return ceil_divide(problem_.in_channels, kernel_.channels); }
+    Index first_channel(Index unit) const { return unit * problem_.in_channels / units(); }
+    Index row_pieces() const { return ceil_divide(layout_.columns().kernel, tap_limit()); }
+    Index pieces() const { return joins_ ? taps_ / layout_.columns().kernel * row_pieces() : taps_; }
+    Index first_tap(Index piece) const;
+    Index piece_end(Index tap) const;
 
     Problem problem_;  // with the packed side's channels as its out_channels
     Layout layout_;
     GradientProductKernel<T> kernel_;
     bool swaps_;  // whether the packed side is x
+    bool joins_;  // whether taps of one row may be multiplied together
     Index taps_;
     Segments row_segments_, column_segments_;
 };
