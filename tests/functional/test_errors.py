@@ -279,3 +279,20 @@ def test_whatever_is_passed_is_served_or_a_conv_error(call: str) -> None:
                 assert error.remedy
                 refused += 1
     assert refused > len(JUNK) / 3
+
+
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation", "groups"])
+@pytest.mark.parametrize("value", [True, 1.0, np.True_, (1, True), (1.0, 1)])
+def test_what_equals_a_number_and_is_none_is_refused_after_calls_with_the_number(name: str, value: object) -> None:
+    """What calls with 1 or (1, 1) left behind must not serve True and 1.0, which are equal and have the same hash."""
+    x, weight = np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3))
+    depthwise, pointwise = np.ones((2, 1, 3, 3)), np.ones((2, 2, 1, 1))
+    for good in (1, 1 if name == "groups" else (1, 1)):
+        fl.conv2d(x, weight, **{name: good})
+        if name != "groups":
+            fl.depthwise_separable_conv2d(x, depthwise, pointwise, **{name: good})
+    with pytest.raises(fl.ConvSpecError, match=name):
+        fl.conv2d(x, weight, **{name: value})
+    if name != "groups":
+        with pytest.raises(fl.ConvSpecError, match=name):
+            fl.depthwise_separable_conv2d(x, depthwise, pointwise, **{name: value})

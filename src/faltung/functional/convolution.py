@@ -303,15 +303,27 @@ def as_bias(bias: object) -> Array | None:
     return None if bias is None else as_array("bias", bias)
 
 
+def exactly(value: Any) -> Any:
+    """`value` as a key that tells 1 from True and from 1.0, which are equal.
+
+    >>> exactly(1) == exactly(1.0), exactly((1, 2)) == exactly((True, 2)), exactly((1, 2)) == exactly((1, 2))
+    (False, False, True)
+    """
+    kind = value.__class__
+    if kind is int or kind is str:
+        return value
+    return (kind, *map(exactly, value)) if kind is tuple else (kind, value)
+
+
 @functools.lru_cache(maxsize=1024)
-def _cached_spec(**fields: Any) -> ConvSpec:
+def _cached_spec(_exact_fields: tuple[Any, ...], **fields: Any) -> ConvSpec:
     return ConvSpec(**fields)
 
 
 def spec_of(**fields: Any) -> ConvSpec:
     """The spec of these fields, made once; with lists among them, which are not hashable, made anew."""
     try:
-        return _cached_spec(**fields)
+        return _cached_spec(exactly(tuple(fields.values())), **fields)
     except TypeError:
         return ConvSpec(**fields)
 
@@ -324,8 +336,8 @@ def _conv_nd(
     kind = None
     if isinstance(x, np.ndarray) and isinstance(weight, np.ndarray):
         kind = (
-            ndim, transposed, x.shape, x.dtype, weight.shape, bias is None, stride, padding, dilation, groups, type(groups),
-            padding_mode, flip, output_padding, accuracy,
+            ndim, transposed, x.shape, x.dtype, weight.shape, bias is None, exactly(stride), exactly(padding), exactly(dilation),
+            exactly(groups), padding_mode, flip, flip.__class__, exactly(output_padding), accuracy,
         )  # fmt: skip
         result = run_again(kind, x, weight, bias, out)
         if result is not None:
