@@ -144,6 +144,8 @@ def test_borders_of_channels_in_lanes(isa: str, algorithm: str, mode: str) -> No
         ("unfold", dense(9, 40, (5, 6), 3, 2)),
         ("depthwise", one_channel(33, (18, 20), (3, 3))),
         ("depthwise", one_channel(33, (18, 20), (5, 5), 2)),
+        ("depthwise", one_channel(33, (18, 41), (3, 3), 2)),
+        ("depthwise", one_channel(33, (13, 14), (3, 3), 2)),
         ("depthwise", one_channel(33, (18, 20), (7, 7), 1, 2)),
         ("depthwise", one_channel(33, (40,), (9,))),
         ("channelwise", one_channel(33, (9, 7), (5, 5))),

@@ -218,8 +218,7 @@ void ChannelLanes<T>::Call::compute(const Band& band, std::uint32_t* table) cons
     tile.weight = weights + band.first_channel / op.kernel_.lanes * tile.vector_weight;
     tile.bias = bias ? bias + band.first_channel : nullptr;
     tile.resumes = accumulates;
-    const auto compute_tile =
-        op.order_.by_two_columns ? op.kernel_.compute_by_two_columns : op.kernel_.compute;
+    const auto compute_tile = op.kernel_.compute[op.order_.columns_at_a_time];
     const Index reach = max_index(columns.kernel - 1, 0) * columns.dilation;
     for (Index column = 0; column < columns.out; column += tile.columns) {
         tile.columns = min_index(op.kernel_.columns, columns.out - column);

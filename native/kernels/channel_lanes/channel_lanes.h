@@ -22,7 +22,7 @@ struct LaneTaps {
 struct LaneOrder {
     bool is_turned = false;
     Index classes = 1, pitch = 1;  // of outputs and of their cells, from one row of a tile to the next
-    bool by_two_columns = false;
+    Index columns_at_a_time = 1;
     std::vector<LaneTaps> segments = {};
 };
 

@@ -25,7 +25,7 @@ inline Vec<T> load_channels(const T* from, Index channels) {
     return IsPart ? load_some(from, channels) : load(from);
 }
 
-// C columns of taps next to one another, 1 or 2, of K taps each. Where IsWhole, every cell is there.
+// C columns of taps next to one another, of K taps each. Where IsWhole, every cell is there.
 template <class T, int K, int C, bool IsWhole, bool IsPart>
 inline __attribute__((always_inline)) void add_columns(const LaneTile<T>& b, const LaneSegment& segment,
                                                        std::uint32_t rows_used, Index column, const T* cells,
@@ -36,7 +36,9 @@ inline __attribute__((always_inline)) void add_columns(const LaneTile<T>& b, con
         load(weight + ((column + c) * segment.column_step + k * segment.tap_step) * lanes<T>);
     const T* first = cells + column * b.tap_pitch;
     const std::uint32_t* used = b.columns_used + segment.used_columns + column;
-    const std::uint32_t used_columns[2] = {IsWhole ? 0 : used[0], IsWhole || C == 1 ? 0 : used[1]};
+    std::uint32_t used_columns[C] = {};
+    if (!IsWhole)
+        for (int c = 0; c < C; ++c) used_columns[c] = used[c];
     FALTUNG_UNROLL for (int j = 0; j < W; ++j) {
         const T* from = first + j * b.column_pitch;
         FALTUNG_UNROLL for (int i = 0; i < R + K - 1; ++i, from += b.row_pitch) {
@@ -51,7 +53,7 @@ inline __attribute__((always_inline)) void add_columns(const LaneTile<T>& b, con
     }
 }
 
-template <class T, int K, bool IsWhole, bool IsPart, bool ByTwo>
+template <class T, int K, bool IsWhole, bool IsPart, int Together>
 inline __attribute__((always_inline)) void add_segment(const LaneTile<T>& b, const LaneSegment& segment,
                                                        std::uint32_t rows_used, const T* x, const T* weight,
                                                        Index channels, Sums<T>& sum) {
@@ -59,16 +61,16 @@ inline __attribute__((always_inline)) void add_segment(const LaneTile<T>& b, con
     const T* cells = x + segment.cells;
     weight += segment.weight * lanes<T>;
     Index column = 0;
-    if constexpr (ByTwo)
-        for (; column + 2 <= segment.columns; column += 2)
-            add_columns<T, K, 2, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight, channels,
-                                                  sum);
+    if constexpr (Together > 1)
+        for (; column + Together <= segment.columns; column += Together)
+            add_columns<T, K, Together, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight,
+                                                         channels, sum);
     for (; column < segment.columns; ++column)
         add_columns<T, K, 1, IsWhole, IsPart>(b, segment, rows_used, column, cells, weight, channels, sum);
 }
 
 // One vector of channels, or where IsPart the first few of its lanes.
-template <class T, bool IsWhole, bool IsPart, bool ByTwo>
+template <class T, bool IsWhole, bool IsPart, int Together>
 inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b, Index channel,
                                                             Index channels) {
     const Vec<T> start = b.bias ? load_channels<T, IsPart>(b.bias + channel, channels) : Vec<T>{};
@@ -90,10 +92,11 @@ inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b
     const std::uint32_t* rows_used = b.rows_used;
     for (const LaneSegment* segment = b.segments; segment != b.segments_end; ++segment, ++rows_used) {
         const std::uint32_t used = IsWhole ? 0 : *rows_used;
-        switch (segment->taps) {
-#define FALTUNG_TAPS(K)                                                                         \
-    case K:                                                                                     \
-        add_segment<T, K, IsWhole, IsPart, ByTwo>(b, *segment, used, x, weight, channels, sum); \
+        switch (segment->taps) {  // three columns at a time have at most two rows of taps
+#define FALTUNG_TAPS(K)                                                                                \
+    case K:                                                                                            \
+        if constexpr (Together < 3 || K <= 2)                                                          \
+            add_segment<T, K, IsWhole, IsPart, Together>(b, *segment, used, x, weight, channels, sum); \
         break;
             FALTUNG_TAPS(1)
             FALTUNG_TAPS(2)
@@ -117,30 +120,30 @@ inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b
     }
 }
 
-template <class T, bool IsWhole, bool ByTwo>
+template <class T, bool IsWhole, int Together>
 __attribute__((noinline)) void compute_vectors(const LaneTile<T>& b, Index whole) {
     for (Index channel = 0; channel < whole; channel += lanes<T>)
-        compute_channels<T, IsWhole, false, ByTwo>(b, channel, lanes<T>);
+        compute_channels<T, IsWhole, false, Together>(b, channel, lanes<T>);
 }
 
-template <class T, bool ByTwo>
+template <class T, int Together>
 __attribute__((noinline)) void compute_rest(const LaneTile<T>& b, Index whole) {
-    compute_channels<T, false, true, ByTwo>(b, whole, b.channels - whole);
+    compute_channels<T, false, true, Together>(b, whole, b.channels - whole);
 }
 
-template <class T, bool ByTwo>
+template <class T, int Together>
 void compute(const LaneTile<T>& b) {
     const Index whole = b.channels / lanes<T> * lanes<T>;
     if constexpr (!std::is_integral_v<T>) {
         if (b.is_whole) {
-            compute_vectors<T, true, ByTwo>(b, whole);
+            compute_vectors<T, true, Together>(b, whole);
         } else {
-            compute_vectors<T, false, ByTwo>(b, whole);
+            compute_vectors<T, false, Together>(b, whole);
         }
     } else {
-        compute_vectors<T, false, ByTwo>(b, whole);
+        compute_vectors<T, false, Together>(b, whole);
     }
-    if (whole < b.channels) compute_rest<T, ByTwo>(b, whole);
+    if (whole < b.channels) compute_rest<T, Together>(b, whole);
 }
 
 template <class T>
@@ -166,9 +169,14 @@ void turn(const LaneTurn<T>& b) {
 
 template <class T>
 LaneKernel<T> lane_kernel() {
-    // The order matters to rounding alone; only `depthwise` on AVX-512 takes two columns at a time.
-    constexpr bool by_two = FALTUNG_VECTOR_BYTES == 64 && !std::is_integral_v<T>;
-    return {lanes<T>, tile_rows, tile_columns, compute<T, false>, compute<T, by_two>, turn<T>};
+    LaneKernel<T> kernel{lanes<T>, tile_rows, tile_columns};
+    kernel.turn = turn<T>;
+    // The order matters to rounding alone; only `depthwise` on AVX-512 takes several columns at a time.
+    constexpr bool knows_orders = FALTUNG_VECTOR_BYTES == 64 && !std::is_integral_v<T>;
+    kernel.compute[1] = compute<T, 1>;
+    kernel.compute[2] = compute < T, knows_orders ? 2 : 1 > ;
+    kernel.compute[3] = compute < T, knows_orders ? 3 : 1 > ;
+    return kernel;
 }
 
 template LaneKernel<float> lane_kernel();

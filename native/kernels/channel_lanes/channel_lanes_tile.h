@@ -17,7 +17,7 @@ struct LaneSegment {
 };
 
 // A few outputs along two axes. Each starts from its bias and/or what y holds and adds weight * cell over the
-// segments, their columns (or two at a time), then their taps, in one chain.
+// segments, their columns (or some at a time), then their taps, in one chain.
 template <class T>
 struct LaneTile {
     const T* x;  // the cell that tap 0 of output 0 would meet, first channel
@@ -49,8 +49,8 @@ struct LaneTurn {
 template <class T>
 struct LaneKernel {
     Index lanes = 1, rows = 1, columns = 1;  // of a tile
-    void (*compute)(const LaneTile<T>&) = nullptr;
-    void (*compute_by_two_columns)(const LaneTile<T>&) = nullptr;
+    static constexpr Index most_columns = 3;
+    void (*compute[most_columns + 1])(const LaneTile<T>&) = {};  // by columns of taps at a time
     void (*turn)(const LaneTurn<T>&) = nullptr;
 };
 

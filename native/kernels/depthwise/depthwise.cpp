@@ -149,7 +149,7 @@ LaneOrder DepthwiseCorrelation<T>::lane_order() const {
     if (!shape_.folds) {
         order.classes = shape_.row_classes;
         order.pitch = shape_.row_stride * shape_.row_step;
-        order.by_two_columns = by_two_columns();
+        order.columns_at_a_time = columns_at_a_time();
         for (const DepthwiseSegment& segment : segments_)
             order.segments.push_back({segment.taps, segment.columns, segment.far,
                                       segment.slot * shape_.row_step, segment.place * columns.dilation,
@@ -254,12 +254,13 @@ void DepthwiseCorrelation<T>::pack(const Array& weight, void* packed, int) const
     *static_cast<char*>(packed) = finite;
 }
 
-// Whether taps are added two columns at a time: with stride 2 both then come from the same cells of x. The
+// How many columns of taps are added at a time: with stride 2 neighbours come from the same cells of x. The
 // order of the sums must not depend on whether x is read in place.
 template <class T>
-bool DepthwiseCorrelation<T>::by_two_columns() const {
+Index DepthwiseCorrelation<T>::columns_at_a_time() const {
     const Axis& axis = layout_.columns();
-    return kernel_.masks && !shape_.folds && axis.stride == 2 && axis.dilation == 1;
+    if (!kernel_.masks || shape_.folds || axis.stride != 2 || axis.dilation != 1) return 1;
+    return axis.kernel == 3 && most_taps() <= 2 ? 3 : 2;
 }
 
 // Rows that come from memory are streams, of which the processor foresees a limited number.
@@ -277,7 +278,7 @@ Index DepthwiseCorrelation<T>::tile_rows(const Problem& problem, const Depthwise
 template <class T>
 bool DepthwiseCorrelation<T>::reads_in_place(const std::vector<Index>& stride) const {
     if (!kernel_.masks || shape_.folds || stride.back() != 1) return false;
-    if (layout_.columns().stride != 1 && !by_two_columns()) return false;
+    if (layout_.columns().stride != 1 && columns_at_a_time() == 1) return false;
     // The rows of a tile must not contend for the same few sets of the L1 cache.
     const Index pitch =
         std::abs(stride[layout_.far_axes()]) * shape_.row_stride * shape_.row_step * Index(sizeof(T));

@@ -50,7 +50,7 @@ class DepthwiseCorrelation : public Correlation {
     void add_chain(const Chain& chain, Index only);
     LaneOrder lane_order() const;
 
-    bool by_two_columns() const;
+    Index columns_at_a_time() const;
     static Index tile_rows(const Problem& problem, const DepthwiseKernel<T>& kernel);
     Index tile_rows() const { return tile_rows(problem_, kernel_); }
     int most_taps() const { return segments_.empty() ? 1 : segments_.front().taps; }

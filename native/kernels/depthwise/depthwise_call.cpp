@@ -200,7 +200,12 @@ void DepthwiseCall<T>::mark_rows(Block& block, Index row_tile, Index first_row, 
 
 template <class T>
 DepthwiseReads DepthwiseCall<T>::reads_of(const DepthwiseTile<T>& tile) const {
-    if (op.by_two_columns()) return in_place ? DepthwiseReads::alternating : DepthwiseReads::two_columns;
+    switch (op.columns_at_a_time()) {
+        case 2:
+            return in_place ? DepthwiseReads::alternating : DepthwiseReads::two_columns;
+        case 3:
+            return in_place ? DepthwiseReads::alternating_three : DepthwiseReads::three_columns;
+    }
     const std::uint32_t* used = tile.rows_used;
     for (const DepthwiseSegment& segment : op.segments_)
         if (*used++ != below(tile.rows + segment.taps - 1)) return DepthwiseReads::some;

@@ -19,11 +19,13 @@ struct DepthwiseSegment {
 
 // How a tile reads its cells.
 enum class DepthwiseReads {
-    all,          // every row of every segment, all lanes
-    lanes,        // every row, the lanes of `lanes_used`
-    some,         // the rows of `rows_used`, the lanes of `lanes_used`
-    two_columns,  // `some` rows, two columns of taps at a time, each with all its rows, from scratch rows
-    alternating   // likewise, from x, where cells for consecutive outputs lie two apart
+    all,            // every row of every segment, all lanes
+    lanes,          // every row, the lanes of `lanes_used`
+    some,           // the rows of `rows_used`, the lanes of `lanes_used`
+    two_columns,    // `some` rows, two columns of taps at a time, each with all its rows, from scratch rows
+    alternating,    // likewise, from x, where cells for consecutive outputs lie two apart
+    three_columns,  // the only three columns of taps at a time, from scratch rows
+    alternating_three  // likewise, from x
 };
 
 template <class T>
@@ -48,7 +50,7 @@ struct DepthwiseChannels {
 };
 
 // A register tile: up to `most_rows` rows of outputs, a vector wide. Each output starts from its bias and/or
-// what y holds and adds weight * cell over the segments, their columns (or two at a time),
+// what y holds and adds weight * cell over the segments, their columns (or some at a time),
 // then their rows, in one chain. A tile may be shared by two channels, each with half of the lanes.
 template <class T>
 struct DepthwiseTile {
