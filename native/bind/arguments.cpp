@@ -134,7 +134,12 @@ Activation activation_from_name(const std::string& name) {
     if (name == "relu") return Activation::relu;
     if (name == "relu6") return Activation::relu6;
     if (name == "silu") return Activation::silu;
-    refuse("activation='" + name + "' is not one of none, relu, relu6, silu");
+    if (name == "sigmoid") return Activation::sigmoid;
+    if (name == "hardsigmoid") return Activation::hardsigmoid;
+    if (name == "hardswish") return Activation::hardswish;
+    if (name == "gelu") return Activation::gelu;
+    refuse("activation='" + name +
+           "' is not one of none, relu, relu6, silu, sigmoid, hardsigmoid, hardswish, gelu");
 }
 
 Type type_of(const nb::ndarray<nb::ro>& array) {

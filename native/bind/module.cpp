@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "bind/arguments.h"
+#include "bind/between.h"
 #include "bind/bound.h"
 #include "bind/gradient_program.h"
 #include "bind/program.h"
@@ -129,6 +130,7 @@ NB_MODULE(_native, m) {
         nb::arg("array").noconvert(), nb::arg("largest"), nb::arg("isa"), nb::arg("threads"),
         "Whether all numbers are finite and of at most this magnitude.");
 
+    bind_between(m);
     bind_spectral(m);
 
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")

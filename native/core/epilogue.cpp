@@ -23,8 +23,10 @@ constexpr Index outputs_of_a_task = 1 << 15;
 }  // namespace
 
 EpilogueLoop epilogue_loop(Activation activation, bool adds_residual, Type type, bool is_signed, Isa isa) {
-    if (activation == Activation::silu && type == Type::uint64)
-        throw std::invalid_argument("activation='silu' is not defined for integers");
+    const bool is_whole =
+        activation == Activation::none || activation == Activation::relu || activation == Activation::relu6;
+    if (!is_whole && type == Type::uint64)
+        throw std::invalid_argument("this activation is not defined for integers");
     return activation == Activation::none && !adds_residual ? nullptr
                                                             : loop_of(activation, type, is_signed, isa);
 }

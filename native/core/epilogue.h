@@ -9,7 +9,7 @@
 
 namespace faltung {
 
-enum class Activation { none, relu, relu6, silu };
+enum class Activation { none, relu, relu6, silu, sigmoid, hardsigmoid, hardswish, gelu };
 
 // Some outputs along three axes; element strides. The residual is null where there is none.
 struct EpilogueBlock {
@@ -21,7 +21,8 @@ struct EpilogueBlock {
 
 using EpilogueLoop = void (*)(const EpilogueBlock&);
 
-// Null where nothing is to be done; throws std::invalid_argument for silu of integers. `is_signed` matters
+// Null where nothing is to be done; throws std::invalid_argument for integers where the activation
+// has fractions. `is_signed` matters
 // for integers alone.
 EpilogueLoop epilogue_loop(Activation activation, bool adds_residual, Type type, bool is_signed, Isa isa);
 

@@ -1,4 +1,5 @@
-// y = activation(y + residual) on vectors. SiLU is within 2 units in the last place where it is no denormal.
+// y = activation(y + residual) on vectors. SiLU and sigmoid are within 2 units in the last
+// place where they are no denormals.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -40,18 +41,20 @@ Vec<T> power_of_two(Vec<Signed<T>> exponent) {
     return (Vec<T>)(((Bits)exponent + Unsigned<T>(ExpOf<T>::bias)) << ExpOf<T>::mantissa);
 }
 
-// x / (1 + exp(-x)). The denominator is kept to twice the precision, and divided by 2**half so that it does
-// not overflow where the quotient is small.
+// exp(a) = (1 + q) * 2**n for |a| <= limit.
 template <class T>
-Vec<T> silu(Vec<T> x) {
+struct Exponential {
+    Vec<T> q;
+    Vec<Signed<T>> n;
+};
+
+template <class T>
+Exponential<T> exponential(Vec<T> a) {
     using E = ExpOf<T>;
-    const Vec<T> limit = broadcast<T>(E::limit), zero{};
-    const Vec<T> a = x < -limit ? limit : x > limit ? -limit : -x;
     // Adding 1.5 * 2**mantissa rounds to a whole number, in the lowest bits.
     const Vec<T> shift = broadcast<T>(T(3) * T(Index(1) << (E::mantissa - 1)));
     const Vec<T> shifted = a * T(1.44269504088896340736) + shift;
     const Vec<T> whole = shifted - shift;
-    const Vec<Signed<T>> n = (Vec<Signed<T>>)shifted - (Vec<Signed<T>>)shift;
     const Vec<T> r = (a - whole * E::ln2_high) - whole * E::ln2_low;
     T factor = 1;
     for (int k = 2; k <= E::degree; ++k) factor /= T(k);
@@ -61,23 +64,72 @@ Vec<T> silu(Vec<T> x) {
         factor *= T(k);
         sum = sum * r + factor;
     }
-    const Vec<T> q = r + r * r * sum;  // exp(r) - 1
+    return {r + r * r * sum, (Vec<Signed<T>>)shifted - (Vec<Signed<T>>)shift};
+}
 
+// y / (1 + exp(-x)). The denominator is kept to twice the precision, and divided by 2**half so that it does
+// not overflow where the quotient is small.
+template <class T>
+Vec<T> logistic(Vec<T> x, Vec<T> y) {
+    using E = ExpOf<T>;
+    const Vec<T> limit = broadcast<T>(E::limit), zero{};
+    const auto [q, n] = exponential<T>(x < -limit ? limit : x > limit ? -limit : -x);
     const Vec<Signed<T>> half = n >> 1;
     const Vec<T> one = power_of_two<T>(-half), scale = power_of_two<T>(n - half);
     const Vec<T> e = scale + scale * q, e_low = (scale - e) + scale * q;
     const Vec<T> larger = one > e ? one : e, smaller = one > e ? e : one;
     const Vec<T> d = larger + smaller, d_low = (smaller - (d - larger)) + e_low;
-    const Vec<T> inverse = T(1) / d, quotient = x * inverse;
-    const Vec<T> rest = (x - quotient * d) - quotient * d_low;
+    const Vec<T> inverse = T(1) / d, quotient = y * inverse;
+    const Vec<T> rest = (y - quotient * d) - quotient * d_low;
     const Vec<T> result = (quotient + rest * inverse) * one;
-    return x > limit ? x : x < -limit ? x * zero : result;
+    return x > limit ? y : x < -limit ? y * zero : result;
+}
+
+template <class T>
+Vec<T> sigmoid(Vec<T> x) {
+    const Vec<T> one = broadcast<T>(T(1));
+    return x == x ? logistic<T>(x, one) : x;
+}
+
+// x / 2 * erfc(-x / sqrt(2)); of erfc Chebyshev's polynomial of Press et al., "Numerical Recipes in C", 2nd
+// ed., section 6.2, which is within 1.2e-7 of the value.
+template <class T>
+Vec<T> gelu(Vec<T> x) {
+    if constexpr (sizeof(T) == 8) {
+        Vec<T> result;
+        for (int lane = 0; lane < lanes<T>; ++lane)
+            result[lane] = x[lane] * T(0.5) * T(std::erfc(-x[lane] * T(0.70710678118654752440)));
+        return result;
+    } else {
+        const Vec<T> zero{}, one = broadcast<T>(T(1)), limit = broadcast<T>(T(12));
+        const Vec<T> clamped = x > limit ? limit : x < -limit ? -limit : x;
+        const Vec<T> z = (clamped < zero ? -clamped : clamped) * T(0.70710678118654752440);
+        const Vec<T> t = T(1) / (one + z * T(0.5));
+        constexpr T factors[] = {T(0.17087277),  T(-0.82215223), T(1.48851587), T(-1.13520398), T(0.27886807),
+                                 T(-0.18628806), T(0.09678418),  T(0.37409196), T(1.00002368)};
+        Vec<T> sum = broadcast<T>(factors[0]);
+        FALTUNG_UNROLL
+        for (int k = 1; k < 9; ++k) sum = sum * t + factors[k];
+        const auto [q, n] = exponential<T>(sum * t - T(1.26551223) - z * z);
+        const Vec<Signed<T>> half = n >> 1;
+        const Vec<T> tail = t * T(0.5) * (q + one) * power_of_two<T>(half) * power_of_two<T>(n - half);
+        const Vec<T> y = x < zero ? x * tail : x - x * tail;
+        return x > limit ? x : x < -limit ? x * zero : y;
+    }
 }
 
 template <class T, Activation A>
 Vec<T> activated(Vec<T> v) {
     const Vec<T> zero{}, six = broadcast<T>(T(6));
-    if constexpr (A == Activation::silu) return silu<T>(v);
+    if constexpr (A == Activation::silu) return logistic<T>(v, v);
+    if constexpr (A == Activation::sigmoid) return sigmoid<T>(v);
+    if constexpr (A == Activation::gelu) return gelu<T>(v);
+    if constexpr (A == Activation::hardsigmoid || A == Activation::hardswish) {
+        Vec<T> gate = v + T(3);
+        gate = gate < zero ? zero : gate;
+        gate = (gate > six ? six : gate) * T(1.0 / 6);
+        return A == Activation::hardsigmoid ? gate : v * gate;
+    }
     // In this order NaN stays.
     if constexpr (A == Activation::relu || A == Activation::relu6) v = v < zero ? zero : v;
     if constexpr (A == Activation::relu6) v = v > six ? six : v;
@@ -159,6 +211,18 @@ EpilogueLoop loop_of(Activation activation) {
             return finish_block<T, Activation::relu6>;
         case Activation::silu:
             if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::silu>;
+            break;
+        case Activation::sigmoid:
+            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::sigmoid>;
+            break;
+        case Activation::hardsigmoid:
+            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::hardsigmoid>;
+            break;
+        case Activation::hardswish:
+            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::hardswish>;
+            break;
+        case Activation::gelu:
+            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::gelu>;
     }
     return nullptr;
 }

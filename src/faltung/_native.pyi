@@ -15,6 +15,11 @@ _Array: TypeAlias = NDArray[Any]
 def detected_isas() -> list[str]:
     """Instruction sets that this processor runs and this build holds, best last."""
 
+def normalise_channels(
+    x: _Array, y: _Array, isa: str, threads: int, weight: _Array | None, bias: _Array | None, epsilon: float
+) -> None:  # fmt: skip
+    """``y`` (N, C, P) = `x` with mean 0 and variance 1 over the channels, times `weight`, plus `bias`."""
+
 def peak_flops(dtype: str, isa: str, threads: int, seconds: float) -> float:
     """Best multiply-add rate measured in `seconds`, flop/s of all threads together."""
 
@@ -22,10 +27,15 @@ def borrow_team(parallel: int, thread_number: int) -> None:
     """Run on the threads of the OpenMP runtime whose ``GOMP_parallel`` and ``omp_get_thread_num`` lie at these addresses; 0: our own."""
 
 def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
-    """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or "silu" (of floats)."""
+    """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or, of floats, another."""
 
 def is_within(array: _Array, largest: float, isa: str, threads: int) -> bool:
     """Whether all numbers of an array of floats are finite and of at most this magnitude."""
+
+def max_pool(
+    x: _Array, y: _Array, isa: str, threads: int, kernel: Sequence[int], stride: Sequence[int], before: Sequence[int]
+) -> None:  # fmt: skip
+    """``y`` (N, C, *O) = the largest number of each window of `x` (N, C, *I)."""
 
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""

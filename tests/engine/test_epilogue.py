@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -133,6 +135,67 @@ def test_silu_is_within_two_units_in_the_last_place(dtype: str, isa: str) -> Non
     far = np.array([-1e30, -200 if dtype == "float32" else -1000, 1e30, 0], dtype)
     native.finish(far, isa, 1, "silu")
     check_same(far, np.array([0, 0, 1e30, 0], dtype))
+
+
+def sigmoid(y: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-y.astype(np.longdouble)))
+
+
+def hardsigmoid(y: np.ndarray) -> np.ndarray:
+    return np.clip(y.astype(np.longdouble) + 3, 0, 6) / 6
+
+
+def gelu(y: np.ndarray) -> np.ndarray:
+    return np.array([value / 2 * math.erfc(-value / math.sqrt(2)) for value in y.astype(float)])
+
+
+OTHERS = {"sigmoid": sigmoid, "hardsigmoid": hardsigmoid, "hardswish": lambda y: y * hardsigmoid(y), "gelu": gelu}
+
+
+@pytest.mark.parametrize("isa", native.available_isas())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", OTHERS)
+def test_other_activations(activation: str, dtype: str, isa: str) -> None:
+    """Within some roundings of the value, and near zero of its factor's."""
+    limit = 80 if activation == "sigmoid" else 9 if activation == "gelu" else 100
+    grid = np.concatenate([np.linspace(-limit, limit, 4003), np.geomspace(1e-30, 1, 99), -np.geomspace(1e-30, 1, 99)]).astype(dtype)
+    y = grid.copy()
+    native.finish(y, isa, 1, activation)
+    expected = OTHERS[activation](grid)
+    if activation == "sigmoid":
+        check_close(y, expected)
+        return
+    eps = np.finfo(dtype).eps
+    # The tail is an exponential function of the square.
+    allowed = (8 + 4 * grid**2) * np.abs(expected) + np.finfo(dtype).tiny if activation == "gelu" else 3 * np.maximum(1, np.abs(grid))
+    assert np.all(np.abs(y - expected) <= eps * allowed)
+
+
+@pytest.mark.parametrize("isa", native.available_isas())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_other_activations_of_what_is_not_finite(dtype: str, isa: str) -> None:
+    expected = {"sigmoid": [np.nan, 1, 0, 0, 1], "hardsigmoid": [np.nan, 1, 0, 0, 1], "hardswish": [np.nan, np.inf, np.nan, 0, 1000]}
+    expected["gelu"] = [np.nan, np.inf, np.nan, 0, 1000]
+    for activation, values in expected.items():
+        y = np.array([np.nan, np.inf, -np.inf, -1000, 1000], dtype)
+        native.finish(y, isa, 1, activation)
+        assert np.array_equal(y, np.array(values, dtype), equal_nan=True), activation
+
+
+@pytest.mark.parametrize("activation", OTHERS)
+def test_other_activations_are_fused(activation: str) -> None:
+    for spec, size in SPECS.values():
+        shape = (2, spec.in_channels, *size)
+        x, weight, bias, residual = (
+            normals(s, i, "float32") for i, s in enumerate((shape, spec.weight_shape, (spec.out_channels,), spec.output_shape(shape)))
+        )
+        plan = fl.plan(spec, shape)
+        expected = plan.prepare(weight, bias)(x, residual=residual)
+        native.finish(expected, native.chosen_isa(), 1, activation)
+        check_same(plan.prepare(weight, bias, activation)(x, residual=residual), expected)
+    with pytest.raises(fl.ConvTypeError):
+        fl.plan("conv1d(1, 1, 3)", (1, 9), int).prepare(np.ones((1, 1, 3), int), activation=activation)
 
 
 @pytest.mark.parametrize("shape", [(1,), (0, 3), (5,), (70000,), (3, 40000), (2, 3, 2, 3, 31, 67)])

@@ -202,7 +202,8 @@ LETTERS = {
     "activation": (
         lambda: fl.plan("conv1d(1, 1, 3)", (1, 9)).prepare(np.ones((1, 1, 3), np.float32), activation="rleu"),
         fl.ConvPlanError,
-        "activation='rleu' is not known.\n  Did you mean 'relu'? Known: 'relu', 'relu6', 'silu'.",
+        "activation='rleu' is not known.\n  Did you mean 'relu'? Known: 'relu', 'relu6', 'silu', 'sigmoid', 'hardsigmoid',"
+        " 'hardswish', 'gelu'.",
     ),
     "complex activation": (
         lambda: fl.plan("conv1d(1, 1, 3)", (1, 9), complex).prepare(np.ones((1, 1, 3), complex), activation="relu"),

@@ -73,7 +73,7 @@ def test_same_results_and_back() -> None:
     names, text = list(model.state_dict()), repr(model)
     with torch.no_grad():
         expected = model(x)
-        same, report = ft.accelerate(model, x)
+        same, report = ft.accelerate(model, x, graph=False)
         assert same is model
         assert [row.fused for row in report.rows] == [
             ("batch norm", "relu6"), ("batch norm", "relu"), ("batch norm",), (), ("batch norm", "silu"), (),
@@ -92,10 +92,10 @@ def test_same_results_and_back() -> None:
 
 def test_nothing_is_folded_unless_wanted_or_in_training() -> None:
     model, x = network(), torch.randn(1, 3, 17, 17)
-    _, report = ft.accelerate(model, x, fuse=False)
+    _, report = ft.accelerate(model, x, fuse=False, graph=False)
     assert not any(row.fused for row in report.rows)
     model.train()
-    _, report = ft.accelerate(model, x)
+    _, report = ft.accelerate(model, x, graph=False)
     assert not any("batch norm" in row.fused for row in report.rows)
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_folded_unless_wanted_or_in_training() -> None:
 def test_it_can_still_be_trained(trainable: bool) -> None:
     model, x = network(), torch.randn(2, 3, 17, 17)
     twin = copy.deepcopy(model)
-    ft.accelerate(model, x, trainable=trainable)
+    ft.accelerate(model, x, trainable=trainable, graph=False)
     for each in (model, twin):
         each.train()
         optimiser = torch.optim.SGD(each.parameters(), 0.01)
@@ -120,7 +120,7 @@ def test_it_can_still_be_trained(trainable: bool) -> None:
 
 def test_changes_are_seen() -> None:
     model, x = network(), torch.randn(1, 3, 17, 17)
-    ft.accelerate(model, x)
+    ft.accelerate(model, x, graph=False)
     other = network()
     nn.init.ones_(other[0].weight)
     other[1].running_mean.add_(1)
@@ -138,7 +138,7 @@ def test_changes_are_seen() -> None:
 
 def test_copies_and_pickles() -> None:
     model, x = network(), torch.randn(1, 3, 17, 17)
-    ft.accelerate(model, x)
+    ft.accelerate(model, x, graph=False)
     with torch.no_grad():
         expected = model(x)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
@@ -162,7 +162,7 @@ def test_a_result_that_others_see_is_not_folded() -> None:
     model, x = Seen().eval(), torch.randn(1, 2, 5, 5)
     with torch.no_grad():
         expected = model(x)
-        _, report = ft.accelerate(model, x)
+        _, report = ft.accelerate(model, x, graph=False)
         assert report.rows[0].fused == ()
         assert_near(model(x), expected)
 
@@ -182,7 +182,7 @@ def test_other_ways_through_a_model_stay_right() -> None:
     nn.init.normal_(model.norm.running_mean)
     with torch.no_grad():
         expected = model(x, way=False)
-        ft.accelerate(model, x)
+        ft.accelerate(model, x, graph=False)
         assert torch.equal(model(x, way=False), expected)
 
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_swapped_says_why() -> None:
     _, report = ft.accelerate(nn.Sequential(Untraceable()), torch.randn(1, 8, 5, 5))
     assert not report.rows[0].swapped
     assert report.rows[0].reason.startswith("torch.fx cannot trace it: ")
-    _, report = ft.accelerate(nn.Conv2d(1, 1, 3).half(), torch.randn(1, 1, 5, 5).half())
+    _, report = ft.accelerate(nn.Conv2d(1, 1, 3).half(), torch.randn(1, 1, 5, 5).half(), graph=False)
     assert report.rows[0].swapped
     with pytest.raises(ConvTypeError, match=r"a torch\.nn\.Module is needed"):
         ft.accelerate(len, torch.ones(1))  # type: ignore[arg-type]
@@ -198,14 +198,14 @@ def test_what_cannot_be_swapped_says_why() -> None:
 
 def test_what_is_slower_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faltung.torch.acceleration.compared", lambda before, after, **_: Compared(1.0, 2.0, 0.5))
-    model, report = ft.accelerate(network(), torch.randn(1, 3, 17, 17))
+    model, report = ft.accelerate(network(), torch.randn(1, 3, 17, 17), graph=False)
     assert report.swapped == 0
     assert report.ratio == 1.0
     assert not any("forward" in module.__dict__ for module in model.modules())
 
 
 def test_the_report_is_readable() -> None:
-    _, report = ft.accelerate(network(), torch.randn(1, 3, 17, 17))
+    _, report = ft.accelerate(network(), torch.randn(1, 3, 17, 17), graph=False)
     text = str(report)
     assert "6 of 6 convolutions swapped" in text
     assert "batch norm, relu6" in text

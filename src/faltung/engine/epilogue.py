@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from faltung.engine.arrays import Array
 from faltung.engine.native import chosen_isa, finish
 
-__all__ = ["ACTIVATIONS", "NOTHING", "Epilogue"]
+__all__ = ["ACTIVATIONS", "NOTHING", "WHOLE", "Epilogue"]
 
-ACTIVATIONS = ("relu", "relu6", "silu")
+ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardsigmoid", "hardswish", "gelu")
+WHOLE = ("relu", "relu6")
+"""Those that are defined for integers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

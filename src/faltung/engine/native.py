@@ -18,7 +18,9 @@ from faltung._native import (
     borrow_team,
     finish,
     is_within,
+    max_pool,
     memory_bandwidth,
+    normalise_channels,
     peak_flops,
     spectral_shape,
 )
@@ -26,8 +28,8 @@ from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "memory_bandwidth", "peak_flops",
-    "set_num_threads", "spectral_shape",
+    "borrow_team", "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "max_pool", "memory_bandwidth",
+    "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

@@ -16,7 +16,7 @@ from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, 
 from faltung.engine.catalog import CHOICES, Decision, Request
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
-from faltung.engine.epilogue import ACTIVATIONS, Epilogue
+from faltung.engine.epilogue import ACTIVATIONS, WHOLE, Epilogue
 from faltung.engine.measure import tune as measure_and_remember
 from faltung.engine.native import checked_threads, get_num_threads
 from faltung.engine.run import ACCURACIES, native_bias, run_packed
@@ -93,8 +93,9 @@ class Plan:
         ----------
         weight : array of ``spec.weight_shape``
         bias : array (out,), optional
-        activation : {"relu", "relu6", "silu"}, optional
-            Applied to each result, with bias and residual, while it is in the cache; not for complex results, silu not for integers.
+        activation : {"relu", "relu6", "silu", "sigmoid", "hardsigmoid", "hardswish", "gelu"}, optional
+            Applied to each result, with bias and residual, while it is in the cache; not for complex results, of integers
+            relu and relu6 alone; gelu is that of the error function.
             Half precision is rounded once, after it.
 
         Raises
@@ -107,7 +108,7 @@ class Plan:
         self._check_types("weight and bias", element_types_of(weight=kernel, bias=offset))
         if activation is not None:
             one_of("activation", activation, ACTIVATIONS, ConvPlanError)
-            if self._types.is_complex or (self._types.is_exact and activation == "silu"):
+            if self._types.is_complex or (self._types.is_exact and activation not in WHOLE):
                 raise ConvTypeError(
                     f"activation={activation!r} is not defined for {self.dtype} results.", "Use real floating-point arrays."
                 )

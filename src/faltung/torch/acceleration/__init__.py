@@ -10,15 +10,23 @@ from typing import Any
 import torch
 from faltung.errors import ConvError, ConvTypeError
 from faltung.torch.acceleration.chains import Chain, chains_of
+from faltung.torch.acceleration.exported import exported, tensor_of
 from faltung.torch.acceleration.fused import Fused, FusedConv, Passing
 from faltung.torch.acceleration.measuring import Compared, compared
+from faltung.torch.acceleration.operations import Conv
+from faltung.torch.acceleration.reading import Read, read
 from faltung.torch.acceleration.report import AccelerationReport, Row
 from faltung.torch.acceleration.rerouting import Rerouted
 from faltung.torch.acceleration.watching import tensors_in, watch
+from faltung.torch.acceleration.whole import Whole
 from faltung.torch.tensors import is_served
 from torch import Tensor, nn
 
 __all__ = ["AccelerationReport", "accelerate", "restore"]
+
+OURS = (Fused, Passing, Rerouted, Whole)
+CLEARLY_SLOWER = 0.9
+"""Convolutions of a graph are PyTorch's where that was so many times as fast."""
 
 
 def accelerate(
@@ -26,6 +34,7 @@ def accelerate(
     example_input: Any,
     *,
     fuse: bool = True,
+    graph: bool = True,
     trainable: bool = False,
     least_gain: float = 1.05,
     rounds: int = 5,
@@ -44,6 +53,9 @@ def accelerate(
         Of the shapes that will be met; other shapes work, unmeasured.
     fuse : bool
         Fold batch norms and activations that alone take a convolution's result into it, for calls without gradients.
+    graph : bool
+        With `fuse`, let calls like the example run as a graph, if ``torch.export`` finds one and that is faster still: paddings, residual
+        sums, joined channels and what else lies between convolutions are computed with them, and their memory is used again.
     trainable : bool
         Use Faltung in calls with gradients too; else these are PyTorch's, as before.
     least_gain : float
@@ -83,21 +95,30 @@ def accelerate(
     example = example_input if isinstance(example_input, tuple) else (example_input,)
     watched = watch(model, example)
     options = {"rounds": rounds, "seconds": seconds}
-    rows = [_swapped(chain, trainable=trainable, least_gain=least_gain, options=options) for chain in chains_of(model, watched, fuse=fuse)]
-    whole = _whole(model, example, rounds=rounds)
+    found, reason = _read(model, example) if fuse and graph and any(model.children()) else (None, "")
+    chains = chains_of(model, watched, fuse=fuse)
+    rows = [_swapped(chain, trainable=trainable, least_gain=least_gain, options=options) for chain in chains]
+    whole, runs = _compared_with_whole(model, example, rounds=rounds), 0
+    if found is not None:
+        graph_rows, compared_graph, forward = _with_graph(model, example, found, list(zip(chains, rows, strict=True)), rounds=rounds)
+        if compared_graph.ratio >= whole.ratio:
+            rows, whole, runs = graph_rows, compared_graph, len(forward.segments)
+            model.__dict__["forward"] = forward
+        else:
+            reason = "the whole graph was not faster"
     if whole.ratio < 1:  # what each gains alone is lost between them
         restore(model)
         rows = [replace(row, swapped=False, reason=row.reason or "the whole model was not faster") for row in rows]
-        whole = Compared(whole.before, whole.before, 1.0)
+        whole, runs = Compared(whole.before, whole.before, 1.0), 0
     with torch.no_grad():
         error = _distance(model(*example), watched.result)
-    return model, AccelerationReport(tuple(rows), whole.before, whole.after, whole.ratio, error, model)
+    return model, AccelerationReport(tuple(rows), whole.before, whole.after, whole.ratio, error, model, runs, reason)
 
 
 def restore(model: nn.Module) -> nn.Module:
     """Undo `accelerate`: every module computes as its class does."""
     for module in model.modules():
-        if isinstance(module.__dict__.get("forward"), (Fused, Passing, Rerouted)):
+        if isinstance(module.__dict__.get("forward"), OURS):
             del module.__dict__["forward"]
     return model
 
@@ -138,10 +159,56 @@ def _forward_of(chain: Chain, *, trainable: bool) -> tuple[Fused | Rerouted, Fus
     return Rerouted(chain.layer, conv if chain.is_alone else None, trainable=trainable), conv
 
 
-def _whole(model: nn.Module, example: tuple[Any, ...], *, rounds: int) -> Compared:
-    """The model before and after."""
+def _read(model: nn.Module, example: tuple[Any, ...]) -> tuple[Read | None, str]:
+    """The model's graph, or why there is none."""
+    try:
+        found = read(exported(model, example))
+    except ConvTypeError as error:
+        return None, str(error).splitlines()[0].removeprefix("ConvTypeError: ").rstrip(".")
+    return (found, "") if found.convolutions else (None, "no convolution was found in its graph")
+
+
+def _with_graph(
+    model: nn.Module, example: tuple[Any, ...], found: Read, measured: list[tuple[Chain, Row]], *, rounds: int
+) -> tuple[list[Row], Compared, Whole]:
+    """The model's graph: with all convolutions Faltung's, or with those left to PyTorch that it computes clearly faster."""
+    row_of = {id(chain.weight): row for chain, row in measured}
+    rows_of = {conv: row_of.get(id(tensor_of(found.graph, conv.weight))) for conv in found.convolutions if conv.weight is not None}
+    slower = [conv for conv, row in rows_of.items() if row is not None and 0 < row.ratio < CLEARLY_SLOWER]
+    best: tuple[Compared, Whole, list[Conv]] | None = None
+    had = model.__dict__.get("forward")
+    for by_pytorch in ([], slower) if slower else ([],):
+        for conv in found.convolutions:
+            conv.by_pytorch = conv in by_pytorch
+        forward = Whole(model, example, found)
+        model.__dict__["forward"] = forward
+        times = _compared_with_whole(model, example, rounds=rounds)
+        if best is None or times.ratio > best[0].ratio:
+            best = times, forward, by_pytorch
+    assert best is not None
+    for conv in found.convolutions:
+        conv.by_pytorch = conv in best[2]
+    del model.__dict__["forward"]
+    if had is not None:
+        model.__dict__["forward"] = had
+    of_row = {id(row): conv for conv, row in rows_of.items()}
+    rows = [_in_graph(row, of_row.get(id(row)), best[2]) for _, row in measured]
+    return rows, best[0], best[1]
+
+
+def _in_graph(row: Row, conv: Conv | None, by_pytorch: list[Conv]) -> Row:
+    """What became of a convolution in the graph."""
+    if conv is None:
+        return replace(row, swapped=False, reason=row.reason or "not found in the graph")
+    if conv in by_pytorch:
+        return replace(row, fused=conv.fused, swapped=False, reason="not faster")
+    return replace(row, fused=conv.fused, swapped=True, reason="")
+
+
+def _compared_with_whole(model: nn.Module, example: tuple[Any, ...], *, rounds: int) -> Compared:
+    """The model before and as it is now."""
     own = {module: module.__dict__["forward"] for module in model.modules() if "forward" in module.__dict__}
-    own = {module: forward for module, forward in own.items() if isinstance(forward, (Fused, Passing, Rerouted))}
+    own = {module: forward for module, forward in own.items() if isinstance(forward, OURS)}
 
     @contextlib.contextmanager
     def as_before() -> Iterator[None]:

@@ -25,9 +25,9 @@ class Row:
         Its spec.
     input_shape : tuple of int
     fused : tuple of str
-        What is done in the same pass: ``"batch norm"``, ``"relu"``, …
+        What is done in the same pass: ``"padding"``, ``"batch norm"``, ``"scale"``, ``"residual"``, ``"relu"``, …
     before_seconds, after_seconds, ratio : float
-        PyTorch's eager calls and Faltung's, what is fused included; the median of their ratios.
+        PyTorch's eager calls and Faltung's, with the batch norm and activation of modules; the median of their ratios.
     algorithm : str
     error : float
         Largest difference of the results, over the largest result.
@@ -70,6 +70,10 @@ class AccelerationReport:
         Of the whole model on the example.
     error : float
         Largest difference of the model's results on the example, over the largest result.
+    runs : int
+        Runs of operations that the whole graph was made of; 0 where layers were swapped one by one.
+    reason : str
+        Why they were.
     """
 
     rows: tuple[Row, ...]
@@ -78,6 +82,8 @@ class AccelerationReport:
     ratio: float
     error: float
     model: nn.Module = field(repr=False)
+    runs: int = 0
+    reason: str = ""
 
     @property
     def swapped(self) -> int:
@@ -92,7 +98,7 @@ class AccelerationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As data."""
-        whole = {name: getattr(self, name) for name in ("before_seconds", "after_seconds", "ratio", "error", "swapped")}
+        whole = {name: getattr(self, name) for name in ("before_seconds", "after_seconds", "ratio", "error", "swapped", "runs", "reason")}
         return {**whole, "rows": [asdict(row) for row in self.rows]}
 
     def to_markdown(self) -> str:
@@ -103,8 +109,13 @@ class AccelerationReport:
     @property
     def summary(self) -> str:
         """The whole in one line."""
+        how = (
+            f"in {self.runs} run{'s' if self.runs != 1 else ''}"
+            if self.runs
+            else "one by one" + (f" ({self.reason})" if self.reason else "")
+        )
         return (
-            f"{self.swapped} of {len(self.rows)} convolutions swapped: {self.before_seconds * 1e3:.2f} ms before, "
+            f"{self.swapped} of {len(self.rows)} convolutions swapped, {how}: {self.before_seconds * 1e3:.2f} ms before, "
             f"{self.after_seconds * 1e3:.2f} ms after, {self.ratio:.2f} times as fast; largest error {self.error:.1e} of the largest result"
         )
 
