@@ -9,12 +9,15 @@ import torch
 from faltung.spec import ConvSpec
 from torch import fx
 
-__all__ = ["Conv", "Join", "MaxPool", "Normalise", "Operation", "Sum", "Value"]
+__all__ = ["FIRST", "FLAT", "LAST", "TOKENS", "Conv", "Join", "MaxPool", "Normalise", "Operation", "Sum", "Value"]
+
+FIRST, LAST, FLAT, TOKENS = "(N, C, *size)", "(N, *size, C)", "(N, C, positions)", "(N, positions, C)"
+"""How a graph may see a value."""
 
 
 @dataclass(eq=False)
 class Value:
-    """An array (N, C, *size), in memory in this order.
+    """An array (N, C, *size); in memory in this order where an operation made it.
 
     Attributes
     ----------
@@ -24,12 +27,15 @@ class Value:
         None for what PyTorch made.
     node : Node or None
         The node of the graph that stands for what PyTorch made.
+    layout : str
+        How that node sees it.
     """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     made_by: Operation | None = field(default=None, repr=False)
     node: fx.Node | None = None
+    layout: str = FIRST
 
 
 @dataclass(eq=False)

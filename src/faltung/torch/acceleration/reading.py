@@ -11,15 +11,13 @@ import torch
 from faltung.errors import ConvError
 from faltung.spec import ConvSpec
 from faltung.torch.acceleration.exported import tensor_of
-from faltung.torch.acceleration.operations import Conv, Join, MaxPool, Normalise, Operation, Sum, Value
+from faltung.torch.acceleration.operations import FIRST, FLAT, LAST, TOKENS, Conv, Join, MaxPool, Normalise, Operation, Sum, Value
 from faltung.torch.calls import spec_of_text
 from faltung.torch.resolve import conv_text
 from torch import Tensor, fx
 
-__all__ = ["FIRST", "FLAT", "LAST", "TOKENS", "Read", "read"]
+__all__ = ["Read", "read"]
 
-FIRST, LAST, FLAT, TOKENS = "(N, C, *size)", "(N, *size, C)", "(N, C, positions)", "(N, positions, C)"
-"""How a graph may see a value, which lies in memory as the first says."""
 
 aten = torch.ops.aten
 PADDING_MODES = {"constant": "zeros", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
@@ -41,7 +39,7 @@ class Read:
         self.graph = graph
         self.items: list[Operation | fx.Node] = []
         self.views: dict[fx.Node, tuple[Value, str]] = {}
-        self._outside: dict[fx.Node, Value] = {}
+        self._outside: dict[tuple[fx.Node, str], Value] = {}
         self._norms: dict[fx.Node, tuple[Value, str]] = {}
         self._nodes: dict[Value, list[fx.Node]] = {}
 
@@ -64,9 +62,13 @@ class Read:
         tensor = node.meta.get("val")
         if not isinstance(tensor, Tensor) or node.op == "get_attr" or tensor.dim() < 3 or not tensor.is_cpu:
             return None
-        if node not in self._outside:
-            self._outside[node] = Value(tuple(tensor.shape), tensor.dtype, node=node)
-        return self._outside[node]
+        return self.outside(node, tuple(tensor.shape), FIRST)
+
+    def outside(self, node: fx.Node, shape: tuple[int, ...], layout: str) -> Value:
+        """What PyTorch made, as (N, C, *size)."""
+        if (node, layout) not in self._outside:
+            self._outside[node, layout] = Value(shape, node.meta["val"].dtype, node=node, layout=layout)
+        return self._outside[node, layout]
 
     def constant(self, node: Any) -> Tensor | None:
         """A parameter or buffer."""
@@ -230,7 +232,7 @@ def _getitem(found: Read, node: fx.Node) -> bool:
 
 def _linear(found: Read, node: fx.Node) -> bool:
     source, weight, bias = _arguments(node, None, None, None)
-    seen, kernel = found.viewed(source), found.constant(weight)
+    seen, kernel = found.viewed(source) or _beside(found, node, source), found.constant(weight)
     if seen is None or seen[1] not in (LAST, TOKENS) or kernel is None or kernel.dim() != 2 or seen[0].dtype is not kernel.dtype:
         return False
     if bias is not None and found.constant(bias) is None:
@@ -240,6 +242,26 @@ def _linear(found: Read, node: fx.Node) -> bool:
     spec = ConvSpec(kernel.shape[1], kernel.shape[0], (1,) * len(size), bias=bias is not None)
     result = Value((value.shape[0], kernel.shape[0], *size), value.dtype)
     return found.add(Conv([value], result, spec, weight, bias), node, layout)
+
+
+def _beside(found: Read, node: fx.Node, source: Any) -> tuple[Value, str] | None:
+    """What PyTorch made, if the linear layer's result is added to tokens that an operation made."""
+    user = node
+    while len(user.users) == 1:
+        before, user = user, next(iter(user.users))
+        if user.target is aten.add.Tensor:
+            other = found.viewed(next((each for each in user.args if each is not before), None))
+            tensor = source.meta["val"]
+            if other is None or other[1] not in (LAST, TOKENS) or len(user.args) != 2 or tensor.dim() < 3:
+                return None
+            batch, _, *size = other[0].shape
+            shape = (batch, *size, tensor.shape[-1]) if other[1] == LAST else (batch, math.prod(size), tensor.shape[-1])
+            if tuple(tensor.shape) != shape:
+                return None
+            return found.outside(source, (batch, tensor.shape[-1], *size), other[1]), other[1]
+        if user.target is not aten.clone.default:
+            return None
+    return None
 
 
 def _multiplied(found: Read, node: fx.Node) -> bool:

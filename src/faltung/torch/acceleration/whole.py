@@ -10,8 +10,8 @@ from torch.nn.modules import module as modules
 
 import torch
 from faltung.torch.acceleration.exported import tensor_of, tensors_of
-from faltung.torch.acceleration.operations import Operation, Value
-from faltung.torch.acceleration.reading import FIRST, FLAT, LAST, TOKENS, Read
+from faltung.torch.acceleration.operations import FLAT, LAST, TOKENS, Operation, Value
+from faltung.torch.acceleration.reading import Read
 from faltung.torch.acceleration.segments import Segment
 from faltung.torch.acceleration.steps import step_of
 from faltung.torch.tensors import is_direct
@@ -117,7 +117,7 @@ def assembled(found: Read) -> fx.GraphModule:
     seen: dict[tuple[Value, str], fx.Node] = {}
 
     def tensor(value: Value) -> fx.Node:
-        return values[value] if value.made_by is not None else node_of(value.node)
+        return values[value] if value.made_by is not None else _channels_first(new, node_of(value.node), value)
 
     def node_of(node: Any) -> fx.Node:
         """What stands for a node of the old graph in the new one."""
@@ -149,24 +149,31 @@ def assembled(found: Read) -> fx.GraphModule:
         else:
             values.update({value: new.call_function(operator.getitem, (call, i)) for i, value in enumerate(segment.outputs)})
     output = next(node for node in old.nodes if node.op == "output")
-    new.node_copy(output, lambda node: _in_order(new, node_of(node), found, node))
+    new.node_copy(output, node_of)
     return fx.GraphModule(found.graph, new)
 
 
 def _as_seen(graph: fx.Graph, node: fx.Node, value: Value, layout: str) -> fx.Node:
-    """A tensor (N, C, *size) as a node of the old graph saw it."""
+    """A tensor (N, C, *size) as a node of the old graph saw it, in memory as its shape says, which PyTorch's operators read best."""
     rank = len(value.shape)
     if layout == LAST:
-        return graph.call_function(aten.permute.default, (node, [0, *range(2, rank), 1]))
+        node = graph.call_function(aten.permute.default, (node, [0, *range(2, rank), 1]))
     if layout in (FLAT, TOKENS):
         node = graph.call_function(aten.flatten.using_ints, (node, 2))
-    return graph.call_function(aten.transpose.int, (node, 1, 2)) if layout == TOKENS else node
+    if layout == TOKENS:
+        node = graph.call_function(aten.transpose.int, (node, 1, 2))
+    return graph.call_function(aten.contiguous.default, (node,)) if layout in (LAST, TOKENS) else node
 
 
-def _in_order(graph: fx.Graph, node: fx.Node, found: Read, old: fx.Node) -> fx.Node:
-    """A result in memory as its shape says."""
-    seen = found.viewed(old)
-    return node if seen is None or seen[1] in (FIRST, FLAT) else graph.call_function(aten.contiguous.default, (node,))
+def _channels_first(graph: fx.Graph, node: fx.Node, value: Value) -> fx.Node:
+    """A tensor of PyTorch as (N, C, *size), without a copy."""
+    rank = len(value.shape)
+    if value.layout == LAST:
+        return graph.call_function(aten.permute.default, (node, [0, rank - 1, *range(1, rank - 1)]))
+    if value.layout == TOKENS:
+        node = graph.call_function(aten.transpose.int, (node, 1, 2))
+        return graph.call_function(aten.view.default, (node, list(value.shape)))
+    return node
 
 
 def _wanted_outside(found: Read) -> set[Value]:
