@@ -110,14 +110,8 @@ class PackedWeight:
     @property
     def nbytes(self) -> int: ...
 
-@final
-class Correlation:
-    """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
-
-    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter", "depthwise", "winograd",
-    "spectral" or "general";
-    `dtype` "float32", "float64" or "uint64" (which takes int64 arrays too); `mode` "zeros", "absent", "circular",
-    "reflect", "replicate" or "symmetric".
+class _Operation:
+    """What both operations are made from; in the module they have no class in common.
 
     Raises
     ------
@@ -158,6 +152,16 @@ class Correlation:
         mode: str,
     ) -> int:
         """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
+
+@final
+class Correlation(_Operation):
+    """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
+
+    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter", "depthwise", "winograd",
+    "spectral" or "general";
+    `dtype` "float32", "float64" or "uint64" (which takes int64 arrays too); `mode` "zeros", "absent", "circular",
+    "reflect", "replicate" or "symmetric".
+    """
 
     @property
     def packed_bytes(self) -> int:
@@ -229,45 +233,11 @@ class PreparedProgram:
         """
 
 @final
-class WeightGradient:
+class WeightGradient(_Operation):
     """gw[g,oc,ic,k] = sum over n, o of grad[n,g,oc,o] * x[n,g,ic, o*stride + k*dilation - before].
 
     As `Correlation`; `algorithm` is "direct", "filter" or "general".
     """
-
-    def __init__(
-        self,
-        algorithm: str,
-        dtype: str,
-        isa: str,
-        groups: int,
-        in_channels: int,
-        out_channels: int,
-        in_size: Sequence[int],
-        out_size: Sequence[int],
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
-        dilation: Sequence[int],
-        before: Sequence[int],
-        mode: str,
-    ) -> None: ...
-    @staticmethod
-    def panel_bytes(
-        algorithm: str,
-        dtype: str,
-        isa: str,
-        groups: int,
-        in_channels: int,
-        out_channels: int,
-        in_size: Sequence[int],
-        out_size: Sequence[int],
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
-        dilation: Sequence[int],
-        before: Sequence[int],
-        mode: str,
-    ) -> int:
-        """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
 
     def workspace_bytes(self, threads: int) -> int:
         """Scratch memory of one call."""
