@@ -51,6 +51,7 @@ const char* why_not_pointwise(const Problem& problem) {
 template <class T>
 PointwiseCorrelation<T>::PointwiseCorrelation(const Problem& problem, const PointwiseKernel<T>& kernel)
     : problem_(problem),
+      layout_(problem),
       kernel_(kernel),
       flat_(flattened(problem), kernel.panel),
       general_(problem, kernel.panel),
@@ -58,11 +59,18 @@ PointwiseCorrelation<T>::PointwiseCorrelation(const Problem& problem, const Poin
     for (const Axis& axis : problem.axes) sizes_.push_back(axis.out);
 }
 
-// Of one thread's panel.
+template <class T>
+Index PointwiseCorrelation<T>::panel_elements_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
+    const Index terms = min_index(problem.in_channels, most_product_terms);
+    return round_up(terms * kernel.most_vectors * kernel.lanes, workspace_alignment);
+}
+
+// Of one thread: its panel, and weights that are turned for a few columns.
 template <class T>
 Index PointwiseCorrelation<T>::product_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
-    return min_index(problem.in_channels, most_product_terms) * kernel.most_vectors * kernel.lanes *
-           Index(sizeof(T));
+    const Index turned =
+        ProductWeights<T>::turned_elements(problem, problem.in_channels, kernel.panel.channel_block);
+    return (panel_elements_for(problem, kernel) + round_up(turned, workspace_alignment)) * Index(sizeof(T));
 }
 
 template <class T>
@@ -87,27 +95,47 @@ Index PointwiseCorrelation<T>::workspace_bytes(int threads) const {
 
 template <class T>
 void PointwiseCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    flat_.pack(flattened(weight, 0), packed, threads);
+    write_packed_head(packed, problem_.axes.size());
+    flat_.pack(flattened(weight, 0), static_cast<char*>(packed) + head_bytes(), threads);
+}
+
+template <class T>
+void PointwiseCorrelation<T>::borrow(const Array& weight, void* packed) const {
+    write_borrowed(weight, packed);
 }
 
 template <class T>
 void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                   const Array& y, bool accumulate, int threads) const {
     const std::optional<Index> x_step = flat_stride(sizes_, x.stride), y_step = flat_stride(sizes_, y.stride);
-    if (!x_step || !y_step) return general_.run(batch, x, packed, epilogue, y, accumulate, threads);
-    if ((*x_step != 1 || *y_step != 1) && pixels_.serves(x, y))
-        return pixels_.run(batch, flattened(x, *x_step), static_cast<const T*>(packed), epilogue,
-                           flattened(y, *y_step), accumulate, threads);
+    const bool by_pixels = x_step && y_step && (*x_step != 1 || *y_step != 1) && pixels_.serves(x, y);
     const PositionBlocks blocks(outputs(problem_.axes), kernel_.lanes, kernel_.most_vectors);
-    if (blocks.tiles > 0 && (*x_step != 1 || *y_step != 1))
-        return flat_.run(batch, flattened(x, *x_step), packed, epilogue, flattened(y, *y_step), accumulate,
-                         threads);
+    const bool is_flat =
+        !by_pixels && x_step && y_step && (blocks.tiles == 0 || (*x_step == 1 && *y_step == 1));
+    const std::optional<Array> weight = borrowed_weight(packed, problem_.axes.size());
+    if (weight && !(is_flat && lie_in_rows(*weight, problem_, layout_))) {
+        const AlignedBuffer own(packed_bytes());
+        pack(*weight, own.data(), threads);
+        return run(batch, x, own.data(), epilogue, y, accumulate, threads);
+    }
+    const void* const behind_head = static_cast<const char*>(packed) + head_bytes();
+    if (by_pixels)
+        return pixels_.run(batch, flattened(x, *x_step), static_cast<const T*>(behind_head), epilogue,
+                           flattened(y, *y_step), accumulate, threads);
+    if (!x_step || !y_step) return general_.run(batch, x, behind_head, epilogue, y, accumulate, threads);
+    if (!is_flat)
+        return flat_.run(batch, flattened(x, *x_step), behind_head, epilogue, flattened(y, *y_step),
+                         accumulate, threads);
 
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || blocks.positions == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    Call call{*this,   x,       y,     static_cast<const T*>(packed), epilogue, accumulate, batch,
-              *x_step, *y_step, blocks};
+    Call call{
+        *this,    x,
+        y,        ProductWeights<T>(packed, problem_, problem_.in_channels, kernel_.panel.channel_block),
+        epilogue, accumulate,
+        batch,    *x_step,
+        *y_step,  blocks};
     call.share_out(threads);
     const Index tasks = call.task_count();
     threads = static_cast<int>(min_index(tasks, threads));

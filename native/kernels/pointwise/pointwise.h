@@ -4,7 +4,7 @@
 
 #include "kernels/panel_correlation.h"
 #include "kernels/pixel_product/pixel_product.h"
-#include "kernels/pointwise/pointwise_block.h"
+#include "kernels/pointwise/product_weights.h"
 
 namespace faltung {
 
@@ -20,9 +20,11 @@ class PointwiseCorrelation : public Correlation {
 
     Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override;
-    Index packed_bytes() const override { return flat_.packed_bytes(); }
+    Index packed_bytes() const override { return saturating_add(head_bytes(), flat_.packed_bytes()); }
     std::vector<Index> packed_layout() const override { return flat_.packed_layout(); }
     void pack(const Array& weight, void* packed, int threads) const override;
+    Index borrowed_bytes() const override { return head_bytes(); }
+    void borrow(const Array& weight, void* packed) const override;
     void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
 
@@ -30,9 +32,13 @@ class PointwiseCorrelation : public Correlation {
     struct Call;
 
     static Index product_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel);
+    static Index panel_elements_for(const Problem& problem, const PointwiseKernel<T>& kernel);
+    Index head_bytes() const { return packed_head_bytes(problem_.axes.size()); }
+    Index panel_elements() const { return panel_elements_for(problem_, kernel_); }
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.panel.channel_block); }
 
     Problem problem_;
+    Layout layout_;
     PointwiseKernel<T> kernel_;
     std::vector<Index> sizes_;
     PanelCorrelation<T> flat_;     // all positions as one axis, of any stride

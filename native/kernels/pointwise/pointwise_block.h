@@ -28,6 +28,7 @@ struct PointwiseBlock {
     const T*
         weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
     Index weight_pitch, terms;
+    Index weight_row = 0;  // or, where not 0, [channel][term]: channels so far apart
 
     T* y;  // nothing is written outside positions x out_channels
     Index y_channel_stride;

@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/pointwise/position_blocks.h"
+#include "kernels/pointwise/product_weights.h"
 
 namespace faltung {
 
@@ -20,7 +21,7 @@ template <class T>
 struct PointwiseCorrelation<T>::Call {
     const PointwiseCorrelation& op;
     const Array &x, &y;
-    const T* packed;
+    const ProductWeights<T> weights;
     const Epilogue& epilogue;
     bool accumulates;
     Index batch, x_step, y_step;
@@ -70,8 +71,6 @@ struct PointwiseCorrelation<T>::Call {
                            blocks.first(block) * x_step;
         T* y_plane = static_cast<T*>(y.data) + sample * y.stride[0] + g * y.stride[1] +
                      blocks.first(block) * y_step + first_channel * y.stride[2];
-        const Index weight_pitch = problem.in_channels * width;
-        const T* weight = packed + (g * op.channel_blocks() + chunk * chunk_blocks) * weight_pitch;
         const T* const bias = static_cast<const T*>(epilogue.bias);
         const T* own_bias = bias ? bias + g * problem.out_channels + first_channel : nullptr;
 
@@ -79,11 +78,10 @@ struct PointwiseCorrelation<T>::Call {
         do {  // at least once: without input channels there is still the bias
             const Index terms = min_index(most_product_terms, problem.in_channels - term);
             const bool resumes = accumulates || term > 0;
+            const T* const weight = weights.at(g, chunk * chunk_blocks, term);
             if (blocks.is_rest(block)) {
                 PointwiseColumns<T> columns;
                 columns.panel = panel;
-                columns.weight = weight + term * width;
-                columns.weight_pitch = weight_pitch;
                 columns.terms = terms;
                 columns.y_channel_stride = y.stride[2];
                 columns.out_channels = channels;
@@ -93,15 +91,14 @@ struct PointwiseCorrelation<T>::Call {
                 for (int j = 0; j < columns.columns; ++j)
                     columns.y[j] = y_plane + j / blocks.rest * y.stride[0] + j % blocks.rest * y_step;
                 if (!is_held) gather(x_plane + term * x.stride[2], terms, columns.columns, panel);
-                op.kernel_.multiply_columns(columns);
+                weights.multiply_columns(op.kernel_, columns, weight, panel + op.panel_elements());
             } else {
                 PointwiseBlock<T> product;
                 product.x = x_plane + term * x.stride[2];
                 product.x_pitch = x.stride[2];
                 product.panel = panel;
                 product.is_packed = is_held;
-                product.weight = weight + term * width;
-                product.weight_pitch = weight_pitch;
+                weights.give(product, weight);
                 product.terms = terms;
                 product.y = y_plane;
                 product.y_channel_stride = y.stride[2];

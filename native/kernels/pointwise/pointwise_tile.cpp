@@ -16,13 +16,16 @@ constexpr Index l1_bytes = 24 << 10;   // every block of output channels reads t
 constexpr Index terms_ahead = 8;       // so long takes a line from L3
 constexpr Index tap_terms_ahead = 24;  // and from memory
 constexpr Index weights_ahead = 32;    // terms; so long takes a line from memory
+constexpr Index row_lines_ahead = 2;   // of each channel's weights
 
 enum class Cells { panel, plane, taps };  // where they are read; elsewhere than in the panel, copied there
 
-// Of the block's channels those from `channel` on, at most C.
-template <class T, int C, int V, Cells From>
+// Of the block's channels those from `channel` on, C or one less; where Rows, weights are read where they
+// lie.
+template <class T, int C, int V, Cells From, bool Rows>
 void product_tile(const PointwiseBlock<T>& b, Index channel) {
     constexpr int L = lanes<T>;
+    constexpr Index line = 64 / Index(sizeof(T));
     const int channels = static_cast<int>(min_index(b.out_channels - channel, C));
     const Index last = b.positions - (V - 1) * L;  // positions in the last vector
     T* const y = b.y + channel * b.y_channel_stride;
@@ -45,9 +48,19 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
 
     constexpr bool copies = From != Cells::panel;
     const T* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const T* row[C];
+    if (Rows)
+        FALTUNG_UNROLL for (int c = 0; c < C; ++c) row[c] =
+            weight + min_index(c, channels - 1) * b.weight_row;
+    Index term = 0;
     T* to = b.panel;
     auto add_products = [&](const T* x, const T* ahead) {
-        __builtin_prefetch(weight + weights_ahead * channel_block);
+        if (!Rows) {
+            __builtin_prefetch(weight + weights_ahead * channel_block);
+        } else if (term % line == 0) {
+            FALTUNG_UNROLL for (int c = 0; c < C; ++c)
+                __builtin_prefetch(row[c] + term + row_lines_ahead * line);
+        }
         Vec<T> cells[V];
         FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =
             copies && v == V - 1 && last < L ? load_some(x + v * L, last) : load(x + v * L);
@@ -58,10 +71,11 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             to += V * L;
         }
         FALTUNG_UNROLL for (int c = 0; c < C; ++c) {
-            const Vec<T> w = broadcast(weight[c]);
+            const Vec<T> w = broadcast(Rows ? row[c][term] : weight[c]);
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[c][v] += w * cells[v];
         }
         weight += channel_block;
+        ++term;
     };
     if constexpr (From == Cells::taps) {
         const Index channels_ahead = ceil_divide(tap_terms_ahead, b.taps), in_channels = b.terms / b.taps;
@@ -75,8 +89,8 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
     } else {
         const T* x = copies ? b.x : b.panel;
         const Index pitch = copies ? b.x_pitch : V * L;
-        for (Index term = 0; term < b.terms; ++term, x += pitch)
-            add_products(x, x + min_index(terms_ahead, b.terms - 1 - term) * pitch);
+        for (Index t = 0; t < b.terms; ++t, x += pitch)
+            add_products(x, x + min_index(terms_ahead, b.terms - 1 - t) * pitch);
     }
 
     FALTUNG_UNROLL for (int c = 0; c < C; ++c) if (c < channels) {
@@ -91,30 +105,39 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
     }
 }
 
-template <class T, int V, Cells From>
+template <class T, int V, Cells From, bool Rows>
 void product_tile_for(const PointwiseBlock<T>& b, Index channel) {
     const Index channels = b.out_channels - channel;
 #if FALTUNG_VECTOR_BYTES == 64
-    if (channels > 6) return product_tile<T, channel_block, V, From>(b, channel);
-    if (channels > 4) return product_tile<T, 6, V, From>(b, channel);
+    if (channels > 6) return product_tile<T, channel_block, V, From, Rows>(b, channel);
+    if (channels > 4) return product_tile<T, 6, V, From, Rows>(b, channel);
 #endif
-    if (channels > 2) return product_tile<T, 4, V, From>(b, channel);
-    product_tile<T, 2, V, From>(b, channel);
+    if (channels > 2) return product_tile<T, 4, V, From, Rows>(b, channel);
+    product_tile<T, 2, V, From, Rows>(b, channel);
 }
 
-template <class T, int V>
-void product_block(const PointwiseBlock<T>& b) {
+template <class T, int V, bool Rows>
+void product_channels(const PointwiseBlock<T>& b) {
     Index channel = 0;
     if (!b.is_packed) {
         if (b.tap) {
-            product_tile_for<T, V, Cells::taps>(b, 0);
+            product_tile_for<T, V, Cells::taps, Rows>(b, 0);
         } else {
-            product_tile_for<T, V, Cells::plane>(b, 0);
+            product_tile_for<T, V, Cells::plane, Rows>(b, 0);
         }
         channel = channel_block;
     }
     for (; channel < b.out_channels; channel += channel_block)
-        product_tile_for<T, V, Cells::panel>(b, channel);
+        product_tile_for<T, V, Cells::panel, Rows>(b, channel);
+}
+
+template <class T, int V>
+void product_block(const PointwiseBlock<T>& b) {
+    if (b.weight_row) {
+        product_channels<T, V, true>(b);
+    } else {
+        product_channels<T, V, false>(b);
+    }
 }
 
 template <class T>

@@ -17,7 +17,7 @@ template <class T>
 struct UnfoldCorrelation<T>::PlaneCall {
     const UnfoldCorrelation& op;
     const Array &x, &y;
-    const T* packed;
+    const ProductWeights<T> weights;
     const Epilogue& epilogue;
     bool accumulates;
     PositionBlocks tiles;  // of each run
@@ -54,7 +54,9 @@ struct UnfoldCorrelation<T>::PlaneCall {
 
         char* const own = workspace + worker * op.plane_thread_bytes();
         T* const panel = reinterpret_cast<T*>(own);
-        PlaneVector* const vectors = reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes());
+        T* const turned = reinterpret_cast<T*>(own + op.patches_bytes_of_planes());
+        PlaneVector* const vectors =
+            reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes() + op.turned_bytes());
         Index* const rows = reinterpret_cast<Index*>(vectors + op.most_plane_vectors());
         PointwiseTap<T>* const tap_cells =
             reinterpret_cast<PointwiseTap<T>*>(rows + op.tile_positions() * op.planes_.row_taps());
@@ -65,8 +67,6 @@ struct UnfoldCorrelation<T>::PlaneCall {
         const Index channels = min_index(chunk_blocks * width, problem.out_channels - first_channel);
         T* const y_tile =
             static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + first_channel * y.stride[2] + first;
-        const T* const weight =
-            packed + (g * op.channel_blocks() + chunk * chunk_blocks) * op.terms() * width;
         const T* const bias = static_cast<const T*>(epilogue.bias);
         const T* const own_bias = bias ? bias + g * problem.out_channels + first_channel : nullptr;
 
@@ -101,12 +101,20 @@ struct UnfoldCorrelation<T>::PlaneCall {
                 patches.channels = end - begin;
                 op.unfold_(patches);
             }
-            const T* const own_weight = weight + begin * taps * width;
+            const T* const weight = weights.at(g, chunk * chunk_blocks, begin * taps);
             const Index terms = (end - begin) * taps;
             const bool resumes = accumulates || pass > 0;
             if (tiles.is_rest(tile)) {
-                multiply_rest(panel, own_weight, terms, y_tile, count, channels, pass ? nullptr : own_bias,
-                              resumes);
+                PointwiseColumns<T> columns;
+                columns.panel = panel;
+                columns.terms = terms;
+                for (Index j = 0; j < count; ++j) columns.y[j] = y_tile + j;
+                columns.y_channel_stride = y.stride[2];
+                columns.columns = static_cast<int>(count);
+                columns.out_channels = channels;
+                columns.bias = pass ? nullptr : own_bias;
+                columns.resumes = resumes;
+                weights.multiply_columns(op.kernel_, columns, weight, turned);
                 continue;
             }
             PointwiseBlock<T> product;
@@ -116,8 +124,7 @@ struct UnfoldCorrelation<T>::PlaneCall {
             product.tap = tap_cells;
             product.taps = taps;
             product.is_packed = is_held || !is_fused;
-            product.weight = own_weight;
-            product.weight_pitch = op.terms() * width;
+            weights.give(product, weight);
             product.terms = terms;
             product.y = y_tile;
             product.y_channel_stride = y.stride[2];
@@ -128,23 +135,6 @@ struct UnfoldCorrelation<T>::PlaneCall {
             op.kernel_.multiply(product);
         }
         epilogue.finish(y_tile, channels, y.stride[2], 1, 0, count, 1);
-    }
-
-    // Fewer positions than half a vector.
-    void multiply_rest(const T* panel, const T* weight, Index terms, T* y_tile, Index count, Index channels,
-                       const T* bias, bool resumes) const {
-        PointwiseColumns<T> columns;
-        columns.panel = panel;
-        columns.weight = weight;
-        columns.weight_pitch = op.terms() * op.width();
-        columns.terms = terms;
-        for (Index j = 0; j < count; ++j) columns.y[j] = y_tile + j;
-        columns.y_channel_stride = y.stride[2];
-        columns.columns = static_cast<int>(count);
-        columns.out_channels = channels;
-        columns.bias = bias;
-        columns.resumes = resumes;
-        op.kernel_.multiply_columns(columns);
     }
 };
 

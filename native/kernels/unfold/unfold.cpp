@@ -93,17 +93,22 @@ Index UnfoldCorrelation<T>::patches_bytes_of_planes() const {
 }
 
 template <class T>
+Index UnfoldCorrelation<T>::turned_bytes() const {
+    return round_up(ProductWeights<T>::turned_elements(problem_, terms(), width()) * Index(sizeof(T)), 64);
+}
+
+template <class T>
 Index UnfoldCorrelation<T>::plane_thread_bytes() const {
     const Index tables = most_plane_vectors() * Index(sizeof(PlaneVector)) +
                          tile_positions() * planes_.row_taps() * Index(sizeof(Index)) +
                          planes_.taps() * Index(sizeof(PointwiseTap<T>)) +
                          tile_positions() * Index(sizeof(T));  // zeros
-    return patches_bytes_of_planes() + round_up(tables, 64);
+    return patches_bytes_of_planes() + turned_bytes() + round_up(tables, 64);
 }
 
 template <class T>
 Index UnfoldCorrelation<T>::packed_bytes() const {
-    return problem_.groups * channel_blocks() * terms() * width() * Index(sizeof(T));
+    return head_bytes() + problem_.groups * channel_blocks() * terms() * width() * Index(sizeof(T));
 }
 
 template <class T>
@@ -119,7 +124,14 @@ std::vector<Index> UnfoldCorrelation<T>::packed_layout() const {
 
 template <class T>
 void UnfoldCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    pack_correlation_weights(problem_, layout_, width(), weight, static_cast<T*>(packed), threads);
+    write_packed_head(packed, problem_.axes.size());
+    T* const behind_head = reinterpret_cast<T*>(static_cast<char*>(packed) + head_bytes());
+    pack_correlation_weights(problem_, layout_, width(), weight, behind_head, threads);
+}
+
+template <class T>
+void UnfoldCorrelation<T>::borrow(const Array& weight, void* packed) const {
+    write_borrowed(weight, packed);
 }
 
 template <class T>
@@ -127,18 +139,27 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
                                const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
-    if (pixels_.serves(x, y))
-        return pixels_.run(batch, x, static_cast<const T*>(packed), epilogue, y, accumulate, threads);
+    const bool by_pixels = pixels_.serves(x, y);
+    const bool reads_planes = !by_pixels && planes_.serves() && planes_.are_in_one_piece(layout_, x, y);
+    const std::optional<Array> weight = borrowed_weight(packed, problem_.axes.size());
+    if (weight && !(reads_planes && lie_in_rows(*weight, problem_, layout_))) {
+        const AlignedBuffer own(packed_bytes());
+        pack(*weight, own.data(), threads);
+        return run(batch, x, own.data(), epilogue, y, accumulate, threads);
+    }
+    const T* const behind_head = reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
+    if (by_pixels) return pixels_.run(batch, x, behind_head, epilogue, y, accumulate, threads);
     const Index products = saturating_multiply(batch, multiply_adds(problem_));
-    if (planes_.serves() && planes_.are_in_one_piece(layout_, x, y)) {
+    if (reads_planes) {
         const PositionBlocks tiles(planes_.run_outputs(), kernel_.lanes, kernel_.most_vectors);
-        PlaneCall call{*this, x, y, static_cast<const T*>(packed), epilogue, accumulate, tiles};
+        const ProductWeights<T> weights(packed, problem_, terms(), width());
+        PlaneCall call{*this, x, y, weights, epilogue, accumulate, tiles};
         return run_call(call, batch, products, threads);
     }
     Call call{*this,
               x,
               y,
-              static_cast<const T*>(packed),
+              behind_head,
               epilogue,
               accumulate,
               layout_.spatial_strides(x.stride),

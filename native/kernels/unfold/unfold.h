@@ -6,7 +6,7 @@
 #include "core/operation.h"
 #include "core/panel.h"
 #include "kernels/pixel_product/pixel_product.h"
-#include "kernels/pointwise/pointwise_block.h"
+#include "kernels/pointwise/product_weights.h"
 #include "kernels/unfold/planes.h"
 
 namespace faltung {
@@ -23,6 +23,8 @@ class UnfoldCorrelation : public Correlation {
     Index packed_bytes() const override;
     std::vector<Index> packed_layout() const override;
     void pack(const Array& weight, void* packed, int threads) const override;
+    Index borrowed_bytes() const override { return planes_.serves() ? head_bytes() : 0; }
+    void borrow(const Array& weight, void* packed) const override;
     void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
 
@@ -31,6 +33,7 @@ class UnfoldCorrelation : public Correlation {
     struct PlaneCall;
 
     static PanelRules rules_for(const PointwiseKernel<T>& kernel);
+    Index head_bytes() const { return packed_head_bytes(problem_.axes.size()); }
     Index width() const { return kernel_.panel.channel_block; }
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, width()); }
     Index terms() const { return problem_.in_channels * panel_.tap_count(); }
@@ -55,6 +58,7 @@ class UnfoldCorrelation : public Correlation {
     }
     Index most_plane_vectors() const { return tile_positions() + kernel_.most_vectors; }
     Index patches_bytes_of_planes() const;
+    Index turned_bytes() const;
     Index plane_thread_bytes() const;
 
     Problem problem_;

@@ -90,7 +90,7 @@ void WinogradCorrelation<T>::choose_block() {
         block_.units = max_index(1, wanted / block_.tiles());
     const Index m_bytes = form_.points() * m_pitch(block_) * Index(sizeof(T));
     block_.channel_blocks = even(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
-    if (parts(block_, false, false).end > workspace_limit())
+    if (parts(block_, false).end > workspace_limit())
         throw std::invalid_argument(
             "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
 }
@@ -139,8 +139,8 @@ Index WinogradCorrelation<T>::u_pitch() const {
 }
 
 template <class T>
-typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block, bool transforms,
-                                                                     bool shares) const {
+typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block,
+                                                                     bool transforms) const {
     Index place = 0;
     const auto take = [&](Index count, Index size) {
         const Index begin = place, bytes = saturating_multiply(count, size);
@@ -151,7 +151,7 @@ typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block
     };
     Parts parts;
     constexpr Index size = sizeof(T);
-    parts.v = take(shares ? 0 : v_bytes(block), 1);
+    parts.v = take(v_bytes(block), 1);
     parts.m = take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
     parts.u = take(transforms ? form_.points() * u_pitch() : 0, size);
     parts.scratch = take(kernel_.scratch_elements(form_, block.columns), size);
@@ -182,12 +182,11 @@ int WinogradCorrelation<T>::most_threads(int threads) const {
 
 template <class T>
 Index WinogradCorrelation<T>::panel_bytes() const {
-    return parts(block_, false, false).end;
+    return parts(block_, false).end;
 }
 
 template <class T>
 Index WinogradCorrelation<T>::workspace_bytes(int threads) const {
-    // Threads that share transformed input keep no more of it than each its own.
     return panel_bytes() * most_threads(threads);
 }
 

@@ -86,9 +86,8 @@ class WinogradCorrelation : public Correlation {
     Index m_pitch(const Block& block) const;
     Index terms_at_once() const;  // of weights that are transformed when they are wanted
     Index u_pitch() const;        // of a point of those
-    // `transforms`: weights are transformed when they are wanted; `shares`: the transformed input is
-    // elsewhere.
-    Parts parts(const Block& block, bool transforms, bool shares) const;
+    // `transforms`: weights are transformed when they are wanted.
+    Parts parts(const Block& block, bool transforms) const;
     void transform_weights(const Array& weight, Index group, Index channel_block, Index first_term,
                            Index last_term, T* u, Index pitch) const;
     void transform_weights(const Array& weight, T* packed, int threads) const;

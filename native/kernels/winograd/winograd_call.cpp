@@ -18,9 +18,6 @@ constexpr Index tasks_per_thread = 4;
 constexpr Index few_tile_blocks = 2, most_tile_blocks = 6;
 constexpr Index few_weight_bytes = Index(4) << 20;
 
-// Of input that is transformed before the products.
-constexpr Index shared_v_bytes = Index(8) << 20;
-
 // The first j with first + j * step >= position.
 Index first_from(Index first, Index step, Index position) {
     if (position <= first) return 0;
@@ -156,8 +153,7 @@ void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) c
 
 // Terms `first_term` up to `last_term` of a block of tiles.
 template <class T>
-void WinogradCorrelation<T>::Call::transform(const Place& at, Index first_term, Index last_term, char* v,
-                                             char* own) const {
+void WinogradCorrelation<T>::Call::transform(const Place& at, char* v, char* own) const {
     const Index in_channels = op.problem_.in_channels;
     WinogradInput<T> input;
     input.channel_stride = x.stride[2];
@@ -177,22 +173,19 @@ void WinogradCorrelation<T>::Call::transform(const Place& at, Index first_term, 
         const T* const x_group =
             static_cast<const T*>(x.data) + here.sample * x.stride[0] + at.group * x.stride[1];
         T* const v_unit = reinterpret_cast<T*>(v) + u * at.tiles.rows * input.tile_pitch;
-        for (Index term = first_term; term < last_term;) {
-            const Index tap = term / in_channels, ic = term % in_channels;
-            const Index channels = min_index(last_term - term, in_channels - ic);
+        for (Index tap = 0; tap * in_channels < op.terms_; ++tap) {
             locate_rows(at, here, tap, source);
-            input.v = v_unit + term * input.term_pitch;
-            term += channels;
+            input.v = v_unit + tap * in_channels * input.term_pitch;
             if (source.is_in_place) {
-                input.x = x_group + ic * x.stride[2];
-                input.channels = channels;
+                input.x = x_group;
+                input.channels = in_channels;
                 op.kernel_.transform_input(input);
                 continue;
             }
             input.x = source.gathered;
             input.channels = 1;
-            for (Index i = 0; i < channels; ++i, input.v += input.term_pitch) {
-                gather(source, x_group + (ic + i) * x.stride[2]);
+            for (Index ic = 0; ic < in_channels; ++ic, input.v += input.term_pitch) {
+                gather(source, x_group + ic * x.stride[2]);
                 op.kernel_.transform_input(input);
             }
         }
@@ -349,13 +342,10 @@ void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
     const Index chunk = task % channel_chunks, tiles = task / channel_chunks;
     const Place at = place(tiles);
     char* const own = workspace + worker * parts.end;
-    char* v = shared_v + tiles * op.v_bytes(block);
-    if (!shared_v) {
-        v = own + parts.v;
-        Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
-        if (transformed != tiles) transform(at, 0, op.terms_, v, own);
-        transformed = tiles;
-    }
+    char* const v = own + parts.v;
+    Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
+    if (transformed != tiles) transform(at, v, own);
+    transformed = tiles;
     const Index first_block = chunk * block.channel_blocks;
     const Index last_block = min_index(first_block + block.channel_blocks, op.channel_blocks());
     if (packed) {
@@ -417,33 +407,18 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
                                   transformed_bytes() <= workspace_limit() &&
                                   (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
     const bool transforms = !transformed && !transforms_first;
-    const bool shares =
-        call.shares_tiles(threads) && saturating_multiply(blocks, v_bytes(call.block)) <= shared_v_bytes;
     const Index tasks = call.task_count();
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
-    call.parts = parts(call.block, transforms, shares);
+    call.parts = parts(call.block, transforms);
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
-    const Index v_begin = call.parts.end * wanted;
-    const Index u_begin =
-        v_begin + (shares ? round_up(blocks * v_bytes(call.block), workspace_alignment) : 0);
+    const Index u_begin = call.parts.end * threads;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();
     if (transforms_first) {
         T* const u = reinterpret_cast<T*>(workspace.data() + u_begin);
         transform_weights(weight, u, wanted);
         call.packed = u;
-    }
-    if (shares) {
-        call.shared_v = workspace.data() + v_begin;
-        const Index slices = min_index(terms_, ceil_divide(tasks_per_thread * wanted, blocks));
-        auto transform_slice = [&](Index task, int worker) {
-            const Index tiles = task / slices, slice = task % slices;
-            call.transform(call.place(tiles), slice * terms_ / slices, (slice + 1) * terms_ / slices,
-                           call.shared_v + tiles * v_bytes(call.block),
-                           call.workspace + worker * call.parts.end);
-        };
-        parallel_for(blocks * slices, wanted, transform_slice);
     }
     parallel_for(tasks, threads, call);
 }

@@ -22,7 +22,6 @@ struct WinogradCorrelation<T>::Call {
     Parts parts;
 
     char* workspace = nullptr;
-    char* shared_v = nullptr;  // the transformed input of all tiles, made before the products
     Index far_outputs = 1, unit_blocks = 1, row_blocks = 1, column_blocks = 1, channel_chunks = 1;
     std::vector<Index> transformed_by_worker = {};  // which tiles each worker transformed last
 
@@ -56,15 +55,13 @@ struct WinogradCorrelation<T>::Call {
         return unit_blocks * op.problem_.groups * far_outputs * row_blocks * column_blocks;
     }
     Index task_count() const { return tile_blocks() * channel_chunks; }
-    // Where few blocks of tiles cannot be shared out evenly, threads transform them together.
-    bool shares_tiles(int threads) const { return threads > 1 && tile_blocks() < threads; }
 
     Place place(Index tiles) const;
     Unit unit(Index number) const;
     Source locate_columns(const Place& at, const Unit& unit, char* own) const;
     void locate_rows(const Place& at, const Unit& unit, Index tap, const Source& source) const;
     void gather(const Source& source, const T* from) const;
-    void transform(const Place& at, Index first_term, Index last_term, char* v, char* own) const;
+    void transform(const Place& at, char* v, char* own) const;
     T* products(char* own) const { return reinterpret_cast<T*>(own + parts.m); }
     WinogradProduct<T> product_of(const Place& at) const;
     Index channels_of(Index channel_block) const;
