@@ -11,6 +11,8 @@ namespace faltung {
 // Tasks a thread should have to choose from where there is work enough: cheap, for a task only continues the
 // panel of the one before.
 constexpr Index plane_tasks_per_thread = 16;
+// Where sums are taken in passes, a task unfolds its cells anew.
+constexpr Index passing_tasks_per_thread = 2;
 constexpr Index least_task_multiply_adds = 1 << 17;
 
 template <class T>
@@ -31,8 +33,8 @@ struct UnfoldCorrelation<T>::PlaneCall {
         chunk_blocks = blocks;
         if (threads == 1) return;
         const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
-        const Index wanted =
-            min_index(plane_tasks_per_thread * threads, max_index(threads, work / least_task_multiply_adds));
+        const Index most = op.plane_passes() > 1 ? passing_tasks_per_thread : plane_tasks_per_thread;
+        const Index wanted = min_index(most * threads, max_index(threads, work / least_task_multiply_adds));
         channel_chunks = min_index(blocks, ceil_divide(wanted, task_count(batch)));
         chunk_blocks = ceil_divide(blocks, channel_chunks);
         channel_chunks = ceil_divide(blocks, chunk_blocks);

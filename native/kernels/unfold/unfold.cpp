@@ -13,7 +13,7 @@ namespace {
 
 constexpr Index rows_budget_bytes = 384 << 10, whole_rows_bytes = 768 << 10;
 constexpr Index patches_budget_bytes =
-    288 << 10;  // read again for every block of output channels: they stay in L2
+    512 << 10;  // read again for every block of output channels: they stay in L2
 
 }  // namespace
 

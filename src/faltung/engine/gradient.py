@@ -94,7 +94,10 @@ def _weight_way(
     _check_grad(spec, grad_shape, batch, input_size)
     if types.is_complex or types.is_converted or spec.flip:
         return types, batch, None
-    kernel, is_direct = _kernel(spec, input_size, types.native, math.prod(batch), "exact" if is_exact else "auto")
+    try:
+        kernel, is_direct = _kernel(spec, input_size, types.native, math.prod(batch), "exact" if is_exact else "auto")
+    except ValueError:  # unreasonably large, which is said where memory is asked for
+        return types, batch, None
     shapes = x_shape[len(batch) :], grad_shape[len(batch) :]
     large, small = reversed(shapes) if spec.transposed else shapes
     largest = math.inf if is_direct else LARGEST[types.native]
