@@ -284,7 +284,7 @@ struct WinogradFamily {
 
     template <class T>
     static std::unique_ptr<Correlation> make_for(const Problem& problem, Isa isa) {
-        if (!problem.phases.empty()) {
+        if (!problem.phases.empty() || why_not_winograd(problem, Type::float32)) {
             const auto kernel_of = [isa](PhaseForm form) { return kernel<T>(isa, form); };
             return std::make_unique<WinogradPhases<T>>(problem, kernel_of, kernel<T>(isa, WinogradForm{4, 4}),
                                                        phase_rows<T>(isa));
@@ -294,8 +294,8 @@ struct WinogradFamily {
     }
 
     static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
-        const char* reason =
-            problem.phases.empty() ? why_not_winograd(problem, type) : why_not_winograd_phases(problem, type);
+        const char* reason = why_not_winograd_phases(problem, type);
+        if (reason && problem.phases.empty()) reason = why_not_winograd(problem, type);
         if (reason)
             throw std::invalid_argument(std::string("algorithm 'winograd' does not serve this problem: ") +
                                         reason);

@@ -1,4 +1,4 @@
-"""Phases by Winograd's filtering on every instruction set: right at the edges of tiles, within the bound, the same bits always."""
+"""Phases of strides by Winograd's filtering on every instruction set: right at the edges of tiles, within the bound, the same bits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import faltung as fl
 from faltung.engine.lowering import lower
 from faltung.engine.native import Correlation, available_isas
 from faltung.engine.problem import Problem
+from faltung.engine.winograd import form_of as form_by_three_taps
 from faltung.engine.winograd import transforms
 from faltung.engine.winograd_phases import POINTS, cycles, error_growth, form_of, packing_cycles, refusal
 from tests.support.check import check_same, check_within
@@ -32,6 +33,13 @@ def phases_of(text: str, *size: int) -> Problem:
 def of_gradient(text: str, *size: int) -> Problem:
     """The same of the input gradient of a strided layer for an input of `size`."""
     return lower(fl.ConvSpec.parse(text), size, backward=True, bundles_phases=True).main.steps[0].problem
+
+
+def strided(text: str, *size: int) -> Problem:
+    """A strided layer, whose phases are those of its input."""
+    problem = lower(fl.ConvSpec.parse(text), size, backward=False).main.steps[0].problem
+    assert not problem.phases
+    return problem
 
 
 def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -88,8 +96,10 @@ def test_tile_edges(isa: str, dtype: str) -> None:
     sizes = [(r, c) for r in (1, 3, 4, 5, 8, 9) for c in (3, 4, 5, 8, 9, 13)] + [(3, 29), (5, 36), (4, 65), (2, 130), (70, 6)]
     for (rows, columns), (kernel, padding) in itertools.product(sizes, ((3, 1), (4, 1), (5, 2), (6, 2))):
         check_rounding(phases_of(f"conv_transpose2d(2, 3, {kernel}, stride=2, padding={padding})", rows + 1, columns + 1), isa, dtype)
+        check_rounding(strided(f"conv2d(2, 3, {kernel}, stride=2, padding={padding})", 2 * rows, 2 * columns + 1), isa, dtype)
     for columns in range(4, 20):
         check_rounding(phases_of("conv_transpose1d(2, 3, 4, stride=2, padding=1)", columns), isa, dtype)
+        check_rounding(strided("conv1d(2, 3, 4, stride=2, padding=1)", columns), isa, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -120,6 +130,17 @@ LAYERS = [
     of_gradient("conv2d(6, 5, 3, stride=2, padding=1)", 28, 31),
     of_gradient("conv2d(6, 5, 5, stride=2, padding=2, groups=1)", 28, 31),
     of_gradient("conv2d(6, 40, 4, stride=(3, 2), padding=2)", 29, 40),
+    strided("conv2d(6, 10, 4, stride=2, padding=1, groups=2)", 19, 17),
+    strided("conv2d(4, 6, 3, stride=(1, 2), padding=(3, 0))", 9, 26),
+    strided("conv2d(4, 6, (3, 2), stride=(1, 4), padding=-1)", 19, 20),
+    strided("conv2d(4, 6, 5, stride=3, padding=4)", 33, 35),
+    strided("conv2d(4, 6, 8, stride=4, padding=9)", 12, 14),
+    strided("conv2d(4, 6, (2, 3))", 15, 16),
+    strided("conv2d(4, 6, 3, stride=2, padding=5)", 3, 1),
+    strided("conv1d(5, 6, 16, stride=8, padding=4)", 133),
+    strided("conv3d(3, 5, 4, stride=2, padding=1)", 9, 10, 11),
+    strided("conv3d(3, 5, (3, 4, 4), stride=(3, 2, 2), dilation=(2, 1, 1), padding=2)", 9, 10, 11),
+    lower(fl.ConvSpec.parse("conv_transpose2d(5, 8, 4, stride=2, padding=1)"), (16, 16), backward=True).main.steps[0].problem,
 ]
 
 
@@ -140,6 +161,8 @@ def test_several_blocks(isa: str, dtype: str) -> None:
         (phases_of("conv_transpose1d(40, 20, 8, stride=4)", 300), 3),
         (phases_of("conv_transpose2d(160, 150, 5, stride=2, padding=2)", 6, 6), 1),
         (phases_of("conv_transpose2d(256, 128, 4, stride=2, padding=1)", 9, 9), 1),
+        (strided("conv2d(70, 40, 3, stride=2, padding=1)", 60, 62), 2),
+        (strided("conv2d(160, 150, 5, stride=2, padding=2)", 12, 12), 1),
     ):  # fmt: skip
         check_rounding(problem, isa, dtype, batch)
 
@@ -165,6 +188,8 @@ def test_same_bits(isa: str, dtype: str) -> None:
         phases_of("conv_transpose1d(7, 40, 8, stride=4)", 90),
         phases_of("conv_transpose3d(4, 20, 4, stride=2)", 3, 7, 8),
         phases_of("conv_transpose2d(256, 128, 4, stride=2, padding=1)", 9, 9),
+        strided("conv2d(30, 40, 3, stride=2, padding=1)", 29, 30),
+        strided("conv2d(260, 66, 4, stride=2, padding=1, groups=2)", 18, 18),
     ):
         x, weight, bias, y = arrays_of(problem, 5, dtype)
         expected = run(problem, isa, x, weight, bias, y)
@@ -182,6 +207,7 @@ def test_any_strides(isa: str) -> None:
     for problem in (
         phases_of("conv_transpose2d(10, 40, 4, stride=2, padding=1, groups=2)", 11, 14),
         phases_of("conv_transpose2d(160, 150, 5, stride=2, padding=2)", 6, 6),
+        strided("conv2d(10, 40, 3, stride=2, padding=1, groups=2)", 21, 24),
     ):
         x, weight, bias, y = arrays_of(problem, 2, "float32")
         expected = run(problem, isa, x, weight, bias, y)
@@ -199,7 +225,7 @@ def flipped(array: np.ndarray) -> np.ndarray:
 
 
 def test_nothing_is_written_elsewhere_or_read_beyond(isa: str) -> None:
-    for problem in (LAYERS[0], LAYERS[1], LAYERS[6]):
+    for problem in (LAYERS[0], LAYERS[1], LAYERS[6], LAYERS[-1], LAYERS[-11]):
         x, weight, bias, _ = arrays_of(problem, 2, "float32")
         around = np.full((2, problem.groups, problem.out_channels + 4, *(n + 4 for n in problem.out_size)), 7, np.float32)
         inner = around[:, :, 2:-2, 2:-2, 2:-2]
@@ -224,7 +250,7 @@ def test_bound_holds_for_hostile_numbers(isa: str, dtype: str) -> None:
         problem = phases_of(text, 13, 14)
         x, weight, bias, y = arrays_of(problem, 1, dtype)
         x, weight = (array * (10 ** rng.uniform(-6, 6, array.shape)).astype(dtype) for array in (x, weight))
-        if "padding" in text:  # what no output meets must not be heard
+        if "padding=9" in text:  # what no output meets must not be heard
             x[..., :1, :], x[..., -1:, :], x[..., :1], x[..., -1:] = 1e12, 1e12, 1e12, 1e12
         check_bound(problem, isa, x, weight, bias, y)
         x[..., 5, 6], weight[..., 1, 1] = 1e9, 1e-9
@@ -250,6 +276,10 @@ REFUSED = [
     (phases_of("conv_transpose2d(4, 4, 8, stride=2)", 9, 9), "kernel 8×8"),
     (phases_of("conv_transpose2d(4, 4, 3, stride=4, output_padding=3)", 9, 9), "taps"),
     (phases_of("conv_transpose2d(4, 4, 4, stride=2, dilation=3)", 9, 9), "taps"),
+    (strided("conv2d(4, 4, 4, stride=2, dilation=2)", 19, 19), "taps"),
+    (strided("conv2d(4, 4, 3, stride=3)", 19, 19), "taps"),
+    (strided("conv2d(4, 4, 7, stride=2)", 19, 19), "kernel 7×7"),
+    (strided("conv2d(4, 4, 4, stride=2, padding=1, padding_mode='circular')", 20, 20), "zeros"),
     (phases_of("conv_transpose2d(6000, 1, 4, stride=2)", 40, 40), "bytes"),
 ]
 
@@ -269,10 +299,23 @@ def test_refuses_integers() -> None:
 def test_plan_and_engine_serve_the_same_problems() -> None:
     """Sizes around those where axes are dropped or exchanged; their forms are the same where the packed weights are as large."""
     served = 0
-    for size, kernel, stride in itertools.product(
+    every = itertools.product(
         itertools.product((1, 3), (1, 2, 5), (1, 3, 6)), itertools.product((1, 3), (1, 4, 5), (2, 3)), ((2, 1, 1), (1, 2, 2), (1, 1, 3))
-    ):
-        problem = phases_of(f"conv_transpose3d(2, 3, {kernel}, stride={stride}, output_padding={tuple(s - 1 for s in stride)})", *size)
+    )
+    problems = [
+        problem
+        for size, kernel, stride in every
+        for problem in (
+            phases_of(f"conv_transpose3d(2, 3, {kernel}, stride={stride}, output_padding={tuple(s - 1 for s in stride)})", *size),
+            strided(
+                f"conv3d(2, 3, {kernel}, stride={stride}, padding=1)",
+                *(n + k - 2 if k > 1 else n for n, k in zip(size, kernel, strict=True)),
+            ),
+        )
+    ]
+    for problem in problems:
+        if not problem.phases and form_by_three_taps(problem) is not None:
+            continue  # served in another way
         form = form_of(problem)
         if form is None:
             with pytest.raises(ValueError, match="winograd"):
@@ -308,9 +351,12 @@ def test_the_transforms_compute_a_correlation(outputs: int) -> None:
         assert found == (a == o + b)
 
 
-def test_rounds_little_more_than_direct_summation() -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [phases_of("conv_transpose2d(64, 32, 4, stride=2, padding=1)", 16, 16), strided("conv2d(64, 32, 4, stride=2, padding=1)", 32, 32)],
+)
+def test_rounds_little_more_than_direct_summation(problem: Problem) -> None:
     """Root mean square over a layer; by points 0, 1, -1, 2 it would be four times."""
-    problem = phases_of("conv_transpose2d(64, 32, 4, stride=2, padding=1)", 16, 16)
     x, weight, _, _ = arrays_of(problem, 1, "float32")
     isa = available_isas()[-1]
     expected = run(problem, isa, x.astype(float), weight.astype(float), algorithm="direct")

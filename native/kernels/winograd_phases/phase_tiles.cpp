@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "core/strided_copy.h"
 #include "core/transpose.h"
 #include "kernels/winograd_phases/narrow.h"
 #include "kernels/winograd_phases/phase_transforms.h"
@@ -163,9 +164,9 @@ inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, int first,
     }
 }
 
-// Eight columns of each channel of a vector.
+// Eight columns of each channel of a vector, or added to what stands there.
 template <class T>
-inline void store_columns(Vec<T> (&v)[transposed_columns], T* to, Index channel_pitch) {
+inline void store_columns(Vec<T> (&v)[transposed_columns], bool adds, T* to, Index channel_pitch) {
     constexpr int L = lanes<T>, part = L < transposed_columns ? L : transposed_columns;
     transpose_to_rows<T>(v);
     FALTUNG_UNROLL for (int place = 0; place < L * transposed_columns; place += part) {
@@ -176,8 +177,9 @@ inline void store_columns(Vec<T> (&v)[transposed_columns], T* to, Index channel_
         } else {
             piece = place % L == 0 ? part_of<T, part, 0>(from) : part_of<T, part, L - part>(from);
         }
-        __builtin_memcpy(to + place / transposed_columns * channel_pitch + place % transposed_columns, &piece,
-                         sizeof piece);
+        T* const at = to + place / transposed_columns * channel_pitch + place % transposed_columns;
+        if (adds) piece = load_narrow<T, part>(at) + piece;
+        __builtin_memcpy(at, &piece, sizeof piece);
     }
 }
 
@@ -195,7 +197,7 @@ void transform_output(const PhaseOutput<T>& b) {
             tile_from_points<T, M, KR, MC, KC>(b.m + (tile + t) * b.tile_pitch, b.m_pitch, bias, t * MC, y);
         }
         FALTUNG_UNROLL for (int i = 0; i < M; ++i)
-            store_columns<T>(y[i], b.to + i * b.row_pitch + tile * MC, b.channel_pitch);
+            store_columns<T>(y[i], b.adds, b.to + i * b.row_pitch + tile * MC, b.channel_pitch);
     }
 }
 
@@ -206,6 +208,7 @@ PhaseKernel<T> kernel_for() {
     kernel.transform_weight = transform_weight<T, M, KR, MC, KC>;
     kernel.transform_output = transform_output<T, M, KR, MC, KC>;
     kernel.turn = turn_channels<T>;
+    kernel.copy = strided_copy<T>;
     return kernel;
 }
 

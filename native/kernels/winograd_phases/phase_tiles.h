@@ -3,6 +3,7 @@
 // kernels/winograd/winograd_block.h.
 #pragma once
 
+#include "core/panel.h"
 #include "kernels/winograd/winograd_block.h"
 
 namespace faltung {
@@ -48,7 +49,8 @@ struct PhaseOutput {
     Index tiles;
     const T* bias;  // or null
     Index channels;
-    T* to;  // [channel][row][column], whole vectors of channels, whole eights of columns
+    bool adds;  // to what stands there
+    T* to;      // [channel][row][column], whole vectors of channels, whole eights of columns
     Index channel_pitch, row_pitch;
 };
 
@@ -61,6 +63,8 @@ struct PhaseKernel {
     // to[number][lane] from `channels` channels of contiguous numbers; other lanes are zero. Whole vectors of
     // numbers are written.
     void (*turn)(const T* from, Index channel_stride, Index channels, Index numbers, T* to) = nullptr;
+
+    StridedCopy<T> copy = nullptr;
 
     static constexpr int column_block = 8;  // of outputs
 

@@ -25,6 +25,29 @@ constexpr Index workspace_floor_bytes = Index(64) << 20;
 constexpr Index parallel_pack_bytes = 128 << 10;
 constexpr Index most_members = 512;
 
+// Of the input along a strided axis: cells `first`, `first` + stride, ... and the taps that meet them. In
+// order of the taps, so that `tap_step` is negative.
+struct InputPhases {
+    std::vector<Phase> phases;
+    std::vector<Index> first;
+};
+
+InputPhases input_phases(const Axis& axis) {
+    InputPhases all;
+    for (Index f = 0; f < min_index(axis.stride, axis.kernel); ++f) {
+        const Index taps = ceil_divide(axis.kernel - f, axis.stride), offset = f - axis.before;
+        const Index whole = offset >= 0 ? offset / axis.stride : -ceil_divide(-offset, axis.stride);
+        all.first.push_back(offset - whole * axis.stride);
+        all.phases.push_back({0, axis.out, f + (taps - 1) * axis.stride, -axis.stride, taps, 1, -whole});
+    }
+    return all;
+}
+
+// All taps of an axis that is not transformed.
+Phase far_phase(const Axis& axis) {
+    return {0, axis.out, axis.kernel - 1, -1, axis.kernel, axis.dilation, axis.before};
+}
+
 bool is_served(const Phase& phase) {
     return phase.taps >= 1 && phase.taps <= most_phase_taps && (phase.taps == 1 || phase.dilation == 1);
 }
@@ -48,14 +71,30 @@ double cost_of(const std::vector<Phase>& rows, const std::vector<Phase>& columns
 const char* why_not_winograd_phases(const Problem& problem, Type type) {
     if (type == Type::uint64) return "it rounds, and integers are to be exact";
     if (problem.in_channels < 1 || outputs(problem.axes) < 1) return "there is nothing to multiply";
-    const Layout layout(covering(problem));
-    const std::vector<std::vector<Phase>> phases = phases_of(problem, layout);
+    const bool is_strided = problem.phases.empty();
+    if (is_strided && problem.border != Border::zeros && problem.border != Border::absent)
+        return "it needs borders of zeros";
+    const Layout layout(is_strided ? problem : covering(problem));
+    std::vector<std::vector<Phase>> phases;
+    if (!is_strided) phases = phases_of(problem, layout);
     bool saves = false;
     Index members = 1;
-    for (std::size_t a = 0; a < phases.size(); ++a) {
+    for (std::size_t a = 0; a < layout.axes.size(); ++a) {
+        const bool is_far = a < layout.far_axes();
+        const Axis& axis = layout.axes[a];
+        if (is_strided) {
+            if (!is_far && axis.kernel > 1 && axis.dilation > 1) return "it needs taps that are not dilated";
+            if (!is_far && axis.kernel > axis.stride * most_phase_taps)
+                return "it needs at most 3 taps for each step of the stride";
+            if (is_far) {
+                phases.push_back({far_phase(axis)});
+            } else {
+                phases.push_back(input_phases(axis).phases);
+            }
+        }
         members = saturating_multiply(members, Index(phases[a].size()));
         for (const Phase& phase : phases[a]) {
-            if (a < layout.far_axes()) {
+            if (is_far) {
                 if (phase.taps < 1) return "some phase has no tap";
                 continue;
             }
@@ -73,10 +112,11 @@ template <class T>
 WinogradPhases<T>::WinogradPhases(const Problem& problem, const KernelOf& kernel_of,
                                   const WinogradKernel<T>& products, const PhaseRows<T>& rows)
     : problem_(problem),
-      layout_(covering(problem)),
+      layout_(problem.phases.empty() ? problem : covering(problem)),
       products_(products),
       rows_(rows),
-      phases_(phases_of(problem, layout_)) {
+      is_strided_(problem.phases.empty()) {
+    make_phases();
     const std::vector<Phase>&along_rows = phases_[phases_.size() - 2], &along_columns = phases_.back();
     const bool has_rows = layout_.rows().out > 1 || along_rows.size() > 1 || along_rows.front().taps > 1;
     form_rows_ = has_rows ? 4 : 1;
@@ -93,6 +133,28 @@ WinogradPhases<T>::WinogradPhases(const Problem& problem, const KernelOf& kernel
         saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
     choose_block();
+}
+
+template <class T>
+void WinogradPhases<T>::make_phases() {
+    if (!is_strided_) {
+        phases_ = phases_of(problem_, layout_);
+        for (const auto& phases : phases_) {
+            x_step_.push_back(1);
+            x_first_.push_back(std::vector<Index>(phases.size(), 0));
+            y_step_.push_back(static_cast<Index>(phases.size()));
+        }
+        return;
+    }
+    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
+        const Axis& axis = layout_.axes[a];
+        const bool is_far = a < layout_.far_axes();
+        const InputPhases input = is_far ? InputPhases{{far_phase(axis)}, {0}} : input_phases(axis);
+        phases_.push_back(input.phases);
+        x_first_.push_back(input.first);
+        x_step_.push_back(axis.stride);
+        y_step_.push_back(1);
+    }
 }
 
 template <class T>
@@ -114,6 +176,8 @@ void WinogradPhases<T>::make_members(const KernelOf& kernel_of) {
         for (std::size_t a = axes; a-- > 0;) {
             const Index of_axis = static_cast<Index>(phases_[a].size());
             member.axes[a] = &phases_[a][static_cast<std::size_t>(rest % of_axis)];
+            member.x_first.insert(member.x_first.begin(),
+                                  x_first_[a][static_cast<std::size_t>(rest % of_axis)]);
             rest /= of_axis;
             all_taps *= member.axes[a]->taps;
         }
@@ -135,7 +199,7 @@ void WinogradPhases<T>::make_members(const KernelOf& kernel_of) {
             for (std::size_t a = 0; a < axes; ++a) {
                 const Phase &one = *member.axes[a], &two = *other.axes[a];
                 if (one.taps != two.taps || one.before != two.before || one.count != two.count ||
-                    one.dilation != two.dilation)
+                    one.dilation != two.dilation || member.x_first[a] != other.x_first[a])
                     return false;
             }
             return true;
@@ -143,10 +207,16 @@ void WinogradPhases<T>::make_members(const KernelOf& kernel_of) {
         const auto same = std::find_if(members_.begin(), members_.end(), meets_the_same);
         member.shares_input = same != members_.end();
         member.u = u_points_;
-        member.m = m_points_;
+        const auto alike = std::find_if(members_.begin(), members_.end(), [&](const Member& other) {
+            return is_strided_ && other.form.row_taps == member.form.row_taps &&
+                   other.form.column_taps == member.form.column_taps;
+        });
+        member.shares_products = alike != members_.end();
+        member.m = member.shares_products ? alike->m : m_points_;
         member.v = member.shares_input ? same->v : v_points_;
         u_points_ += member.form.weight_points();
-        m_points_ += member.form.points();
+        if (!member.shares_products) m_points_ += member.form.points();
+        points_ += member.form.points();
         if (!member.shares_input) v_points_ += member.form.points();
         far_taps_ = max_index(far_taps_, member.far_taps);
         most_u_points_ = max_index(most_u_points_, member.form.weight_points());
@@ -228,7 +298,7 @@ typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const Block& block, b
     for (const Member& member : members_)
         scratch = max_index(
             scratch, PhaseKernel<T>::scratch_elements(member.form, products_.tile_pitch(block.columns)));
-    const Index column_phases = static_cast<Index>(phases_.back().size());
+    const Index column_phases = y_step_.back();
     parts.v = take(shares ? 0 : v_bytes(block), 1);
     parts.m = take(m_points_ * m_pitch(block), size);
     parts.u = take(transforms ? most_u_points_ * u_pitch() : 0, size);
@@ -286,6 +356,7 @@ std::vector<Index> WinogradPhases<T>::packed_layout() const {
         Index(sizeof(T)), products_.channel_block, products_.lanes,       form_rows_,
         form_columns_,    problem_.groups,         problem_.out_channels, problem_.in_channels};
     for (const Axis& axis : problem_.axes) key.push_back(axis.kernel);
+    key.push_back(is_strided_);
     for (std::size_t a = 0; a < phases_.size(); ++a) {
         key.push_back(layout_.origin[a]);
         for (const Phase& phase : phases_[a])

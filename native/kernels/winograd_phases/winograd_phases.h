@@ -1,5 +1,6 @@
-// All phases of a transposed correlation by Winograd's minimal filtering: each phase is a correlation of
-// stride 1 with few taps, of which there are products to be saved. Their outputs are interleaved.
+// Winograd's minimal filtering where a stride leaves correlations of stride 1 with few taps: the phases of a
+// transposed correlation, whose outputs are interleaved, and those of the input of a strided one, whose
+// outputs are summed.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,7 @@
 
 namespace faltung {
 
-// Null if `problem`, which has phases, is served in elements of `type`, else why not.
+// Null if `problem` is served in elements of `type`, else why not.
 const char* why_not_winograd_phases(const Problem& problem, Type type);
 
 template <class T>
@@ -40,12 +41,14 @@ class WinogradPhases : public Correlation {
     // One phase of each axis.
     struct Member {
         std::vector<const Phase*> axes;  // of the layout
+        std::vector<Index> x_first;      // of each axis, the first cell of the input's phase
         PhaseForm form;
         PhaseKernel<T> kernel;
         Index far_taps;
         std::vector<Index> number;  // [far tap][tap] in the kernel, row by row
-        Index u, v, m;      // its first point among those of the weights, of the input and of the products
-        bool shares_input;  // with an earlier member
+        Index u, v, m;         // its first point among those of the weights, of the input and of the products
+        bool shares_input;     // with an earlier member
+        bool shares_products;  // to which it adds
     };
 
     // One task's tiles, at most.
@@ -82,6 +85,7 @@ class WinogradPhases : public Correlation {
     class TapsAhead;
     struct Call;
 
+    void make_phases();
     void make_members(const KernelOf& kernel_of);
     void choose_block();
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, products_.channel_block); }
@@ -136,12 +140,15 @@ class WinogradPhases : public Correlation {
     Layout layout_;  // of outputs of the first phase of each axis, which has most
     WinogradKernel<T> products_;
     PhaseRows<T> rows_;
-    std::vector<std::vector<Phase>> phases_;  // for each axis of the layout
-    std::vector<Member> members_;             // those of the columns fastest
+    bool is_strided_;                          // not transposed: phases are those of the input
+    std::vector<std::vector<Phase>> phases_;   // for each axis of the layout
+    std::vector<std::vector<Index>> x_first_;  // of each phase
+    std::vector<Index> x_step_, y_step_;       // of each axis, from cell to cell of a phase
+    std::vector<Member> members_;              // those of the columns fastest
     int form_rows_ = 1, form_columns_ = 1;
-    Index far_taps_ = 1;                                // at most
-    Index u_points_ = 0, v_points_ = 0, m_points_ = 0;  // of all members
-    Index most_u_points_ = 0;                           // of one
+    Index far_taps_ = 1;                                             // at most
+    Index u_points_ = 0, v_points_ = 0, m_points_ = 0, points_ = 0;  // of all members
+    Index most_u_points_ = 0;                                        // of one
     Block block_;
 };
 

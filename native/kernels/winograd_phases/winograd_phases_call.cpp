@@ -19,6 +19,8 @@ constexpr Index few_tile_blocks = 2;
 // Of input that is transformed before the products.
 constexpr Index shared_v_bytes = Index(16) << 20;
 
+constexpr Index channels_together = 4;
+
 constexpr std::size_t axes_limit = 64;
 
 }  // namespace
@@ -40,7 +42,7 @@ class WinogradPhases<T>::TapsAhead {
 
     // One part of as many as there are points.
     void advance() {
-        const Index count = last_ - first_, parts = op_.m_points_;
+        const Index count = last_ - first_, parts = op_.points_;
         if (++part_ > parts) return;
         turn_until(first_ + part_ * count / parts);
         const Index end = first_ + min_index(part_ + 1, parts) * count / parts;
@@ -148,9 +150,12 @@ bool WinogradPhases<T>::Call::has_outputs(const Place& at, const Member& member)
 template <class T>
 void WinogradPhases<T>::Call::transform(const Place& at, Index first_channel, Index last_channel, char* v,
                                         char* own) const {
-    for (const Member& member : op.members_)
-        if (!member.shares_input && has_outputs(at, member))
-            transform_member(at, member, first_channel, last_channel, v, own);
+    // Phases of the input share lines of memory, which then stay in the cache.
+    const Index most = op.is_strided_ ? channels_together : last_channel - first_channel;
+    for (Index first = first_channel; first < last_channel; first += most)
+        for (const Member& member : op.members_)
+            if (!member.shares_input && has_outputs(at, member))
+                transform_member(at, member, first, min_index(last_channel, first + most), v, own);
 }
 
 template <class T>
@@ -158,19 +163,24 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
                                                Index last_channel, char* v, char* own) const {
     const std::size_t far_axes = op.layout_.far_axes();
     const Phase &rows = *member.axes[far_axes], &columns = *member.axes[far_axes + 1];
-    const Axis &in_rows = op.layout_.rows(), &in_columns = op.layout_.columns();
     // One past the last cell that an output meets. Tiles reach further, and what no output meets must not
     // take part: a large number there would drown the outputs beside it in its rounding.
-    const auto met_end = [](const Phase& phase, Index in) {
-        return min_index(in, phase.count + phase.taps - 1 - phase.before);
+    const auto met_end = [&](const Phase& phase, std::size_t axis) {
+        const Index cells = op.layout_.axes[axis].in - member.x_first[axis];
+        return min_index(cells > 0 ? ceil_divide(cells, op.x_step_[axis]) : 0,
+                         phase.count + phase.taps - 1 - phase.before);
     };
+    const Index row_end = met_end(rows, far_axes), column_end = met_end(columns, far_axes + 1);
     const Index slots = at.tiles.rows * member.form.rows + member.form.row_taps - 1;
     const Index width = at.tiles.columns * member.form.columns + member.form.column_taps - 1;
     const Index first_row = at.first_row * member.form.rows - rows.before;
     const Index first_column = at.first_column * member.form.columns - columns.before;
     const Index begin = min_index(width, max_index(0, -first_column));
-    const Index end = max_index(begin, min_index(width, met_end(columns, in_columns.in) - first_column));
-    const Index row_step = x_spatial[far_axes], column_step = x_spatial[far_axes + 1];
+    const Index end = max_index(begin, min_index(width, column_end - first_column));
+    const Index row_step = x_spatial[far_axes] * op.x_step_[far_axes];
+    const Index column_step = x_spatial[far_axes + 1] * op.x_step_[far_axes + 1];
+    const Index first_cell = member.x_first[far_axes] * x_spatial[far_axes] +
+                             member.x_first[far_axes + 1] * x_spatial[far_axes + 1];
     const bool is_in_place = column_step == 1;
     Index* const row = reinterpret_cast<Index*>(own + parts.tables);
     Index* const gathered_row = row + slots;
@@ -193,18 +203,19 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
         const T* const from = static_cast<const T*>(x.data) + (at.first_unit + unit) * x.stride[0] +
                               at.group * x.stride[1] + first_channel * x.stride[2];
         for (Index far = 0; far < member.far_taps; ++far) {
-            Index rest = far, base = first_column * column_step;
+            Index rest = far, base = first_cell + first_column * column_step;
             bool is_absent = false;
             for (std::size_t a = far_axes; a-- > 0;) {
                 const Phase& phase = *member.axes[a];
-                const Index cell = at.far[a] + rest % phase.taps * phase.dilation - phase.before;
+                const Index cell =
+                    at.far[a] * op.x_step_[a] + rest % phase.taps * phase.dilation - phase.before;
                 rest /= phase.taps;
                 is_absent |= cell < 0 || cell >= op.layout_.axes[a].in;
                 base += cell * x_spatial[a];
             }
             for (Index slot = 0; slot < slots; ++slot) {
                 const Index cell = first_row + slot;
-                const bool is_met = !is_absent && cell >= 0 && cell < met_end(rows, in_rows.in);
+                const bool is_met = !is_absent && cell >= 0 && cell < row_end;
                 row[slot] = is_met ? base + cell * row_step : absent_row;
                 gathered_row[slot] = is_met ? slot * pitch : absent_row;
             }
@@ -223,9 +234,9 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
             for (Index ic = first_channel; ic < last_channel; ++ic, input.v += input.term_pitch) {
                 const T* const channel = from + (ic - first_channel) * x.stride[2];
                 for (Index slot = 0; slot < slots; ++slot)
-                    if (row[slot] != absent_row)
-                        for (Index j = begin; j < end; ++j)
-                            gathered[slot * pitch + j] = channel[row[slot] + j * column_step];
+                    if (row[slot] != absent_row && begin < end)
+                        member.kernel.copy(channel + row[slot] + begin * column_step, column_step,
+                                           end - begin, gathered + slot * pitch + begin);
                 member.kernel.transform_input(input);
             }
         }
@@ -255,20 +266,19 @@ RowsAhead WinogradPhases<T>::Call::outputs_ahead(const Place& at, Index channel_
     constexpr Index size = sizeof(T);
     const std::size_t far_axes = op.layout_.far_axes();
     if (y_spatial.back() != 1 || far_axes > 0 || at.tiles.units > 1) return {};
-    const Index row_phases = static_cast<Index>(op.phases_[far_axes].size());
-    const Index column_phases = static_cast<Index>(op.phases_.back().size());
+    const Index row_phases = op.y_step_[far_axes], column_phases = op.y_step_.back();
     const Index width = op.products_.channel_block, channel = channel_block * width;
     const Index row = at.first_row * op.form_rows_ * row_phases;
     const Index column = at.first_column * op.form_columns_ * column_phases;
-    const auto along = [](const std::vector<Phase>& axis) {
+    const auto along = [&](std::size_t axis) {
         Index outputs = 0;
-        for (const Phase& phase : axis) outputs += phase.count;
+        for (Index p = 0; p < op.y_step_[axis]; ++p)
+            outputs += op.phases_[axis][static_cast<std::size_t>(p)].count;
         return outputs;
     };
-    const Index rows =
-        min_index(at.tiles.rows * op.form_rows_ * row_phases, along(op.phases_[far_axes]) - row);
+    const Index rows = min_index(at.tiles.rows * op.form_rows_ * row_phases, along(far_axes) - row);
     const Index columns =
-        min_index(at.tiles.columns * op.form_columns_ * column_phases, along(op.phases_.back()) - column);
+        min_index(at.tiles.columns * op.form_columns_ * column_phases, along(far_axes + 1) - column);
     const T* const to = static_cast<const T*>(y.data) + at.first_unit * y.stride[0] + at.group * y.stride[1] +
                         channel * y.stride[2] + row * y_spatial[far_axes] + column;
     return {to,
@@ -277,7 +287,7 @@ RowsAhead WinogradPhases<T>::Call::outputs_ahead(const Place& at, Index channel_
             rows,
             y_spatial[far_axes] * size,
             columns * size,
-            op.m_points_};
+            op.points_};
 }
 
 // Products of all members with one block of output channels. Weights that are transformed when they are
@@ -289,7 +299,8 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
     const Index in_channels = op.problem_.in_channels;
     const Index v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
     const Index block_number = at.group * op.channel_blocks() + channel_block;
-    const Index most = packed ? in_channels : op.channels_at_once();
+    // Where phases add to the same sums, these are taken up in the same order whatever the weights' form.
+    const Index most = packed && !op.is_strided_ ? in_channels : op.channels_at_once();
     const Index u_pitch = packed ? op.packed_panel() : op.u_pitch(), turned_channel = op.turned_elements(1);
     T* const own_u = reinterpret_cast<T*>(own + parts.u);
     RowsAhead outputs = outputs_ahead(at, channel_block);
@@ -300,7 +311,7 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
         if (!packed && weights->turned) {
             turned = weights->turned + block_number * op.turned_block() + first * turned_channel;
             wanted = Ahead(turned + (last - first) * turned_channel, most * turned_channel * Index(sizeof(T)),
-                           op.m_points_);
+                           op.points_);
         } else if (!packed) {
             turned = taps.finish();
             if (last < in_channels) {
@@ -311,12 +322,15 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
         }
         for (const Member& member : op.members_) {
             if (!has_outputs(at, member)) continue;
-            const T* u = packed ? packed + block_number * op.packed_block() + member.u * u_pitch : own_u;
+            const T* u = own_u;
+            if (packed)
+                u = packed + block_number * op.packed_block() + member.u * u_pitch +
+                    first * member.far_taps * op.products_.channel_block;
             if (!packed) op.transform_taps(*weights, member, turned, last - first, own_u, u_pitch);
             WinogradProduct<T> product = product_of(at, member, channel_block, v, own);
             product.v += first * member.far_taps * product.term_pitch;
             product.terms = (last - first) * member.far_taps;
-            product.continues = first > 0;
+            product.continues = first > 0 || member.shares_products;
             const int points = member.form.points();
             for (int point = 0; point < points; ++point) {
                 if (last == in_channels) outputs.fetch();
@@ -335,8 +349,10 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
 
 template <class T>
 void WinogradPhases<T>::Call::store(const Place& at, Index channel_block, char* own) const {
-    const std::size_t column_phases = op.phases_.back().size();
-    for (std::size_t m = 0; m < op.members_.size(); m += column_phases) {
+    // Members whose outputs share rows: of transposed correlations, phases of the columns; else all.
+    const std::size_t together =
+        op.is_strided_ ? op.members_.size() : static_cast<std::size_t>(op.y_step_.back());
+    for (std::size_t m = 0; m < op.members_.size(); m += together) {
         if (!has_outputs(at, op.members_[m])) continue;
         for (Index unit = 0; unit < at.tiles.units; ++unit)
             for (Index tile_row = 0; tile_row < at.tiles.rows; ++tile_row)
@@ -344,13 +360,13 @@ void WinogradPhases<T>::Call::store(const Place& at, Index channel_block, char* 
     }
 }
 
-// One row of tiles of the members that differ in their phase of the columns alone.
+// One row of tiles of members whose outputs share rows.
 template <class T>
 void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, const Member* members,
                                          Index unit, Index tile_row, char* own) const {
     const std::size_t far_axes = op.layout_.far_axes();
-    const Index phases = static_cast<Index>(op.phases_.back().size());
-    const Index row_phases = static_cast<Index>(op.phases_[far_axes].size());
+    const Index phases = op.y_step_.back();
+    const Index count = op.is_strided_ ? static_cast<Index>(op.members_.size()) : phases;
     const Phase& rows = *members->axes[far_axes];
     const Index form_rows = op.form_rows_, form_columns = op.form_columns_;
     const Index first_row = (at.first_row + tile_row) * form_rows,
@@ -363,12 +379,12 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
             0, min_index(at.tiles.columns * form_columns, members[p].axes.back()->count - first_column));
     const Index lanes = op.products_.lanes, width = op.products_.channel_block;
     const Index first_channel = channel_block * width;
-    const Index row_step = row_phases * y_spatial[far_axes], column_step = y_spatial[far_axes + 1];
+    const Index row_step = op.y_step_[far_axes] * y_spatial[far_axes], column_step = y_spatial[far_axes + 1];
     T* to = static_cast<T*>(y.data) + (at.first_unit + unit) * y.stride[0] + at.group * y.stride[1] +
             first_channel * y.stride[2] + rows.first * y_spatial[far_axes] + first_row * row_step +
             first_column * phases * column_step;
     for (std::size_t a = 0; a < far_axes; ++a)
-        to += (members->axes[a]->first + at.far[a] * static_cast<Index>(op.phases_[a].size())) * y_spatial[a];
+        to += (members->axes[a]->first + at.far[a] * op.y_step_[a]) * y_spatial[a];
 
     const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index m_pitch = op.m_pitch(at.tiles);
@@ -384,11 +400,15 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
     const Index all_channels = min_index(width, op.problem_.out_channels - first_channel);
     for (Index channel = 0; channel < all_channels; channel += lanes) {
         output.channels = min_index(lanes, all_channels - channel);
-        output.bias = bias ? bias + at.group * op.problem_.out_channels + first_channel + channel : nullptr;
-        for (Index p = 0; p < phases; ++p) {
+        const T* const own_bias =
+            bias ? bias + at.group * op.problem_.out_channels + first_channel + channel : nullptr;
+        for (Index p = 0; p < count; ++p) {
+            if (members[p].shares_products) continue;
             output.m =
                 reinterpret_cast<const T*>(own + parts.m) + members[p].m * m_pitch + first_tile + channel;
-            output.to = own_rows + p * phase_pitch;
+            output.adds = op.is_strided_ && p > 0;
+            output.bias = output.adds ? nullptr : own_bias;
+            output.to = own_rows + (op.is_strided_ ? 0 : p * phase_pitch);
             members[p].kernel.transform_output(output);
         }
         for (Index oc = 0; oc < output.channels; ++oc)
@@ -451,9 +471,9 @@ template <class T>
 void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                             const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    // Each tap meets each input cell about once.
     Problem work = problem_;
-    for (Axis& axis : work.axes) axis.out = axis.in;
+    if (!is_strided_)  // each tap meets each input cell about once
+        for (Axis& axis : work.axes) axis.out = axis.in;
     const Index products = saturating_multiply(batch, multiply_adds(work));
     threads = products < parallel_multiply_adds ? 1 : most_threads(threads);
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from faltung.engine import channelwise, dense, depthwise, fft_cost, grouped, phases, spectral, winograd, winograd_phases
@@ -133,6 +134,12 @@ def _lanes(dtype: str) -> int:
     return _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
 
 
+def _winograd(problem: Problem) -> ModuleType:
+    """Which of its two ways: by three taps, or by the phases of a stride."""
+    by_phases = problem.phases or (winograd.form_of(problem) is None and winograd_phases.form_of(problem) is not None)
+    return winograd_phases if by_phases else winograd
+
+
 def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
 
@@ -174,10 +181,10 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm(
         "winograd",
         "fewer products for few taps, on transformed tiles",
-        lambda problem, dtype: (winograd_phases if problem.phases else winograd).refusal(problem, dtype),
-        lambda problem, dtype: (winograd_phases if problem.phases else winograd).cycles(problem, _lanes(dtype)),
-        lambda problem, dtype: (winograd_phases if problem.phases else winograd).packing_cycles(problem, _lanes(dtype)),
-        error_growth=lambda problem, dtype: (winograd_phases if problem.phases else winograd).error_growth(problem, dtype),
+        lambda problem, dtype: _winograd(problem).refusal(problem, dtype),
+        lambda problem, dtype: _winograd(problem).cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: _winograd(problem).packing_cycles(problem, _lanes(dtype)),
+        error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
     ),
     Algorithm(

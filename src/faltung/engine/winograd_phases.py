@@ -1,8 +1,9 @@
-"""Winograd's filtering of the phases of a transposed correlation, as the plan sees it: what it serves, costs, how it rounds.
+"""Winograd's filtering of the phases of a stride, as the plan sees it: what it serves, costs, how it rounds.
 
-Each phase of the stride is a correlation of stride 1 with few taps: 4 taps with stride 2 are two phases of 2. Tiles of 4 (or 2)
-outputs of a phase need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3; an axis of one tap is left as it
-is. The form is chosen by sizes alone, here as in ``native/kernels/winograd_phases``. Standard library only.
+Each phase of a stride is a correlation of stride 1 with few taps: 4 taps with stride 2 are two phases of 2. Tiles of 4 (or 2) outputs
+of a phase need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3; an axis of one tap is left as it is. Phases of a
+transposed correlation have outputs of their own, those of the input of a strided one add to the same. The form is chosen by sizes alone,
+here as in ``native/kernels/winograd_phases``. Standard library only.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class Form:
     far_outputs : int
         Of one phase, along the axes before the last two.
     members : tuple of Member
+    is_strided : bool
+        Members are phases of the input and add to the same outputs; else they are phases of the output.
     """
 
     rows: int
@@ -91,6 +94,7 @@ class Form:
     tile_columns: int
     far_outputs: int
     members: tuple[Member, ...]
+    is_strided: bool = False
 
     @property
     def tiles(self) -> int:
@@ -102,21 +106,58 @@ class Form:
         """Members whose inputs differ."""
         return tuple({(member.row_points, member.column_points, member.befores): member for member in self.members}.values())
 
+    @property
+    def outputs(self) -> tuple[Member, ...]:
+        """Members whose products are transformed back by themselves."""
+        if not self.is_strided:
+            return self.members
+        return tuple({(member.row_taps, member.column_taps): member for member in self.members}.values())
 
-def _axes(problem: Problem) -> list[tuple[Phase, ...]]:
-    """The phases of each axis in the order of the compiled engine's layout, at least two."""
-    axes = []
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The phases of an axis where it is transformed, those where it is not, the outputs of the first."""
+
+    phases: tuple[Phase, ...]
+    far: tuple[Phase, ...]
+
+    @property
+    def out(self) -> int:
+        return self.phases[0].count
+
+
+def _axes(problem: Problem) -> list[_Axis]:
+    """In the order of the compiled engine's layout, at least two."""
+    axes = list(_transposed_axes(problem) if problem.phases else _strided_axes(problem))
+    alone = (Phase(0, 1, 0, 1, 1, 1, 0),)
+    axes = [_Axis(alone, alone)] * (2 - len(axes)) + axes
+    if axes[-1].out < FEW_COLUMNS:
+        longest = max(reversed(range(len(axes))), key=lambda a: axes[a].out)
+        axes[longest], axes[-1] = axes[-1], axes[longest]
+    return axes
+
+
+def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
     for size, axis in zip(problem.in_size, problem.phases, strict=True):
         reached = [phase for phase in axis if phase.taps]
         first = min((-phase.before for phase in reached), default=0)
         last = max((-phase.before + (phase.taps - 1) * phase.dilation for phase in reached), default=0)
         if (size, axis[0].count, first, last) != (1, 1, 0, 0) or len(axis) > 1:
-            axes.append(axis)
-    axes = [(Phase(0, 1, 0, 1, 1, 1, 0),)] * (2 - len(axes)) + axes
-    if axes[-1][0].count < FEW_COLUMNS:
-        longest = max(reversed(range(len(axes))), key=lambda a: axes[a][0].count)
-        axes[longest], axes[-1] = axes[-1], axes[longest]
-    return axes
+            yield _Axis(axis, axis)
+
+
+def _strided_axes(problem: Problem) -> Iterator[_Axis]:
+    """Phases of the input: the taps that meet every `stride`-th cell."""
+    for size, out, kernel, stride, dilation, before in zip(
+        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
+    ):
+        if (size, out, kernel, before) == (1, 1, 1, 0):
+            continue
+        phases = tuple(
+            Phase((f - before) % stride, out, f, stride, -(-(kernel - f) // stride), dilation, -((f - before) // stride))
+            for f in range(min(stride, kernel))
+        )
+        yield _Axis(phases, (Phase(0, out, 0, 1, kernel, 1, before),))
 
 
 def form_of(problem: Problem) -> Form | None:
@@ -129,7 +170,10 @@ def form_of(problem: Problem) -> Form | None:
     >>> form.rows, form.columns, [member.points for member in form.members], form.tiles
     (4, 4, [25, 25, 25, 25], 16)
     """
-    *far, rows, columns = _axes(problem)
+    if not problem.phases and problem.mode not in ("zeros", "absent"):
+        return None
+    *others, last_rows, last_columns = _axes(problem)
+    far, rows, columns = [axis.far for axis in others], last_rows.phases, last_columns.phases
     if any(not 1 <= phase.taps <= MOST_TAPS or (phase.taps > 1 and phase.dilation > 1) for phase in (*rows, *columns)):
         return None
     if any(phase.taps < 1 for axis in far for phase in axis):
@@ -140,19 +184,20 @@ def form_of(problem: Problem) -> Form | None:
     outputs = (4 if has_rows else 1, 4)
     if has_rows and _products(rows, columns, 2) < _products(rows, columns, 4):
         outputs = (2, 2)
+    is_first = 0 if not problem.phases else 1  # phases of the output read the same input, wherever they begin
     members = tuple(
         Member(
             row.taps,
             column.taps,
             outputs[0] + row.taps - 1,
             outputs[1] + column.taps - 1,
-            math.prod(phase.taps for phase in others),
-            tuple(number for phase in (*others, row, column) for number in (phase.before, phase.count, phase.taps)),
+            math.prod(phase.taps for phase in outer),
+            tuple(number for phase in (*outer, row, column) for number in (phase.first, phase.before, phase.count, phase.taps)[is_first:]),
         )
-        for *others, row, column in product(*far, rows, columns)
+        for *outer, row, column in product(*far, rows, columns)
     )
     tiles = (-(-rows[0].count // outputs[0]), -(-columns[0].count // outputs[1]))
-    return Form(*outputs, *tiles, math.prod(axis[0].count for axis in far), members)
+    return Form(*outputs, *tiles, math.prod(axis[0].count for axis in far), members, not problem.phases)
 
 
 def _products(rows: tuple[Phase, ...], columns: tuple[Phase, ...], outputs: int) -> int:
@@ -162,11 +207,13 @@ def _products(rows: tuple[Phase, ...], columns: tuple[Phase, ...], outputs: int)
 
 
 def refusal(problem: Problem, dtype: str) -> str | None:
-    """Why it does not serve `problem`, which has phases, or None if it does."""
+    """Why it does not serve `problem`, or None if it does."""
     if dtype not in ("float32", "float64"):
         return f"it rounds, and {dtype} is summed exactly"
     if problem.in_channels == 0 or math.prod(problem.out_size) == 0:
         return "there is nothing to multiply"
+    if not problem.phases and problem.mode not in ("zeros", "absent"):
+        return f"it needs borders of zeros, not {problem.mode}"
     form = form_of(problem)
     if form is None:
         sizes = ", ".join(
@@ -195,7 +242,10 @@ def cycles(problem: Problem, lanes: int) -> float:
     channels = problem.groups * problem.in_channels
     rows = channels * form.far_outputs * form.tile_rows
     there = sum(member.points / 25 * member.far_taps for member in form.inputs) * rows * (100 + 6.5 * 16 / lanes * form.tile_columns)
-    points = sum(member.points for member in form.members)
+    points = sum(member.points for member in form.outputs)
+    if form.is_strided:  # every second cell is taken first, row by row
+        rows_of_member = form.rows * form.tile_rows * form.far_outputs
+        there += 1.5 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
     multiplied = 1.05 * terms * vectors * form.tiles
     back = 14 * points * vectors * form.tiles
@@ -267,19 +317,38 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
     form = form_of(problem)
     if form is None:
         return 1.0
-    growths = [_growth(problem, form, member) for member in form.members]
-    return max(1.0, *growths)
+    if form.is_strided:
+        return max(1.0, _strided_growth(problem, form))
+    return max(1.0, *(_growth(problem, form, member) for member in form.members))
 
 
 def _growth(problem: Problem, form: Form, member: Member) -> float:
-    axes = list(_transformed(form, member))
-    grown = math.prod(winograd.spread(outputs, taps, POINTS[outputs] if taps == 2 else ()) for outputs, taps in axes)
-    passed = sum(ROUNDINGS[outputs] if taps == 2 else winograd.ROUNDINGS[outputs] for outputs, taps in axes)
+    axes = ((form.rows, member.row_taps), (form.columns, member.column_taps))
+    grown = math.prod(_spread(outputs, taps) for outputs, taps in axes)
+    passed = sum(_roundings(outputs, taps) for outputs, taps in axes)
     return float(grown * (problem.in_channels * member.far_taps + 2 + passed) / (problem.terms + 1))
 
 
-def _transformed(form: Form, member: Member) -> Iterator[tuple[int, int]]:
-    """Outputs of a tile and taps, of the axes of several taps."""
-    for outputs, taps in ((form.rows, member.row_taps), (form.columns, member.column_taps)):
-        if taps > 1:
-            yield outputs, taps
+def _strided_growth(problem: Problem, form: Form) -> float:
+    """Of the sum over phases of the input.
+
+    Phases of the same number of taps let each output hear the sums at the outputs beside it by the same coefficients, so that together they
+    hear those of all phases; where numbers differ, by coefficients that are at most the sum of both.
+    """
+    grown, passed = Fraction(1), 0
+    for outputs, counts in (
+        (form.rows, {member.row_taps for member in form.members}),
+        (form.columns, {member.column_taps for member in form.members}),
+    ):
+        grown *= sum((_spread(outputs, taps) for taps in counts if taps > 1), Fraction(0)) or 1
+        passed += max(_roundings(outputs, taps) for taps in counts)
+    terms = problem.in_channels * sum(member.far_taps for member in form.members)
+    return float(grown * (terms + 2 + passed + len(form.outputs)) / (problem.terms + 1))
+
+
+def _spread(outputs: int, taps: int) -> Fraction:
+    return Fraction(1) if taps == 1 else winograd.spread(outputs, taps, POINTS[outputs] if taps == 2 else ())
+
+
+def _roundings(outputs: int, taps: int) -> int:
+    return 0 if taps == 1 else ROUNDINGS[outputs] if taps == 2 else winograd.ROUNDINGS[outputs]
