@@ -19,7 +19,7 @@ NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help tour test gallery lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
+.PHONY: help tour test check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -58,6 +58,13 @@ format: $(VENV)/.lint ## bring the sources into the form that lint asks for
 
 bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side by side
 	$(VENV)/bin/faltung bench $(ARGS)
+
+# Without Python: a cross compiler has none to compile against.
+check-aarch64: ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed
+	cmake -S . -B build/aarch64 -G Ninja -DFALTUNG_EXACTNESS=ON -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	    -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+	cmake --build build/aarch64
+	qemu-aarch64 build/aarch64/exactness
 
 gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, moving, into docs/gallery
 	$(PY) -m faltung.viz.gallery docs/gallery

@@ -95,7 +95,19 @@ Array Program::laid(const void* data, const Sizes& sample, bool is_channels_last
     return result;
 }
 
-void Program::compute(const Work& work, const std::vector<const void*>& packed, int threads) const {
+bool Program::keeps_bounds(const Work& work, const std::vector<const void*>& packed, int threads) const {
+    if (std::isinf(largest_)) return true;  // sums directly
+    Array sample = work.x;
+    for (Index n = 0; n < work.batch; ++n) {
+        sample.data = static_cast<char*>(work.x.data) + n * work.x.stride[0] * element_bytes(type_);
+        for (std::size_t s = 0; s < steps_.size(); ++s)
+            if (!steps_[s].kernel->operation().keeps_bound(sample, packed[s], threads)) return false;
+    }
+    return true;
+}
+
+bool Program::compute(const Work& work, const std::vector<const void*>& packed, int threads) const {
+    if (!keeps_bounds(work, packed, threads)) return false;
     const auto part = [](const Array& whole, const Step& step) {
         Array view = whole;
         Index offset = 0;
@@ -122,6 +134,7 @@ void Program::compute(const Work& work, const std::vector<const void*>& packed, 
     if (!is_fused && work.loop)
         finish_all(work.loop, element_bytes(type_), size, work.y,
                    work.has_residual ? &work.residual : nullptr, threads);
+    return true;
 }
 
 bool Program::prepare(nb::handle x, nb::handle out, nb::handle residual, int threads, Work& work) const {
@@ -154,8 +167,7 @@ nb::object Program::run(const std::vector<const void*>& packed, const NumpyArray
     Work work;
     if (!prepare(x, out, residual, threads, work)) return nb::none();
     if (bias && !out.is_none() && NumpyArray::read(out).may_overlap(bias)) return nb::none();
-    finish(work, packed, bias, activation, threads);
-    return work.result;
+    return finish(work, packed, bias, activation, threads) ? work.result : nb::none();
 }
 
 bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& bias, Activation activation,
@@ -172,18 +184,17 @@ bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& b
     }
     work.has_residual = residual != nullptr;
     if (work.has_residual) work.residual = laid(residual, out_, is_channels_last);
-    finish(work, packed, bias, activation, threads);
-    return true;
+    return finish(work, packed, bias, activation, threads);
 }
 
 // Everything about the arrays is known.
-void Program::finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
+bool Program::finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
                      Activation activation, int threads) const {
     work.epilogue.bias = bias ? bias.data() : nullptr;
     work.loop = epilogue_loop(activation, work.has_residual, type_, kind_ != 'u', isa_);
     std::optional<Released> released;
     if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
-    compute(work, packed, threads);
+    return compute(work, packed, threads);
 }
 
 nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out,
@@ -236,9 +247,9 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
                 steps_[s].kernel->operation().pack(weights, buffers[s].data(), threads);
             }
         }
-        compute(work, packed, threads);
+        if (compute(work, packed, threads)) return work.result;
     }
-    return work.result;
+    return nb::none();
 }
 
 namespace {

@@ -52,13 +52,15 @@ class Program {
     bool takes(const NumpyArray& x) const;
     bool is_moderate(const NumpyArray& array, int threads) const;
     Array laid(const void* data, const Sizes& sample, bool is_channels_last) const;
-    void finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
+    bool finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
                 Activation activation, int threads) const;
     bool has_result_shape(const NumpyArray& array, const NumpyArray& x) const;
     nb::object allocated(const NumpyArray& x) const;
     Array grouped(const NumpyArray& array) const;
     bool prepare(nb::handle x, nb::handle out, nb::handle residual, int threads, Work& work) const;
-    void compute(const Work& work, const std::vector<const void*>& packed, int threads) const;
+    // Whether every kernel keeps its bound on these values; else nothing is written.
+    bool compute(const Work& work, const std::vector<const void*>& packed, int threads) const;
+    bool keeps_bounds(const Work& work, const std::vector<const void*>& packed, int threads) const;
 
     std::vector<Step> steps_;
     Index groups_;

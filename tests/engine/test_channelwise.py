@@ -36,54 +36,10 @@ def test_channels(isa: str, groups: int) -> None:
         check_case("channelwise", isa, problem(groups, out_channels, (5, 7), (3, 3), short=1), batch=2)
 
 
-@pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
-def test_borders(isa: str, mode: str) -> None:
-    """Padding wider than the input too."""
-    for size, kernel, stride, dilation in (
-        ((9, 7), (5, 7), 1, 1), ((6, 9), (3, 3), 2, 1), ((9, 12), (3, 5), 1, 3), ((5, 11), (3, 3), 2, 2),
-        ((3, 4), (13, 15), 1, 1), ((20,), (9,), 2, 1), ((5, 4, 9), (3, 2, 3), 1, 1),
-    ):  # fmt: skip
-        before = max(kernel) * dilation // 2
-        check_case("channelwise", isa, problem(18, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
-
-
 def test_cropping(isa: str) -> None:
     """Cells before the first output that no tap meets."""
     check_case("channelwise", isa, Problem(3, 1, 1, (9, 10), (4, 5), (3, 3), (1, 1), (1, 1), (-2, -3), "zeros"))
     check_case("channelwise", isa, Problem(3, 1, 1, (9, 10), (4, 5), (3, 3), (1, 1), (1, 1), (-2, -3), "circular"))
-
-
-@pytest.mark.parametrize("columns", [7, 9, 14])
-def test_same_bits_however_it_is_read(isa: str, columns: int) -> None:
-    """Strides of the arrays, threads and batch change no bit."""
-    case = problem(21, 1, (9, columns), (5, 5), short=2)
-    generator = np.random.default_rng(1)
-    x = generator.standard_normal((3, 21, 1, *case.in_size)).astype(np.float32)
-    weight = generator.standard_normal((21, 1, 1, 5, 5)).astype(np.float32)
-    y = run("channelwise", isa, case, x, weight, None)
-    check_same(run("channelwise", isa, case, x, weight, None, threads=3), y, bits=True)
-    check_same(run("channelwise", isa, case, x[1:2], weight, None), y[1:2], bits=True)
-    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, (1, 2), (-2, -1))), (-2, -1), (1, 2))
-    check_same(run("channelwise", isa, case, last, weight, None), y, bits=True)
-    check_same(run("channelwise", isa, case, x[..., ::-1][..., ::-1], weight[..., ::-1].copy()[..., ::-1], None), y, bits=True)
-    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), np.float32)
-    wide[..., ::2] = x
-    check_same(run("channelwise", isa, case, wide[..., ::2], weight, None), y, bits=True)
-
-
-@pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_zeros_of_the_padding_take_part(isa: str, value: float) -> None:
-    """An infinite weight over the padding gives NaN; an infinite cell reaches only the windows over it."""
-    case = problem(2, 1, (6, 7), (3, 3), short=1)
-    x, weight, _ = arrays(case, 1, "float32")
-    weight[0, 0, 0, 0, 0] = value
-    y = run("channelwise", isa, case, x, weight, None)
-    check_same(y, run("general", isa, case, x, weight, None))
-    assert np.isnan(y[0, 0, 0, 0]).all()
-    assert np.isfinite(y[0, 1]).all()
-    x, weight, _ = arrays(case, 1, "float32")
-    x[0, 0, 0, 2, 2] = value
-    check_same(run("channelwise", isa, case, x, weight, None), run("general", isa, case, x, weight, None))
 
 
 def test_written_is_only_what_belongs_to_it(isa: str) -> None:

@@ -46,17 +46,6 @@ def test_several_outputs_of_a_channel(isa: str) -> None:
             check_case("depthwise", isa, problem(groups, out_channels, (9, columns), (3, 3), short=1), batch=2)
 
 
-@pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
-def test_borders(isa: str, mode: str) -> None:
-    """Padding wider than the input too."""
-    for size, kernel, stride, dilation in (
-        ((12, 20), (5, 7), 1, 1), ((6, 9), (3, 3), 2, 1), ((9, 19), (3, 5), 1, 3), ((7, 9), (3, 3), 1, 6), ((5, 40), (3, 3), 2, 2),
-        ((3, 4), (13, 15), 1, 1), ((40,), (9,), 2, 1), ((5, 4, 9), (3, 2, 3), 1, 1),
-    ):  # fmt: skip
-        before = max(kernel) * dilation // 2
-        check_case("depthwise", isa, problem(3, 1, size, kernel, stride, dilation, mode, short=min(before, min(size) - 1)))
-
-
 @pytest.mark.parametrize("kernel", [16, 17, 31, 47, 48, 64, 65, 100, 200])
 def test_long_rows(isa: str, kernel: int) -> None:
     """One row: taps a vector apart share what is loaded."""
@@ -69,39 +58,6 @@ def test_blocks_of_rows_and_columns(isa: str) -> None:
     check_case("depthwise", isa, problem(1, 1, (40, 2100), (3, 3)))
     check_case("depthwise", isa, problem(2, 1, (260, 300), (3, 3), mode="reflect"))
     check_case("depthwise", isa, problem(1, 1, (9000,), (5,), mode="circular"))
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("columns", [7, 28, 70])
-def test_same_bits_however_it_is_read(isa: str, stride: int, columns: int) -> None:
-    """Strides of the input, threads and batch change no bit; neither does padding put in by hand."""
-    case = problem(5, 1, (19, columns), (5, 5), stride, short=2)
-    generator = np.random.default_rng(1)
-    x = generator.standard_normal((3, 5, 1, *case.in_size)).astype(np.float32)
-    weight = generator.standard_normal((5, 1, 1, 5, 5)).astype(np.float32)
-    y = run("depthwise", isa, case, x, weight, None)
-    check_same(run("depthwise", isa, case, x, weight, None, threads=3), y, bits=True)
-    check_same(run("depthwise", isa, case, x[1:2], weight, None), y[1:2], bits=True)
-    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, (1, 2), (-2, -1))), (-2, -1), (1, 2))
-    check_same(run("depthwise", isa, case, last, weight, None), y, bits=True)
-    wide = np.zeros((*x.shape[:-1], 1024), np.float32)
-    wide[..., : x.shape[-1]] = x
-    check_same(run("depthwise", isa, case, wide[..., : x.shape[-1]], weight, None), y, bits=True)
-
-
-@pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_zeros_of_the_padding_take_part(isa: str, value: float) -> None:
-    """An infinite weight over the padding gives NaN; an infinite cell reaches only the windows over it."""
-    case = problem(2, 1, (6, 7), (3, 3), short=1)
-    x, weight, _ = arrays(case, 1, "float32")
-    weight[0, 0, 0, 0, 0] = value
-    y = run("depthwise", isa, case, x, weight, None)
-    check_same(y, run("general", isa, case, x, weight, None))
-    assert np.isnan(y[0, 0, 0, 0]).all()
-    assert np.isfinite(y[0, 1]).all()
-    x, weight, _ = arrays(case, 1, "float32")
-    x[0, 0, 0, 2, 2] = value
-    check_same(run("depthwise", isa, case, x, weight, None), run("general", isa, case, x, weight, None))
 
 
 def test_written_is_only_what_belongs_to_it(isa: str) -> None:

@@ -2,23 +2,13 @@
 // is loaded once for all outputs that it serves. Taps over the padding cost nothing.
 #include "kernels/channelwise/channelwise_tile.h"
 
+#include "core/registers.h"
 #include "core/transpose.h"
 #include "core/vec.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
-
-template <class V>
-inline void keep_in_register(V& v) {
-#if defined(__x86_64__)
-    asm("" : "+v"(v));
-#elif defined(__aarch64__)
-    asm("" : "+w"(v));
-#else
-    static_cast<void>(v);
-#endif
-}
 
 template <class T, int W, int Shift>
 inline __attribute__((always_inline)) void add_tap(const T* tap, const Vec<T> (&cell)[W], Vec<T> (&sum)[W]) {

@@ -30,6 +30,7 @@ struct DepthwiseCall {
     void operator()(Index task, int worker) const;
 
   private:
+    // In depthwise_tables.cpp.
     void locate(Block& block, Index index) const;
     void locate_rows(Block& block, const Index* origin) const;
     void locate_columns(Block& block) const;
@@ -44,9 +45,5 @@ struct DepthwiseCall {
     void compute(const Block& block, T* scratch, Index n, Index first_group) const;
     void copy_rows(const Block& block, T* scratch, Index n, Index first_group, Index groups) const;
 };
-
-extern template struct DepthwiseCall<float>;
-extern template struct DepthwiseCall<double>;
-extern template struct DepthwiseCall<std::uint64_t>;
 
 }  // namespace faltung

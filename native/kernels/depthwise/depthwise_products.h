@@ -2,6 +2,7 @@
 // above one another, which stay in registers. Included by depthwise_tile.cpp alone. Internal linkage.
 #pragma once
 
+#include "core/registers.h"
 #include "core/vec.h"
 #include "kernels/depthwise/depthwise_tile.h"
 
@@ -84,16 +85,13 @@ inline Vec<T> swap_halves(Vec<T> v) {
     return swap_lanes<T>(v, std::make_integer_sequence<int, lanes<T>>());
 }
 
-// Without this the compiler reads a vector of cells from memory once for every product.
-template <class V>
-inline void keep_in_register(V& v) {
-#if defined(__x86_64__)
-    asm("" : "+v"(v));
-#elif defined(__aarch64__)
-    asm("" : "+w"(v));
-#else
-    static_cast<void>(v);
-#endif
+// N weights behind one another, of one channel or of two.
+template <class T, int N, bool IsPair>
+inline __attribute__((always_inline)) void load_weights(const T* weight, Index apart, Vec<T> (&w)[N]) {
+    FALTUNG_UNROLL for (int k = 0; k < N; ++k) {
+        w[k] = IsPair ? broadcast_halves(weight[k], weight[k + apart]) : broadcast(weight[k]);
+        keep_in_register(w[k]);
+    }
 }
 
 // The rows of cells that take part: they lie behind one another.
@@ -127,10 +125,7 @@ inline __attribute__((always_inline)) void add_columns(const DepthwiseChannels<T
     const Index pitch = on.pitch;
     for (Index column = tile.first_column; column < last; ++column, weight += K) {
         Vec<T> w[K];
-        FALTUNG_UNROLL for (int k = 0; k < K; ++k) {
-            w[k] = IsPair ? broadcast_halves(weight[k], weight[k + weights_apart]) : broadcast(weight[k]);
-            keep_in_register(w[k]);
-        }
+        load_weights<T, K, IsPair>(weight, weights_apart, w);
         const T* from = cells + place[column];
         const std::uint32_t mask = is_masked ? lanes_of(tile, column) : 0;
         FALTUNG_UNROLL for (int i = 0; i < R + K - 1; ++i, from += pitch) {
@@ -162,10 +157,7 @@ inline __attribute__((always_inline)) void add_neighbours(const DepthwiseChannel
     const Index cells_apart = IsPair ? on.cells[1] - on.cells[0] : 0;
     const Index weights_apart = IsPair ? on.weight[1] - on.weight[0] : 0;
     Vec<T> w[C * K];
-    FALTUNG_UNROLL for (int k = 0; k < C * K; ++k) {
-        w[k] = IsPair ? broadcast_halves(weight[k], weight[k + weights_apart]) : broadcast(weight[k]);
-        keep_in_register(w[k]);
-    }
+    load_weights<T, C * K, IsPair>(weight, weights_apart, w);
     const std::uint32_t mask = Alternates ? lanes_of(tile, column) : 0;
     const T* from = cells + place[0];
     const Index next = C == 2 ? place[C - 1] - place[0] : 0;
@@ -237,10 +229,7 @@ inline __attribute__((always_inline)) void add_three_columns(const DepthwiseChan
     const Index cells_apart = IsPair ? on.cells[1] - on.cells[0] : 0;
     const Index weights_apart = IsPair ? on.weight[1] - on.weight[0] : 0;
     Vec<T> w[C * K];
-    FALTUNG_UNROLL for (int k = 0; k < C * K; ++k) {
-        w[k] = IsPair ? broadcast_halves(weight[k], weight[k + weights_apart]) : broadcast(weight[k]);
-        keep_in_register(w[k]);
-    }
+    load_weights<T, C * K, IsPair>(weight, weights_apart, w);
     const std::uint32_t mask = Alternates ? lanes_of(tile, 1) : 0;
     const bool has_edge = Alternates && (lanes_of(tile, 0) & 1) != 0;
     const T* from = cells + place[Alternates ? 1 : 0];

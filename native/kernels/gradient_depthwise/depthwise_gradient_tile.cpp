@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "core/registers.h"
 #include "core/vec.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -57,18 +58,6 @@ inline Lanes<T, N> load_masked(const T* from, std::uint32_t mask) {
     for (int lane = 0; lane < N; ++lane)
         if (!(mask >> lane & 1)) v[lane] = T(0);
     return v;
-#endif
-}
-
-// Without this the compiler reads a vector of cells from memory once for every product.
-template <class V>
-inline void keep_in_register(V& v) {
-#if defined(__x86_64__)
-    asm("" : "+v"(v));
-#elif defined(__aarch64__)
-    asm("" : "+w"(v));
-#else
-    static_cast<void>(v);
 #endif
 }
 

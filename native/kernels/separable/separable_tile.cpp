@@ -3,6 +3,7 @@
 // taps than lanes each is used for two taps, a vector's length apart.
 #include "kernels/separable/separable_tile.h"
 
+#include "core/registers.h"
 #include "core/vec.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -18,18 +19,6 @@ constexpr int row_vectors = 4;
 #endif
 constexpr int column_vectors = 2;
 constexpr int chunk = 4;  // taps whose weights are held at once
-
-// Without this the compiler reads a vector of cells from memory once for every product.
-template <class V>
-inline void keep_in_register(V& v) {
-#if defined(__x86_64__)
-    asm("" : "+v"(v));
-#elif defined(__aarch64__)
-    asm("" : "+w"(v));
-#else
-    static_cast<void>(v);
-#endif
-}
 
 template <class T, int V, bool IsWhole>
 inline Vec<T> load_cells(const T* row, Index count, int v) {

@@ -37,10 +37,10 @@ def cycles(problem: Problem, lanes: int) -> float:
     """Estimated for one sample on one core."""
     *rows, columns = (AxisProducts(problem, axis) for axis in range(len(problem.in_size)))
     width = _width(columns.out, 8 if lanes >= 16 else 7)
-    sums = 1.1 * math.prod(axis.products for axis in (*rows, columns))
-    starts = 70.0 * math.prod(axis.out for axis in rows) * math.ceil(columns.out / width)
-    turned = 8.0 * (math.prod(axis.cells for axis in (*rows, columns)) + math.prod(problem.out_size))
-    loaded = 6.0 * problem.terms
+    sums = math.prod(axis.products for axis in (*rows, columns))
+    starts = 63.0 * math.prod(axis.out for axis in rows) * math.ceil(columns.out / width)
+    turned = 7.2 * (math.prod(axis.cells for axis in (*rows, columns)) + math.prod(problem.out_size))
+    loaded = 5.4 * problem.terms
     return 400 + math.ceil(problem.groups * problem.out_channels / lanes) * (sums + starts + turned + loaded)
 
 

@@ -99,9 +99,8 @@ class Compiled:
 
     def _made_program(self, dtype: np.dtype[Any]) -> Program | None:
         spec, lowered, main = self.spec, self.lowered, self.lowered.main
-        guarded = any(guard is not None for guard in itertools.chain(*self.guards))
         kernels = [kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation)]
-        if lowered.folded or not main.is_covered or guarded or len(kernels) < len(main.steps) or self.most_rank:
+        if lowered.folded or not main.is_covered or len(kernels) < len(main.steps) or self.most_rank:
             return None
         try:
             weight = np.empty(spec.weight_shape, dtype)
