@@ -64,6 +64,8 @@ class Algorithm:
         Whether the bound holds for these values; where it does not, they are summed directly.
     serves_phases : bool
         Whether it computes all phases of a transposed correlation together.
+    shared_cycles : callable (Problem, native dtype) -> float, or None
+        What of `cycles` several samples of one call have in common.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Algorithm:
     error_growth: Callable[[Problem, str], float] | None = None
     keeps_bound: Callable[[Any, Array, Any], bool] | None = None
     serves_phases: bool = False
+    shared_cycles: Callable[[Problem, str], float] | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -87,10 +90,14 @@ class Algorithm:
             return self.make(problem, dtype)
         return Correlation(self.name, dtype, chosen_isa(), *problem.arguments)
 
-    def seconds(self, problem: Problem, dtype: str, *, is_prepared: bool) -> float:
-        """Estimated time for one sample on one nominal core; unless `is_prepared`, packing included."""
-        cycles = self.cycles(problem, dtype)
-        return (cycles if is_prepared else cycles + self.packing_cycles(problem, dtype)) / NOMINAL_HERTZ
+    def seconds(self, problem: Problem, request: Request) -> float:
+        """Estimated time for one sample on one nominal core; unless weights are prepared, its share of packing them included."""
+        cycles = self.cycles(problem, request.dtype)
+        if not request.is_prepared:
+            cycles += self.packing_cycles(problem, request.dtype) / request.samples
+        if request.samples > 1 and self.shared_cycles is not None:
+            cycles -= self.shared_cycles(problem, request.dtype) * (1 - 1 / request.samples)
+        return cycles / NOMINAL_HERTZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,9 @@ class Request:
         Weights are packed once for many calls; else packing counts among the costs.
     is_tuned : bool
         What was measured on this machine counts, where something was.
+    samples : int
+        So many samples of a call are supposed to share the packing; a plan does not know how many there will be, for each sample's result
+        is to be the same in any batch.
     """
 
     dtype: str
@@ -116,6 +126,7 @@ class Request:
     is_exact: bool = False
     is_prepared: bool = True
     is_tuned: bool = True
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, dtype: _winograd(problem).packing_cycles(problem, _lanes(dtype)),
         error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
+        shared_cycles=lambda problem, dtype: 0.0 if problem.phases else winograd.shared_cycles(problem, _lanes(dtype)),
     ),
     Algorithm(
         "depthwise",
@@ -276,7 +288,7 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
     one_of("algorithm", algorithm, CHOICES, ConvPlanError)
     refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
     fitting = [entry for entry in ALGORITHMS if refusals[entry.name] is None]
-    costs = {entry.name: entry.seconds(problem, request.dtype, is_prepared=request.is_prepared) for entry in fitting}
+    costs = {entry.name: entry.seconds(problem, request) for entry in fitting}
     if algorithm != "auto":
         if refusals[algorithm] is not None:
             raise ConvPlanError(
@@ -327,7 +339,7 @@ def phase_by_phase(decisions: tuple[Decision, ...], problems: Sequence[Problem],
             yield replace(decision, reason=refusal)
             continue
         fitting = [problem for problem in problems if _refusal(entry, problem, request) is None]
-        cost = sum(entry.seconds(problem, request.dtype, is_prepared=request.is_prepared) for problem in fitting) + overhead
+        cost = sum(entry.seconds(problem, request) for problem in fitting) + overhead
         compared = "" if not best.cost_seconds else f", estimated {_factor(cost, best.cost_seconds)} the cost of {best.algorithm}"
         yield Decision(entry.name, False, True, f"{entry.idea}; one phase at a time{compared}", cost)
 

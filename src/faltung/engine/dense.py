@@ -38,7 +38,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     channels = problem.groups * _even(problem.out_channels)
     vectors = channels * -(-(positions - rest) // lanes) * (1.03 * problem.terms + 8)
     few = channels * (problem.terms * _rest_vectors(rest, lanes) + 4) if rest else 0.0
-    return vectors + few + 0.4 * problem.groups * problem.in_channels * positions
+    return vectors + few + 0.4 * problem.groups * problem.in_channels * positions + 0.03 * _streamed_bytes(problem)
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:

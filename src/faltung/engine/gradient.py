@@ -21,7 +21,7 @@ from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
 from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads, is_within
 from faltung.engine.problem import Problem
-from faltung.engine.run import ACCURACIES, allocate, deliver, run_packed
+from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, one_of
 from faltung.spec import ConvSpec
 
@@ -52,7 +52,8 @@ def _input_way(
     types = element_types_of(grad=Described(grad_shape, grad_dtype), weight=weight)
     check_weight(spec, weight)
     _check_grad(spec, grad_shape, grad_shape[: max(len(grad_shape) - spec.ndim - 1, 0)][:1], input_size)
-    return types, compile_conv(spec, input_size, Request(types.native, is_exact=is_exact, is_prepared=False), backward=True)
+    request = Request(types.native, is_exact=is_exact, is_prepared=False, samples=TRAINING_SAMPLES)
+    return types, compile_conv(spec, input_size, request, backward=True)
 
 
 def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "default") -> Array:

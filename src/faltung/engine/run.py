@@ -23,9 +23,12 @@ from faltung.engine.native import Program, get_num_threads
 from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
 
-__all__ = ["ACCURACIES", "allocate", "deliver", "native_bias", "programs", "run_again", "run_conv", "run_packed"]
+__all__ = ["ACCURACIES", "TRAINING_SAMPLES", "allocate", "deliver", "native_bias", "programs", "run_again", "run_conv", "run_packed"]
 
 ACCURACIES = ("default", "exact")
+
+TRAINING_SAMPLES = 8
+"""So many samples of a training step are supposed to share the packing of its weights."""
 
 
 class _Programs(dict[Any, tuple[Program, ConvSpec]]):
@@ -67,15 +70,16 @@ def run_again(kind: Any, x: object, weight: object, bias: object, out: object, s
 
 
 def run_conv(
-    spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default", kind: Any = None
-) -> Array:
+    spec: ConvSpec, x: Array, weight: Array, bias: Array | None, *, out: Array | None = None, accuracy: str = "default", kind: Any = None,
+    samples: int = 1,
+) -> Array:  # fmt: skip
     """The convolution of arrays of any kind; parameters, result and errors as of `faltung.conv`.
 
-    What it takes is remembered for `run_again` with this `kind`.
+    What it takes is remembered for `run_again` with this `kind`. It is planned for so many samples, whatever their number is.
     """
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
     offset = None if bias is None else (bias.shape, bias.dtype)
-    types, compiled = _checked(spec, x.shape, x.dtype, weight.shape, weight.dtype, offset, accuracy == "exact")
+    types, compiled = _checked(spec, x.shape, x.dtype, weight.shape, weight.dtype, offset, accuracy == "exact", samples)
     program = compiled.program(types)
     if program is not None:
         with contextlib.suppress(TypeError):  # lists among the arguments
@@ -90,7 +94,7 @@ def run_conv(
 @functools.lru_cache(maxsize=1024)
 def _checked(
     spec: ConvSpec, x_shape: tuple[int, ...], x_dtype: np.dtype[Any], weight_shape: tuple[int, ...], weight_dtype: np.dtype[Any],
-    bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool,
+    bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool, samples: int,
 ) -> tuple[ElementTypes, Compiled]:  # fmt: skip
     """What depends on shapes and dtypes alone: the arguments checked, the kernels chosen."""
     weight, offset = Described(weight_shape, weight_dtype), None if bias is None else Described(*bias)
@@ -98,7 +102,7 @@ def _checked(
     check_weight(spec, weight)
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)
-    return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False))
+    return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False, samples=samples))
 
 
 tuning.on_change(_checked.cache_clear)

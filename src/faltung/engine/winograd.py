@@ -185,9 +185,29 @@ def cycles(problem: Problem, lanes: int) -> float:
     if form.column_phases > 1:
         there += 20 * rows * form.terms * _points(form.rows)
     back = share * tiles * blocks * (260 if form.column_phases == 1 else 500)
-    multiplied = 1.04 * form.points * tiles * blocks * form.terms
+    multiplied = _multiplying_cycles(problem, form, lanes)
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
     return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, _array_bytes(problem) - L2_BYTES)
+
+
+def shared_cycles(problem: Problem, lanes: int) -> float:
+    """What of `cycles` samples share: a block takes tiles of several samples, so that weights are fetched once for all of its tiles."""
+    form = form_of(problem)
+    if form is None:
+        return 0.0
+    fetching, multiplied = _fetching_cycles(problem, form, lanes), _multiplying_cycles(problem, form, lanes)
+    return COMPARED * (max(multiplied, fetching) - max(multiplied, fetching * _fill(form)))
+
+
+def _multiplying_cycles(problem: Problem, form: Form, lanes: int) -> float:
+    tiles = problem.groups * form.far_outputs * form.tile_rows * form.tile_columns
+    return 1.04 * form.points * tiles * math.ceil(problem.out_channels / lanes) * form.terms
+
+
+def _fill(form: Form) -> float:
+    """The part of its blocks that one sample's tiles fill."""
+    blocks = form.far_outputs * form.tile_rows * form.tile_columns / 2 / FEWEST_TILES
+    return blocks / math.ceil(blocks)
 
 
 def _array_bytes(problem: Problem) -> int:

@@ -37,11 +37,15 @@ def output_shape(spec: ConvSpec, input_shape: tuple[int, ...]) -> tuple[int, ...
 
 
 def call_conv(
-    spec: ConvSpec, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kind: tuple[Any, ...] | None = None
-) -> torch.Tensor:
-    """The convolution; in memory as PyTorch would have laid it. What it takes is remembered for calls of this `kind`."""
+    spec: ConvSpec, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kind: tuple[Any, ...] | None = None,
+    samples: int = 1,
+) -> torch.Tensor:  # fmt: skip
+    """The convolution, planned for so many samples; in memory as PyTorch would have laid it.
+
+    What it takes is remembered for calls of this `kind`.
+    """
     offset = None if bias is None else as_array(bias)
-    return written(lambda out: run_conv(spec, as_array(x), as_array(weight), offset, out=out, kind=kind), spec, x)
+    return written(lambda out: run_conv(spec, as_array(x), as_array(weight), offset, out=out, kind=kind, samples=samples), spec, x)
 
 
 def written(call: Callable[[Array | None], Array], spec: ConvSpec, x: torch.Tensor) -> torch.Tensor:

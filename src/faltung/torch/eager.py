@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from faltung.engine.run import TRAINING_SAMPLES
 from faltung.torch import derivatives
 from faltung.torch.calls import call_conv, call_input_grad, call_weight_grad, spec_of_text
 from faltung.torch.tensors import is_direct
@@ -24,7 +25,7 @@ class FaltungConv(torch.autograd.Function):
         """The convolution."""
         ctx.save_for_backward(x, weight)
         ctx.spec, ctx.has_bias = text, bias is not None
-        return call_conv(spec_of_text(text), x, weight, bias)
+        return call_conv(spec_of_text(text), x, weight, bias, samples=TRAINING_SAMPLES)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> derivatives.Gradients:
