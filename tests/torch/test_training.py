@@ -12,6 +12,9 @@ import pytest
 import faltung as fl
 import faltung.torch as ft
 import torch
+from faltung.engine.catalog import Request
+from faltung.engine.compiled import compile_conv
+from faltung.engine.run import TRAINING_SAMPLES
 from faltung.torch import ops
 from torch import Tensor, nn
 
@@ -245,3 +248,20 @@ def test_threads_are_faltungs_and_change_no_bit() -> None:
         torch.set_num_threads(theirs)
     for each in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(each, found[0], strict=True))
+
+
+def test_batches_split_in_training_give_the_same_bits() -> None:
+    layer = ft.Conv2d(256, 256, 3, padding=1)
+    spec, size = ft.from_module(layer), (3, 3)
+    alone, together = (
+        compile_conv(spec, size, Request("float32", is_prepared=False, samples=samples)).seconds for samples in (1, TRAINING_SAMPLES)
+    )  # fmt: skip
+    assert together < alone
+    x = torch.randn(5, 256, *size, requires_grad=True)
+    y = layer(x)
+    (whole,) = torch.autograd.grad(y.sin().sum(), x)
+    parts = [part.detach().requires_grad_() for part in x.split([1, 3, 1])]
+    outputs = [layer(part) for part in parts]
+    assert torch.equal(torch.cat(outputs), y)
+    grads = [torch.autograd.grad(output.sin().sum(), part)[0] for output, part in zip(outputs, parts, strict=True)]
+    assert torch.equal(torch.cat(grads), whole)

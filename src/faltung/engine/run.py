@@ -94,7 +94,7 @@ def run_conv(
 @functools.lru_cache(maxsize=1024)
 def _checked(
     spec: ConvSpec, x_shape: tuple[int, ...], x_dtype: np.dtype[Any], weight_shape: tuple[int, ...], weight_dtype: np.dtype[Any],
-    bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool, samples: int,
+    bias: tuple[tuple[int, ...], np.dtype[Any]] | None, is_exact: bool, samples: int = 1,
 ) -> tuple[ElementTypes, Compiled]:  # fmt: skip
     """What depends on shapes and dtypes alone: the arguments checked, the kernels chosen."""
     weight, offset = Described(weight_shape, weight_dtype), None if bias is None else Described(*bias)
