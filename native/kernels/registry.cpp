@@ -7,6 +7,7 @@
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
+#include "kernels/gradient_channelwise/channelwise_gradient.h"
 #include "kernels/gradient_depthwise/depthwise_gradient.h"
 #include "kernels/gradient_direct/direct_gradient.h"
 #include "kernels/gradient_winograd/winograd_gradient.h"
@@ -224,6 +225,14 @@ struct GradientDirectKernel : AnyProblem {
     }
 };
 
+struct ChannelwiseGradientPairs : GradientDirectKernel {
+    static void check(const Problem& problem) {
+        if (const char* reason = why_not_channelwise_gradient(problem))
+            throw std::invalid_argument(std::string("algorithm 'channelwise' does not serve this problem: ") +
+                                        reason);
+    }
+};
+
 struct GradientFilterKernel : AnyProblem {
     template <class T>
     static GradientKernel<T> get(Isa isa, Index out_channels) {
@@ -413,6 +422,7 @@ constexpr WeightGradientFamily weight_gradient_families[] = {
     gradient<PanelFamily<WeightGradient, DirectGradient, GradientDirectKernel>>("direct"),
     gradient<PanelFamily<WeightGradient, PanelGradient, GradientFilterKernel>>("filter"),
     gradient<PanelFamily<WeightGradient, DepthwiseGradient, DepthwiseGradientRows>>("depthwise"),
+    gradient<PanelFamily<WeightGradient, ChannelwiseGradient, ChannelwiseGradientPairs>>("channelwise"),
     gradient<WinogradGradientFamily>("winograd"),
     gradient<GeneralFamily<WeightGradient, GeneralGradient>>("general"),
 };

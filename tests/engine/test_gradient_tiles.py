@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import faltung as fl
+from faltung.engine.gradient_catalog import BY_NAME
 from faltung.engine.native import WeightGradient, available_isas
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
@@ -161,7 +162,7 @@ def test_depthwise_rows_and_columns_of_taps(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", available_isas())
-@pytest.mark.parametrize("kernel", ["direct", "depthwise"])
+@pytest.mark.parametrize("kernel", ["direct", "depthwise", "channelwise"])
 def test_zeros_of_the_padding_meet_what_is_not_finite(kernel: str, isa: str) -> None:
     """0 * inf is NaN, in the taps that read the padding there and in no other."""
     for text, size, at in (
@@ -172,6 +173,8 @@ def test_zeros_of_the_padding_meet_what_is_not_finite(kernel: str, isa: str) -> 
         ("conv3d(2, 2, 3, padding=1, groups=2)", (3, 4, 5), (0, 2, 2)),
     ):
         spec = fl.ConvSpec.parse(text)
+        if kernel == "channelwise" and spec.groups == 1:
+            continue
         shape = (1, 2, *size)
         x, grad = (integers_of_shape(s, 5).astype("float32") for s in (shape, spec.output_shape(shape)))
         for infinite in ("x", "grad"):
@@ -243,3 +246,41 @@ def test_the_functions_on_every_instruction_set(isa: str) -> None:
                     with labelled((text, dtype, threads)), num_threads(threads):
                         check_same(fl.conv_input_grad(spec, grad.astype(dtype), weight.astype(dtype), (6, 9)), expected[0].astype(dtype))
                         check_same(fl.conv_weight_grad(spec, x.astype(dtype), grad.astype(dtype)), expected[1].astype(dtype))
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_channels_in_the_lanes(isa: str) -> None:
+    for groups in (1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 130):
+        check_case(f"conv2d({groups}, {groups}, 3, padding=1, groups={groups}, bias=False)", (2, groups, 4, 5), "channelwise", isa)
+    for k, s, d, mode, p in [
+        (3, 2, 1, "zeros", 1), (5, 1, 1, "zeros", 2), (2, 3, 1, "zeros", 0), (3, 1, 2, "zeros", 2), (3, 1, 1, "circular", 1),
+        (3, 1, 1, "reflect", 2), (3, 2, 1, "replicate", 3), (3, 1, 1, "symmetric", 2), (1, 1, 1, "zeros", 0), (4, 1, 1, "zeros", 3),
+    ]:  # fmt: skip
+        text = f"conv2d(20, 20, {k}, stride={s}, padding={p}, dilation={d}, groups=20, bias=False, padding_mode='{mode}')"
+        for size in [(7, 7), (5, 11), (9, 3)]:
+            for threads in (1, 3):
+                check_case(text, (2, 20, *size), "channelwise", isa, threads)
+    check_case("conv1d(18, 18, 5, padding=2, groups=18, bias=False)", (3, 18, 21), "channelwise", isa)
+    check_case("conv3d(18, 18, (2, 3, 3), padding=1, groups=18, bias=False)", (2, 18, 3, 4, 5), "channelwise", isa)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_channels_in_the_lanes_in_other_layouts(isa: str) -> None:
+    spec = fl.ConvSpec.parse("conv2d(19, 19, 3, padding=1, groups=19, bias=False)")
+    spec, x, grad, expected = case(str(spec), (2, 19, 6, 5))
+    kernel = WeightGradient("channelwise", "float32", isa, *problem_of(spec, (6, 5)).arguments)
+    for lay in (
+        lambda a: a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+        lambda a: a[::-1, :, ::-1, ::-1].copy()[::-1, :, ::-1, ::-1],
+    ):
+        result = np.empty((3, 3, 1, 1, 19), np.float32).transpose(4, 3, 2, 0, 1)
+        kernel.run(by_group(lay(x.astype("f4")), 19, 1), by_group(lay(grad.astype("f4")), 19, 1), result, 2)
+        np.testing.assert_array_equal(result.reshape(expected.shape), expected)
+
+
+def test_what_channels_in_the_lanes_refuse() -> None:
+    for text, size in [("conv2d(4, 8, 3, groups=4, bias=False)", (8, 8)), ("conv1d(4, 4, 300, groups=4, bias=False)", (3000,))]:
+        spec = fl.ConvSpec.parse(text)
+        assert BY_NAME["channelwise"].refusal(problem_of(spec, size), "float32") is not None
+        with pytest.raises(ValueError, match="does not serve"):
+            WeightGradient("channelwise", "float32", available_isas()[0], *problem_of(spec, size).arguments)

@@ -2,6 +2,8 @@
 // packed wide vectors, a block of channels each, with scalars of a few other channels, read where they lie.
 #pragma once
 
+#include <cstdint>
+
 #include "core/index.h"
 
 namespace faltung {
@@ -29,6 +31,16 @@ struct GradientPack {
     T* to;
 };
 
+// sums[lane] += sum over pairs of grad[pair[0] + lane] * cells[pair[1] + lane].
+template <class T>
+struct GradientPairs {
+    const T *grad, *cells;
+    const std::int32_t* pairs;
+    Index count;
+    Index lanes;  // those that are wanted
+    T* sums;
+};
+
 template <class T>
 struct GradientProductKernel {
     Index block = 1;     // lanes of the wide side
@@ -38,6 +50,7 @@ struct GradientProductKernel {
     bool (*pack)(const GradientPack<T>&) = nullptr;
     // to[lane * lane_stride + i * stride] = from[i * block + lane] for lanes that there are.
     void (*store)(const T* from, Index count, Index lanes, T* to, Index lane_stride, Index stride) = nullptr;
+    void (*multiply_pairs)(const GradientPairs<T>&) = nullptr;
 };
 
 }  // namespace faltung

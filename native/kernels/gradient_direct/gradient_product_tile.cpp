@@ -191,11 +191,39 @@ void store_transposed(const T* from, Index count, Index channels, T* to, Index l
     }
 }
 
+// Four sums a vector, so that none waits for the one before.
+template <class T, int V>
+void add_pairs(const GradientPairs<T>& b) {
+    constexpr int L = lanes<T>, parts = 4;
+    Vec<T> sum[parts][V] = {};
+    auto add = [&](Vec<T>(&to)[V], const std::int32_t* pair) {
+        const T *grad = b.grad + pair[0], *cells = b.cells + pair[1];
+        FALTUNG_UNROLL for (int v = 0; v < V; ++v) to[v] += load(grad + v * L) * load(cells + v * L);
+    };
+    Index i = 0;
+    for (; i + parts <= b.count; i += parts)
+        FALTUNG_UNROLL for (int part = 0; part < parts; ++part) add(sum[part], b.pairs + 2 * (i + part));
+    for (; i < b.count; ++i) add(sum[0], b.pairs + 2 * i);
+    FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
+        T* const to = b.sums + v * L;
+        store(to, load(to) + ((sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v])));
+    }
+}
+
+template <class T>
+void multiply_pairs(const GradientPairs<T>& b) {
+    if (b.lanes > lanes<T>) {
+        add_pairs<T, 2>(b);
+    } else {
+        add_pairs<T, 1>(b);
+    }
+}
+
 }  // namespace
 
 template <class T>
 GradientProductKernel<T> gradient_product_kernel() {
-    return {vectors * lanes<T>, most_channels, multiply<T>, pack<T>, store_transposed<T>};
+    return {vectors * lanes<T>, most_channels, multiply<T>, pack<T>, store_transposed<T>, multiply_pairs<T>};
 }
 
 template GradientProductKernel<float> gradient_product_kernel();

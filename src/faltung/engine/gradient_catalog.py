@@ -19,6 +19,10 @@ from faltung.engine.problem import Problem
 __all__ = ["ALGORITHMS", "BY_NAME", "GradientAlgorithm", "choose_gradient"]
 
 
+MOST_PAIRS = 2**16
+MOST_CELLS = 2**20
+
+
 @dataclass(frozen=True, slots=True)
 class GradientAlgorithm:
     """One way to compute a weight gradient.
@@ -106,6 +110,24 @@ def _filter_cycles(problem: Problem, dtype: str, batch: int) -> float:
     return problem.groups * (batch * (products * (1.7 if block > 1 else 2.2) + packed) + 14 * problem.out_channels * problem.terms + 300)
 
 
+def _channelwise_refusal(problem: Problem, dtype: str) -> str | None:
+    if problem.in_channels != 1 or problem.out_channels != 1:
+        return "a group has more than one channel on either side"
+    pairs = math.prod(problem.kernel_size) * math.prod(problem.out_size)
+    if pairs > MOST_PAIRS or math.prod(problem.in_size) > MOST_CELLS:
+        return f"{pairs} pairs of positions are looked up one by one, more than {MOST_PAIRS}, or there are too many cells"
+    return _panel_refusal("channelwise", problem, dtype)
+
+
+def _channelwise_cycles(problem: Problem, dtype: str, batch: int) -> float:
+    """A vector of channels: both sides transposed, two loads and a product for every pair of positions."""
+    lanes = _lanes_of(dtype)
+    positions, taps = math.prod(problem.out_size), math.prod(problem.kernel_size)
+    packed = (positions + math.prod(problem.in_size)) * lanes
+    blocks = math.ceil(problem.groups / lanes)
+    return blocks * (batch * (2.5 * positions * taps + 0.5 * packed + 12 * taps + 150) + 2 * taps * lanes + 300)
+
+
 ALGORITHMS: tuple[GradientAlgorithm, ...] = (
     GradientAlgorithm(
         "direct",
@@ -125,6 +147,12 @@ ALGORITHMS: tuple[GradientAlgorithm, ...] = (
         "pairs of channels one by one, rows read where they lie, positions of a row in the vector lanes",
         partial(_panel_refusal, "depthwise"),
         _depthwise_cycles,
+    ),
+    GradientAlgorithm(
+        "channelwise",
+        "a channel in each vector lane, positions looked up in pairs",
+        _channelwise_refusal,
+        _channelwise_cycles,
     ),
     GradientAlgorithm(
         "filter",

@@ -14,13 +14,15 @@ __all__ = ["direct_cycles", "filter_cycles", "packing_cycles"]
 # Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.
 
 GROUP_CYCLES = 1600
-"""Of a group: its panel begun, its phases' rows arranged."""
+"""Of a group, where there are many: its panel begun, its phases' rows arranged."""
+
+FEW_GROUPS = 16
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + GROUP_CYCLES * problem.groups + _panel_cycles(problem)
+    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + _group_cycles(problem) + _panel_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -32,7 +34,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     products = met * sum(count * taps for count, taps in vectors)
     shares_loads = problem.out_channels > 1 and columns[0].count > lanes
     channels = problem.groups * problem.out_channels
-    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + GROUP_CYCLES * problem.groups + _panel_cycles(problem)
+    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + _group_cycles(problem) + _panel_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
@@ -43,6 +45,10 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 def _met(problem: Problem) -> int:
     """Products for one output channel."""
     return problem.macs // (problem.groups * problem.out_channels) if problem.groups * problem.out_channels else 0
+
+
+def _group_cycles(problem: Problem) -> float:
+    return GROUP_CYCLES * max(0, problem.groups - FEW_GROUPS)
 
 
 def _panel_cycles(problem: Problem) -> float:
