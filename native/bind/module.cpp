@@ -11,6 +11,7 @@
 #include "bind/arguments.h"
 #include "bind/between.h"
 #include "bind/bound.h"
+#include "bind/dilated.h"
 #include "bind/gradient_program.h"
 #include "bind/program.h"
 #include "bind/released.h"
@@ -131,6 +132,7 @@ NB_MODULE(_native, m) {
         "Whether all numbers are finite and of at most this magnitude.");
 
     bind_between(m);
+    bind_dilated(m);
     bind_spectral(m);
 
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")

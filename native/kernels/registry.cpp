@@ -5,6 +5,7 @@
 #include "core/isa_switch.h"
 #include "kernels/channelwise/channelwise.h"
 #include "kernels/depthwise/depthwise.h"
+#include "kernels/dilated/dilated.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
 #include "kernels/gradient_channelwise/channelwise_gradient.h"
@@ -36,6 +37,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> SeparableKernel<T> separable_kernel()
 FALTUNG_DECLARE_PER_ISA(template <class T> SpectralKernel<T> spectral_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PhaseKernel<T> phase_kernel(PhaseForm form);)
+FALTUNG_DECLARE_PER_ISA(template <class T> DilatedKernel<T> dilated_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
@@ -317,6 +319,27 @@ struct WinogradFamily {
     }
 };
 
+struct DilatedFamily {
+    template <class T>
+    static DilatedKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, dilated_kernel<T>())
+        return {};
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_dilated(problem, type))
+            throw std::invalid_argument(std::string("algorithm 'dilated' does not serve this problem: ") +
+                                        reason);
+        if (type == Type::float32)
+            return std::make_unique<DilatedCorrelation<float>>(problem, kernel<float>(isa));
+        return std::make_unique<DilatedCorrelation<double>>(problem, kernel<double>(isa));
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
+    }
+};
+
 struct WinogradGradientFamily {
     template <class T>
     static WinogradGradientKernel<T> kernel(Isa isa) {
@@ -415,6 +438,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<GroupedFamily>("grouped"),
     correlation<SpectralFamily>("spectral"),
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
+    correlation<DilatedFamily>("dilated"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
 

@@ -87,6 +87,19 @@ class SpectralShape:
     def error_growth(self) -> float:
         """The error bound over that of direct summation."""
 
+def dilated_tiling(
+    dtype: str,
+    groups: int,
+    in_channels: int,
+    out_channels: int,
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    mode: str,
+) -> tuple[list[tuple[int, list[int]]], list[tuple[int, list[int]]]]: ...
 def spectral_shape(
     dtype: str,
     isa: str,

@@ -114,6 +114,7 @@ def test_refusals_give_the_numbers() -> None:
     assert {decision.algorithm: decision.reason for decision in plan.why if not decision.fits} == {
         "pointwise": "kernel 1×7 is not 1 along every axis",
         "winograd": "it needs 3 taps with stride 1 along the last axis or the one before it; here kernel 1×7, stride 1×2",
+        "dilated": "no axis of 3 taps is dilated",
         "depthwise": "it has 8 input channels a group, this takes one",
         "spectral": "it has 8 input channels a group, this transforms one",
         "channelwise": "it has 8 input channels a group, this puts one in each lane",

@@ -14,56 +14,20 @@ from faltung.engine.native import Correlation, available_isas
 from faltung.engine.problem import Problem
 from faltung.engine.winograd import cycles, error_growth, form_of, packing_cycles, refusal, transforms
 from faltung.engine.winograd_phases import form_of as form_by_phases
+from tests.support import problems
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
+from tests.support.problems import arrays_of, flipped, largest_sum, problem_of, swapped
 
 DTYPES = ["float32", "float64"]
 MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
-
-
-def problem_of(
-    in_channels: int, out_channels: int, size: tuple[int, ...], kernel: tuple[int, ...] = (3, 3), before: tuple[int, ...] | None = None,
-    *, after: int | None = None, groups: int = 1, mode: str = "zeros", stride: tuple[int, ...] | None = None,
-    dilation: tuple[int, ...] | None = None,
-) -> Problem:  # fmt: skip
-    stride = (1,) * len(kernel) if stride is None else stride
-    dilation = (1,) * len(kernel) if dilation is None else dilation
-    before = tuple(k // 2 * d for k, d in zip(kernel, dilation, strict=True)) if before is None else before
-    ends = before if after is None else (after,) * len(before)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    out = tuple((i + b + e - r) // s + 1 for i, b, e, r, s in zip(size, before, ends, reach, stride, strict=True))
-    return Problem(groups, in_channels, out_channels, size, out, kernel, stride, dilation, before, mode)
-
-
-def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Input, weight, bias, and what stands in the output before."""
-    rng = np.random.default_rng(len(str(problem)) + batch)
-    group = (problem.groups, problem.in_channels)
-    shapes = (
-        (batch, *group, *problem.in_size),
-        (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size),
-        (problem.groups * problem.out_channels,),
-        (batch, problem.groups, problem.out_channels, *problem.out_size),
-    )
-    made = [rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape) for shape in shapes]
-    x, weight, bias, y = (array.astype(dtype) for array in made)
-    return x, weight, bias, y
 
 
 def run(
     problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
     *, threads: int = 1, algorithm: str = "winograd",
 ) -> np.ndarray:  # fmt: skip
-    """Added to a copy of `y`, where it is given."""
-    kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
-    result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
-    kernel.run(x, kernel.pack(weight), bias, result, y is not None, threads)
-    return result
-
-
-def largest_sum(problem: Problem, x: np.ndarray, weight: np.ndarray) -> float:
-    wide = (np.abs(array.astype(np.float64)) for array in (x, weight))
-    return float(run(problem, available_isas()[-1], *wide, algorithm="direct").max())
+    return problems.run(problem, isa, x, weight, bias, y, threads=threads, algorithm=algorithm)
 
 
 def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:
@@ -214,16 +178,6 @@ def test_a_result_written_over_its_weights(dtype: str) -> None:
     out = weight.reshape(expected.shape)
     assert fl.conv2d(x, weight, padding=1, out=out) is out
     check_same(out, expected, bits=True)
-
-
-def swapped(weight: np.ndarray) -> np.ndarray:
-    """Input channels before output channels in memory."""
-    return weight.swapaxes(1, 2).copy().swapaxes(1, 2)
-
-
-def flipped(array: np.ndarray) -> np.ndarray:
-    reverse = (..., *(slice(None, None, -1),) * min(2, array.ndim - 3))
-    return array[reverse].copy()[reverse]
 
 
 def test_nothing_is_written_elsewhere(isa: str) -> None:

@@ -51,13 +51,21 @@ struct WinogradWeight {
     Index u_pitch;                  // from point to point
 };
 
+// Taps of one vector of channels, [term][tap][lane]: where the first one is, and from tap to tap.
+template <class T>
+struct TurnedTaps {
+    const T* first;
+    Index step;
+};
+
 // One point.
 template <class T>
 struct WinogradProduct {
     const T* u;     // 64-byte aligned
     const T* next;  // the weights that are wanted next
     const T* v;
-    T* m;  // 64-byte aligned
+    const T* next_v;  // the transformed input that is wanted next
+    T* m;             // 64-byte aligned
     Index terms, term_pitch;
     Index tile_rows, tile_columns, tile_pitch;  // rows of all units
     Index channels;                             // of the block's output channels, those that there are

@@ -303,6 +303,7 @@ void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, 
                                ? product.u
                                : weights_of(point + is_last, is_last ? first_block : b + 1);
             product.v = reinterpret_cast<const T*>(v) + point * v_pitch;
+            product.next_v = product.v + (is_last && point + 1 < points ? v_pitch : 0);
             product.m = products_of(b) + point * m_pitch;
             product.channels = channels_of(b);
             op.kernel_.multiply(product);
@@ -330,6 +331,7 @@ void WinogradCorrelation<T>::Call::transform_and_multiply(const Place& at, Index
             product.u = u + point * u_pitch;
             product.next = point + 1 < points ? product.u + u_pitch : product.u;
             product.v = reinterpret_cast<const T*>(v) + point * v_pitch + term * product.term_pitch;
+            product.next_v = product.v + (point + 1 < points ? v_pitch : 0);
             product.m = products(own) + point * m_pitch;
             op.kernel_.multiply(product);
         }

@@ -6,9 +6,9 @@
 
 #include "core/strided_copy.h"
 #include "core/transpose.h"
-#include "kernels/winograd_phases/narrow.h"
+#include "kernels/winograd/narrow.h"
+#include "kernels/winograd/turn_channels.h"
 #include "kernels/winograd_phases/phase_transforms.h"
-#include "kernels/winograd_phases/turn_channels.h"
 
 namespace faltung::FALTUNG_ISA {
 

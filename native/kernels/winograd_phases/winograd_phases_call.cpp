@@ -248,6 +248,7 @@ WinogradProduct<T> WinogradPhases<T>::Call::product_of(const Place& at, const Me
                                                        Index channel_block, const char* v, char* own) const {
     WinogradProduct<T> product;
     product.v = reinterpret_cast<const T*>(v) + member.v * op.v_pitch(at.tiles);
+    product.next_v = product.v;
     product.m = reinterpret_cast<T*>(own + parts.m) + member.m * op.m_pitch(at.tiles);
     product.terms = op.problem_.in_channels * member.far_taps;
     product.tile_rows = at.tiles.units * at.tiles.rows;
@@ -339,6 +340,7 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
                 product.u = u + member.form.weight_point(point) * u_pitch;
                 product.next =
                     point + 1 < points ? u + member.form.weight_point(point + 1) * u_pitch : product.u;
+                product.next_v = point + 1 < points ? product.v + v_pitch : product.v;
                 op.products_.multiply(product);
                 product.v += v_pitch;
                 product.m += m_pitch;

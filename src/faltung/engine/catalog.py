@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from faltung.engine import channelwise, dense, depthwise, fft_cost, grouped, phases, spectral, winograd, winograd_phases
+from faltung.engine import channelwise, dense, depthwise, dilated, fft_cost, grouped, phases, spectral, winograd, winograd_phases
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa, get_num_threads
@@ -198,6 +198,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
         shared_cycles=lambda problem, dtype: 0.0 if problem.phases else winograd.shared_cycles(problem, _lanes(dtype)),
+    ),
+    Algorithm(
+        "dilated",
+        "fewer products for three taps that lie apart, on tiles that know the zeros around them",
+        dilated.refusal,
+        lambda problem, dtype: dilated.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: dilated.packing_cycles(problem, _lanes(dtype)),
+        error_growth=dilated.error_growth,
     ),
     Algorithm(
         "depthwise",

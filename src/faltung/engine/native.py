@@ -16,6 +16,7 @@ from faltung._native import (
     SpectralShape,
     WeightGradient,
     borrow_team,
+    dilated_tiling,
     finish,
     is_within,
     max_pool,
@@ -28,8 +29,8 @@ from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "fingerprint", "finish", "get_num_threads", "is_within", "max_pool", "memory_bandwidth",
-    "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
+    "borrow_team", "chosen_isa", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "is_within", "max_pool",
+    "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

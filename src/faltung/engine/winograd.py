@@ -18,7 +18,7 @@ from functools import cache
 
 from faltung.engine.problem import Problem
 
-__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal", "spread", "transforms"]
+__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal", "spread", "spread_of", "transforms"]
 
 TAPS = 3
 FEW_COLUMNS = 4
@@ -289,22 +289,28 @@ def spread(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()) ->
     >>> float(spread(2)), round(float(spread(4)), 2)
     (5.0, 19.07)
     """
-    to_outputs, weights, inputs = transforms(outputs, taps, points)
+    return spread_of(transforms(outputs, taps, points))
+
+
+Matrix = tuple[tuple[Fraction, ...], ...]
+Transforms = tuple[Matrix, Matrix, Matrix]
+
+
+def spread_of(form: Transforms) -> Fraction:
+    """Of transforms At, G and Bt: the largest sum, over the windows that a cell and a tap may belong to, of what reaches an output."""
+    to_outputs, weights, inputs = form
     largest = Fraction(0)
     for row in to_outputs:
         reach: dict[int, Fraction] = {}
         for a in range(len(inputs[0])):
-            for b in range(taps):
+            for b in range(len(weights[0])):
                 through = sum((abs(row[p] * inputs[p][a] * weights[p][b]) for p in range(len(row))), Fraction(0))
                 reach[a - b] = max(reach.get(a - b, Fraction(0)), through)
         largest = max(largest, sum(reach.values(), Fraction(0)))
     return largest
 
 
-Matrix = tuple[tuple[Fraction, ...], ...]
-
-
-def transforms(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()) -> tuple[Matrix, Matrix, Matrix]:
+def transforms(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()) -> Transforms:
     """At (outputs, points), G (points, taps) and Bt (points, inputs) with ``y = At ((G w) * (Bt d))``, by Toom and Cook.
 
     `points` are those of `POINTS` unless given.
