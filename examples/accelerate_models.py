@@ -91,7 +91,7 @@ def models() -> dict[str, Callable[[], nn.Module]]:
     }
 
 
-def made(make: Callable[[], nn.Module]) -> nn.Module:
+def made(make: Callable[[], nn.Module], size: int = 224) -> nn.Module:
     """A model in evaluation, its batch norms used to random pictures where the weights are random."""
     torch.manual_seed(0)
     model = make()
@@ -99,7 +99,7 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
         model.train()
         with torch.no_grad():
             for _ in range(3):
-                model(torch.randn(2, 3, 224, 224))
+                model(torch.randn(2, 3, size, size))
     return model.eval()
 
 
@@ -146,6 +146,15 @@ def ratios(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[f
     }  # fmt: skip
 
 
+def share(model: nn.Module, x: Tensor) -> float:
+    """The part of eager's time that convolutions take; all else bounds what faster convolutions can bring."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for _ in range(3):
+            model(x)
+    times = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    return sum(time for name, time in times.items() if "conv" in name) / sum(times.values())
+
+
 def photographs() -> Tensor:
     """Photographs as EfficientNet-Lite0 wants them."""
     from skimage import data
@@ -158,25 +167,28 @@ def photographs() -> Tensor:
 def row(name: str, make: Callable[[], nn.Module], batch: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     """Measure one model."""
     torch.manual_seed(1)
-    x = torch.randn(batch, 3, 224, 224)
-    plain, faster = made(make), made(make)
+    x = torch.randn(batch, 3, options.size, options.size)
+    plain, faster = made(make, options.size), made(make, options.size)
     ways: dict[str, Callable[[], Any]] = {"eager": lambda: plain(x)}
     with torch.no_grad():
         seen = plain(photographs()).argmax(1) if name == "EfficientNet-Lite0" else None
+        plain(x)
+        convolving = share(plain, x)
         faster, report = ft.accelerate(faster, x)
         ways["Faltung"] = lambda: faster(x)
         if "compile" in options.peers:
-            compiled = torch.compile(made(make))
+            compiled = torch.compile(made(make, options.size))
             compiled(x)
             ways["torch.compile"] = lambda: compiled(x)
         if "onnx" in options.peers:
-            ways |= with_onnx(made(make), x)
+            ways |= with_onnx(made(make, options.size), x)
         found = ratios(ways, options.rounds)
         if seen is not None:
             assert seen[0] == LABEL_OF_CHELSEA
             assert torch.equal(faster(photographs()).argmax(1), seen)
     cells = "  ".join(f"{way} {ms:.1f} ms ({ratio:.2f}x)" for way, (ms, ratio) in found.items())
-    print(f"{name:18} batch {batch}: {cells}; error {report.error:.1e}; {report.swapped} of {len(report.rows)} swapped", flush=True)
+    how = f"{report.swapped} of {len(report.rows)} swapped, {report.runs} runs" + (f" ({report.reason})" if report.reason else "")
+    print(f"{name:18} batch {batch}: {cells}; error {report.error:.1e}; {how}; {convolving:.0%} of eager in convolutions", flush=True)
     if options.layers:
         print(report)
     return found
@@ -188,6 +200,7 @@ def main() -> None:
     parser.add_argument("--models", default="", help="names, by comma; default all")
     parser.add_argument("--batches", default="1,8")
     parser.add_argument("--peers", default="compile,onnx")
+    parser.add_argument("--size", type=int, default=224, help="height and width of the pictures")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--layers", action="store_true", help="print every layer")
     options = parser.parse_args()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import pickle
+import runpy
 import threading
+from pathlib import Path
 
 import pytest
 import torch.nn.functional as F
@@ -306,3 +309,26 @@ def test_what_is_clearly_slower_stays_pytorchs(monkeypatch: pytest.MonkeyPatch) 
         assert [row.swapped for row in report.rows].count(False) == 1
         assert report.rows[0].reason == "not faster"
         assert_near(model(x), expected)
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "accelerate_models.py"))
+    options = argparse.Namespace(peers="", rounds=1, size=16, layers=False)
+    found = example["row"]("U-Net", lambda: example["UNet"](2), 1, options)
+    assert set(found) == {"eager", "Faltung"}
+    assert "13 of 13 swapped, 1 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_compiled_whole(*, graph: bool) -> None:
+    """What a compiler sees of an accelerated model is the operator, without breaks."""
+    model, x = (
+        nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 3)).eval(),
+        torch.randn(1, 3, 9, 9),
+    )
+    with torch.no_grad():
+        expected = model(x)
+        ft.accelerate(model, x, graph=graph)
+        assert_near(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
+        assert_near(model(x), expected)
+    torch._dynamo.reset()

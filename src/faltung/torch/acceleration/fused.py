@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from faltung.engine.plan import plan
 from faltung.spec import ConvSpec
 from faltung.torch import layers
@@ -102,10 +103,12 @@ class Fused:
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """As the layer's forward."""
         conv, layer = self.conv, self.layer
-        own = layer._parameters
-        if own["weight"] is conv.weight and own["bias"] is conv.bias and not args and not kwargs and conv.serves(x):
+        own, is_compiling = layer._parameters, torch.compiler.is_compiling()
+        is_own = own["weight"] is conv.weight and own["bias"] is conv.bias
+        if not is_compiling and is_own and not args and not kwargs and conv.serves(x):
             return conv(x)
-        if not self.trainable:
+        # Compilers see the operator, and the batch norm and the activation after it.
+        if not self.trainable and (not is_compiling or torch.is_grad_enabled()):
             return type(layer).forward(layer, x, *args, **kwargs)
         ours: Any = getattr(layers, f"Conv{'Transpose' if conv.spec.transposed else ''}{conv.spec.ndim}d")
         if conv.spec.transposed:
@@ -122,7 +125,7 @@ class FusedFunction:
 
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         """As the function."""
-        if weight is self.conv.weight and bias is self.conv.bias and self.conv.serves(input):
+        if not torch.compiler.is_compiling() and weight is self.conv.weight and bias is self.conv.bias and self.conv.serves(input):
             return self.conv(input)
         return self.otherwise(input, weight, bias, *args, **kwargs)
 
@@ -135,6 +138,6 @@ class Passing:
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """As the module's forward."""
-        if self.module in getattr(x, MARK, ()):
+        if not torch.compiler.is_compiling() and self.module in getattr(x, MARK, ()):
             return x
         return type(self.module).forward(self.module, x, *args, **kwargs)
