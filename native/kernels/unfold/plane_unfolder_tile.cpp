@@ -54,13 +54,15 @@ std::uint16_t lanes_between(Index first, Index end) {
     return static_cast<std::uint16_t>(below(end) & ~below(first));
 }
 
-// One vector of outputs. Where taps are neighbours, S of them share S vectors of cells.
-template <class T, int S, bool SharesCells, bool ReadsAll>
+// One vector of outputs. Where taps are neighbours, S of them share S vectors of cells. `Taps` are those of a
+// row, 0 for any number.
+template <class T, int S, bool SharesCells, bool ReadsAll, int Taps>
 void unfold_vector(const PlanePatches<T>& b, const PlaneVector& vector) {
-    constexpr int L = lanes<T>, taps = SharesCells ? S : 1;
+    constexpr int L = lanes<T>, shared = SharesCells ? S : 1;
     constexpr Index line = 64 / Index(sizeof(T));
     constexpr Index most_groups = PlaneUnfolder<T>::most_column_taps;
-    const Index groups = ceil_divide(b.column_taps, taps), step = taps * b.dilation;
+    const Index column_taps = Taps > 0 ? Taps : b.column_taps;
+    const Index groups = ceil_divide(column_taps, shared), step = shared * b.dilation, width = b.width;
     std::uint16_t mask[ReadsAll ? 1 : most_groups * S];
     if (!ReadsAll)
         for (Index group = 0; group < groups; ++group)
@@ -68,56 +70,80 @@ void unfold_vector(const PlanePatches<T>& b, const PlaneVector& vector) {
                 const Index first = vector.column + group * step + i * L;
                 mask[group * S + i] = lanes_between<T>(-first, b.columns - first);
             }
-    const bool is_whole = vector.place + L <= b.width;
-    const Index read = (vector.count - 1) * S + (b.column_taps - 1) * b.dilation + 1;
+    const bool is_whole = vector.place + L <= width;
+    const Index read = (vector.count - 1) * S + (column_taps - 1) * b.dilation + 1;
+    const Index channels = b.channels, row_taps = b.row_taps, channel_stride = b.channel_stride;
+    const Index* const rows = vector.row;
+    const Index count = vector.count;
     const T* plane = b.x + vector.column;
     T* to = b.panel + vector.place;
-    for (Index channel = 0; channel < b.channels; ++channel, plane += b.channel_stride) {
-        const T* ahead = plane + min_index(channels_ahead, b.channels - 1 - channel) * b.channel_stride;
-        for (Index row = 0; row < b.row_taps; ++row) {
-            if (vector.row[row] == PlaneVector::absent) {
-                for (Index tap = 0; tap < b.column_taps; ++tap, to += b.width)
-                    store_cells(to, Vec<T>{}, vector.count, is_whole);
+    for (Index channel = 0; channel < channels; ++channel, plane += channel_stride) {
+        const T* ahead = plane + min_index(channels_ahead, channels - 1 - channel) * channel_stride;
+        for (Index row = 0; row < row_taps; ++row) {
+            if (rows[row] == PlaneVector::absent) {
+                for (Index tap = 0; tap < column_taps; ++tap, to += width)
+                    store_cells(to, Vec<T>{}, count, is_whole);
                 continue;
             }
-            const T* cells = plane + vector.row[row];
-            for (Index i = 0; i < read; i += line) __builtin_prefetch(ahead + vector.row[row] + i);
-            for (Index group = 0; group < groups; ++group, cells += step) {
+            const T* cells = plane + rows[row];
+            for (Index i = 0; i < read; i += line) __builtin_prefetch(ahead + rows[row] + i);
+            auto unfold_group = [&](Index group) {
                 Vec<T> held[S], out[S];
-                FALTUNG_UNROLL for (int i = 0; i < S; ++i) held[i] =
-                    ReadsAll ? load(cells + i * L) : load_masked(cells + i * L, mask[group * S + i]);
-                take_apart<T, S, 1>(held, out);
-                const Index count = min_index(taps, b.column_taps - group * taps);
-                FALTUNG_UNROLL for (int k = 0; k < taps; ++k) if (k < count) {
-                    store_cells(to, out[k], vector.count, is_whole);
-                    to += b.width;
+                FALTUNG_UNROLL for (int i = 0; i < S; ++i) {
+                    held[i] =
+                        ReadsAll ? load(cells + i * L) : load_masked(cells + i * L, mask[group * S + i]);
                 }
+                take_apart<T, S, 1>(held, out);
+                FALTUNG_UNROLL for (int k = 0; k < shared; ++k) if (group * shared + k < column_taps) {
+                    store_cells(to, out[k], count, is_whole);
+                    to += width;
+                }
+                cells += step;
+            };
+            if constexpr (Taps > 0) {
+                FALTUNG_UNROLL for (Index group = 0; group < (Taps + shared - 1) / shared; ++group)
+                    unfold_group(group);
+            } else {
+                for (Index group = 0; group < groups; ++group) unfold_group(group);
             }
         }
     }
 }
 
-template <class T, int S, bool SharesCells>
+template <class T, int S, bool SharesCells, int Taps>
 void unfold_planes(const PlanePatches<T>& b) {
-    constexpr int L = lanes<T>, taps = SharesCells ? S : 1;
-    const Index reach = (ceil_divide(b.column_taps, taps) - 1) * taps * b.dilation + S * L;
+    constexpr int L = lanes<T>, shared = SharesCells ? S : 1;
+    const Index reach = (ceil_divide(b.column_taps, shared) - 1) * shared * b.dilation + S * L;
     for (Index i = 0; i < b.vector_count; ++i) {
         const PlaneVector& vector = b.vectors[i];
         if (vector.column >= 0 && vector.column + reach <= b.columns) {
-            unfold_vector<T, S, SharesCells, true>(b, vector);
+            unfold_vector<T, S, SharesCells, true, Taps>(b, vector);
         } else {
-            unfold_vector<T, S, SharesCells, false>(b, vector);
+            unfold_vector<T, S, SharesCells, false, Taps>(b, vector);
         }
     }
 }
 
 template <class T, int S>
 void unfold_planes_of(const PlanePatches<T>& b) {
-    if (S > 1 && b.dilation == 1) {
-        unfold_planes<T, S, true>(b);
-    } else {
-        unfold_planes<T, S, false>(b);
+    if (S > 1 && b.dilation > 1) return unfold_planes<T, S, false, 0>(b);
+    if constexpr (S <= 2) {
+        switch (b.column_taps) {
+            case 1:
+                return unfold_planes<T, S, true, 1>(b);
+            case 2:
+                return unfold_planes<T, S, true, 2>(b);
+            case 3:
+                return unfold_planes<T, S, true, 3>(b);
+            case 5:
+                return unfold_planes<T, S, true, 5>(b);
+            case 7:
+                return unfold_planes<T, S, true, 7>(b);
+        }
+    } else if (b.column_taps == S) {
+        return unfold_planes<T, S, true, S>(b);
     }
+    unfold_planes<T, S, true, 0>(b);
 }
 
 template <class T>
