@@ -1,13 +1,14 @@
 """`pointwise`, `direct`, `unfold` and `filter`, as the plan sees them: what they serve and what they cost.
 
 Cycles as measured on one Zen 4 core with AVX-512 over many layers; only their ratios matter. A vector of sums costs
-about one cycle a product, and a little more where loads are not shared, to begin and store it. Standard library only.
+about one cycle a product, and a little more where loads are not shared, to begin and store it.
 """
 
 from __future__ import annotations
 
 import math
 
+from faltung.engine.native import chosen_isa
 from faltung.engine.problem import Problem
 
 __all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal", "unfold_cycles"]
@@ -16,6 +17,11 @@ CALL_CYCLES = 2000
 """Of `unfold`: tables of what each position reads."""
 
 TILE_VECTORS = 3
+FEW_COLUMNS = 4
+"""Fewer change places with rows."""
+
+PLANE_STRIDES = (1, 2, 4, 8, 16)
+MOST_COLUMN_TAPS = 64
 KEPT_WEIGHT_BYTES = 2**19
 """So many weights stay in L2 from one tile of positions to the next."""
 
@@ -56,13 +62,20 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
 
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
-    """Vectors of positions, row after row; what they read is copied twice."""
+    """Vectors of positions, row after row; what they read is copied once where planes can be read as they lie, else twice."""
     positions = math.prod(problem.out_size)
     rest = positions % lanes if positions % lanes <= lanes // 2 else 0
-    vectors = problem.groups * (-(-(positions - rest) // lanes) + _rest_vectors(rest, lanes))
-    streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
-    products = vectors * (problem.terms * (1.02 * _even(problem.out_channels) + 4) + 7 * problem.out_channels)
-    return CALL_CYCLES + products + streamed + _panel_cycles(problem)
+    whole = -(-(positions - rest) // lanes)
+    vectors = problem.groups * (whole + _rest_vectors(rest, lanes))
+    channels = _even(problem.out_channels)
+    if not _reads_planes(problem):
+        streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
+        products = vectors * (problem.terms * (1.02 * channels + 4) + 7 * problem.out_channels)
+        return CALL_CYCLES + products + streamed + _panel_cycles(problem)
+    # Few positions at the end want all weights once more, and have little to do meanwhile.
+    streamed = _streamed_bytes(problem) * (0.04 * math.ceil(whole / TILE_VECTORS) + (0.09 if rest else 0.0))
+    products = vectors * (problem.terms * (1.05 * channels + (3 if problem.stride[-1] == 1 else 6)) + 7 * problem.out_channels)
+    return CALL_CYCLES + products + streamed + 0.5 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
@@ -72,9 +85,26 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 
 def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels: some cycles a row, some a cell; rows that two blocks of outputs share, twice."""
-    read = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+    read = _read_sizes(problem)
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
     return 1.15 * rows * (45 + 1.5 * read[-1])
+
+
+def _read_sizes(problem: Problem) -> list[int]:
+    """Cells along each axis that some output reads."""
+    return [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+
+
+def _reads_planes(problem: Problem) -> bool:
+    """Whether `unfold` reads planes in one piece as they lie; otherwise it packs rows first."""
+    is_wide = len(problem.out_size) == 1 or problem.out_size[-1] >= FEW_COLUMNS
+    return (
+        chosen_isa() == "avx512"
+        and problem.mode in ("zeros", "absent")
+        and problem.stride[-1] in PLANE_STRIDES
+        and problem.kernel_size[-1] <= MOST_COLUMN_TAPS
+        and is_wide
+    )
 
 
 def _rest_vectors(rest: int, lanes: int) -> float:
