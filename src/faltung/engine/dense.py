@@ -73,8 +73,8 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
         products = vectors * (problem.terms * (1.02 * channels + 4) + 7 * problem.out_channels)
         return CALL_CYCLES + products + streamed + _panel_cycles(problem)
     # Few positions at the end want all weights once more, and have little to do meanwhile.
-    streamed = _streamed_bytes(problem) * (0.04 * math.ceil(whole / TILE_VECTORS) + (0.09 if rest else 0.0))
-    products = vectors * (problem.terms * (1.05 * channels + (3 if problem.stride[-1] == 1 else 6)) + 7 * problem.out_channels)
+    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.1 if rest else 0.0))
+    products = vectors * (problem.terms * (1.045 * channels + (3 if problem.stride[-1] == 1 else 6)) + 7 * problem.out_channels)
     return CALL_CYCLES + products + streamed + 0.5 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
 
 
