@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/ahead.h"
 #include "core/threads.h"
 #include "kernels/run_call.h"
 #include "kernels/transposed/covering.h"
@@ -370,7 +371,12 @@ void PhasedCorrelation<T>::Call::run_members(CorrelationBlock<T>& block, const I
                         from[i % phases * phase_pitch + i / phases] = row[i * column_step];
                 }
             });
+        // Rows of outputs lie far apart; while products keep the processor busy, they arrive.
+        RowsAhead ahead(to + first * row_step, block.out_channels, y.stride[2] * Index(sizeof(T)), block.rows,
+                        row_step * Index(sizeof(T)), column_step == 1 ? outputs * Index(sizeof(T)) : 0,
+                        phases);
         for (Index p = 0; p < phases; ++p) {
+            ahead.fetch();
             block.y = scratch + p * phase_pitch;
             compute(members[p], first);
         }

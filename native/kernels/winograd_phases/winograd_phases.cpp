@@ -237,7 +237,7 @@ void WinogradPhases<T>::choose_block() {
     if (block_.rows == tile_rows() && block_.columns == tile_columns())
         block_.units = max_index(1, wanted / block_.tiles());
     block_.channel_blocks = channel_blocks();
-    if (parts(block_, true, false).end > workspace_limit())
+    if (parts(block_, true).end > workspace_limit())
         throw std::invalid_argument(
             "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
 }
@@ -282,8 +282,7 @@ Index WinogradPhases<T>::row_pitch(const Block& block) const {
 }
 
 template <class T>
-typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const Block& block, bool transforms,
-                                                           bool shares) const {
+typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const Block& block, bool transforms) const {
     Index place = 0;
     const auto take = [&](Index count, Index size) {
         const Index begin = place, bytes = saturating_multiply(count, size);
@@ -299,7 +298,7 @@ typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const Block& block, b
         scratch = max_index(
             scratch, PhaseKernel<T>::scratch_elements(member.form, products_.tile_pitch(block.columns)));
     const Index column_phases = y_step_.back();
-    parts.v = take(shares ? 0 : v_bytes(block), 1);
+    parts.v = take(v_bytes(block), 1);
     parts.m = take(m_points_ * m_pitch(block), size);
     parts.u = take(transforms ? most_u_points_ * u_pitch() : 0, size);
     parts.turned = take(transforms ? 2 * turned_scratch(channels_at_once()) : 0, size);
@@ -332,7 +331,7 @@ int WinogradPhases<T>::most_threads(int threads) const {
 
 template <class T>
 Index WinogradPhases<T>::panel_bytes() const {
-    return parts(block_, true, false).end;
+    return parts(block_, true).end;
 }
 
 template <class T>

@@ -124,7 +124,7 @@ class WinogradPhases : public Correlation {
     Index channels_at_once() const;  // of the input, of weights that are transformed when they are wanted
     Index u_pitch() const;           // of a point of those
     Index row_pitch(const Block& block) const;  // of outputs of one phase, before they are interleaved
-    Parts parts(const Block& block, bool transforms, bool shares) const;
+    Parts parts(const Block& block, bool transforms) const;
     void prefetch_taps(const Weights& weights, Index group, Index channel_block, Index channel) const;
     void turn(const Weights& weights, Index group, Index channel_block, Index channel, T* turned) const;
     void transform_taps(const Weights& weights, const Member& member, const T* turned, Index channels, T* u,

@@ -16,9 +16,6 @@ constexpr Index tasks_per_thread = 4;
 // memory.
 constexpr Index few_tile_blocks = 2;
 
-// Of input that is transformed before the products.
-constexpr Index shared_v_bytes = Index(16) << 20;
-
 constexpr Index channels_together = 4;
 
 constexpr std::size_t axes_limit = 64;
@@ -85,7 +82,6 @@ struct WinogradPhases<T>::Call {
     Parts parts;
 
     char* workspace = nullptr;
-    char* shared_v = nullptr;  // the transformed input of all tiles, made before the products
     Index far_outputs = 1, unit_blocks = 1, row_blocks = 1, column_blocks = 1, channel_chunks = 1;
     std::vector<Index> transformed_by_worker = {};  // which tiles each worker transformed last
 
@@ -101,12 +97,9 @@ struct WinogradPhases<T>::Call {
         return unit_blocks * op.problem_.groups * far_outputs * row_blocks * column_blocks;
     }
     Index task_count() const { return tile_blocks() * channel_chunks; }
-    // Where few blocks of tiles cannot be shared out evenly, threads transform them together.
-    bool shares_tiles(int threads) const { return threads > 1 && tile_blocks() < threads; }
-
     Place place(Index tiles) const;
     bool has_outputs(const Place& at, const Member& member) const;
-    void transform(const Place& at, Index first_channel, Index last_channel, char* v, char* own) const;
+    void transform(const Place& at, char* v, char* own) const;
     void transform_member(const Place& at, const Member& member, Index first_channel, Index last_channel,
                           char* v, char* own) const;
     RowsAhead outputs_ahead(const Place& at, Index channel_block) const;
@@ -148,14 +141,13 @@ bool WinogradPhases<T>::Call::has_outputs(const Place& at, const Member& member)
 }
 
 template <class T>
-void WinogradPhases<T>::Call::transform(const Place& at, Index first_channel, Index last_channel, char* v,
-                                        char* own) const {
+void WinogradPhases<T>::Call::transform(const Place& at, char* v, char* own) const {
     // Phases of the input share lines of memory, which then stay in the cache.
-    const Index most = op.is_strided_ ? channels_together : last_channel - first_channel;
-    for (Index first = first_channel; first < last_channel; first += most)
+    const Index channels = op.problem_.in_channels, most = op.is_strided_ ? channels_together : channels;
+    for (Index first = 0; first < channels; first += most)
         for (const Member& member : op.members_)
             if (!member.shares_input && has_outputs(at, member))
-                transform_member(at, member, first, min_index(last_channel, first + most), v, own);
+                transform_member(at, member, first, min_index(channels, first + most), v, own);
 }
 
 template <class T>
@@ -435,13 +427,11 @@ void WinogradPhases<T>::Call::operator()(Index task, int worker) {
     const Index chunk = task % channel_chunks, tiles = task / channel_chunks;
     const Place at = place(tiles);
     char* const own = workspace + worker * parts.end;
-    char* v = shared_v + tiles * op.v_bytes(block);
-    if (!shared_v) {
-        v = own + parts.v;
-        Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
-        if (transformed != tiles) transform(at, 0, op.problem_.in_channels, v, own);
-        transformed = tiles;
-    }
+    char* const v = own + parts.v;
+    // Each thread transforms for itself: what another one wrote is far away.
+    Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
+    if (transformed != tiles) transform(at, v, own);
+    transformed = tiles;
     const Index first = chunk * block.channel_blocks;
     const Index last = min_index(first + block.channel_blocks, op.channel_blocks());
     T* const turned = reinterpret_cast<T*>(own + parts.turned);
@@ -500,34 +490,18 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
     const Index blocks = call.tile_blocks();
     const bool transforms_first =
         !has_points && blocks > few_tile_blocks && !keeps_taps() && transformed_bytes() <= workspace_limit();
-    const bool shares =
-        call.shares_tiles(threads) && saturating_multiply(blocks, v_bytes(call.block)) <= shared_v_bytes;
     const Index tasks = call.task_count();
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
-    call.parts = parts(call.block, !has_points, shares);
+    call.parts = parts(call.block, !has_points);
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
-    const Index v_begin = call.parts.end * wanted;
-    const Index u_begin =
-        v_begin + (shares ? round_up(blocks * v_bytes(call.block), workspace_alignment) : 0);
+    const Index u_begin = call.parts.end * wanted;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();
     if (transforms_first) {
         T* const u = reinterpret_cast<T*>(workspace.data() + u_begin);
         transform_weights(weights, u, workspace.data() + call.parts.turned, call.parts.end, wanted);
         call.packed = u;
-    }
-    if (shares) {
-        call.shared_v = workspace.data() + v_begin;
-        const Index channels = problem_.in_channels;
-        const Index slices = min_index(channels, ceil_divide(tasks_per_thread * wanted, blocks));
-        auto transform_slice = [&](Index task, int worker) {
-            const Index tiles = task / slices, slice = task % slices;
-            call.transform(call.place(tiles), slice * channels / slices, (slice + 1) * channels / slices,
-                           call.shared_v + tiles * v_bytes(call.block),
-                           call.workspace + worker * call.parts.end);
-        };
-        parallel_for(blocks * slices, wanted, transform_slice);
     }
     parallel_for(tasks, threads, call);
 }

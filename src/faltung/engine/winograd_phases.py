@@ -263,7 +263,7 @@ def packing_cycles(problem: Problem, lanes: int) -> float:
     if form is None:
         return math.inf
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    turned = 200 * vectors * problem.in_channels * math.ceil(math.prod(problem.kernel_size) / lanes)
+    turned = 170 * vectors * problem.in_channels * math.ceil(math.prod(problem.kernel_size) / lanes)
     blocks = _blocks(problem, form)
     if _keeps_taps(problem, form, lanes):
         return winograd.COMPARED * turned * blocks
@@ -273,7 +273,7 @@ def packing_cycles(problem: Problem, lanes: int) -> float:
 
 def _transforming_cycles(problem: Problem, form: Form, vectors: int) -> float:
     """Of taps that lie as vectors of channels, to their points."""
-    return sum((30 + 2.5 * member.weight_points) * member.far_taps for member in form.members) * vectors * problem.in_channels
+    return sum((12 + 2.5 * member.weight_points) * member.far_taps for member in form.members) * vectors * problem.in_channels
 
 
 def _blocks(problem: Problem, form: Form) -> int:
