@@ -7,7 +7,7 @@ namespace faltung {
 namespace {
 
 // Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
-constexpr Index tasks_per_thread = 16;
+constexpr Index tasks_per_thread = 16, least_tasks_per_thread = 2;
 
 // Maps of so many bytes in all are still in L2 from one call to the next.
 constexpr Index kept_bytes = 4 << 20;
@@ -20,9 +20,19 @@ void DepthwiseCall<T>::share_out(Index batch, int threads) {
     for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
     const Index all_rows = op.layout_.rows().out;
     row_classes = min_index(shape.row_classes, all_rows);
-    row_blocks = ceil_divide(ceil_divide(all_rows, shape.row_classes), shape.rows);
+    const Index class_rows = ceil_divide(all_rows, shape.row_classes);
     column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
     channel_groups = ceil_divide(op.problem_.groups, shape.channels);
+    block_rows = shape.rows;
+    row_blocks = ceil_divide(class_rows, block_rows);
+    // Few maps: blocks are cut, so that every thread has its share.
+    const Index all_blocks = batch * channel_groups * far_outputs * row_classes * row_blocks * column_blocks;
+    if (threads > 1 && 0 < all_blocks && all_blocks < least_tasks_per_thread * threads) {
+        const Index cuts = ceil_divide(least_tasks_per_thread * threads, all_blocks);
+        block_rows = min_index(
+            shape.rows, round_up(max_index(1, ceil_divide(class_rows, row_blocks * cuts)), op.tile_rows()));
+        row_blocks = ceil_divide(class_rows, block_rows);
+    }
     blocks = far_outputs * row_classes * row_blocks * column_blocks;
     units = batch * channel_groups * blocks;
     x_ahead = bytes_ahead(x, 1, &Axis::in);

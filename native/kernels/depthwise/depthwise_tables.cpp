@@ -27,9 +27,9 @@ void DepthwiseCall<T>::locate(Block& block, Index index) const {
     const Index row_class = index % row_classes;
     index /= row_classes;
     const std::size_t far_axes = layout.far_axes();
-    block.first_row = row_class + row_block * shape.rows * shape.row_classes;
+    block.first_row = row_class + row_block * block_rows * shape.row_classes;
     const Index rows_left = layout.rows().out - block.first_row;
-    block.rows = rows_left <= 0 ? 0 : min_index(shape.rows, ceil_divide(rows_left, shape.row_classes));
+    block.rows = rows_left <= 0 ? 0 : min_index(block_rows, ceil_divide(rows_left, shape.row_classes));
     block.columns = min_index(shape.columns, layout.columns().out - block.first_column);
     block.y_offset = block.first_row * y_spatial[far_axes] + block.first_column * y_spatial[far_axes + 1];
     for (std::size_t a = far_axes; a-- > 0;) {

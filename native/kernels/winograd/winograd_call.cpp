@@ -372,6 +372,11 @@ void WinogradCorrelation<T>::Call::share_out(int threads) {
         block.channel_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
         channel_chunks = ceil_divide(op.channel_blocks(), block.channel_blocks);
     }
+    if (0 < task_count() && task_count() < threads) {  // few output channels: blocks of tiles are cut
+        const Index cuts = row_blocks * ceil_divide(threads, task_count());
+        block.rows = max_index(1, ceil_divide(op.tile_rows(), cuts));
+        row_blocks = ceil_divide(op.tile_rows(), block.rows);
+    }
 }
 
 template <class T>
