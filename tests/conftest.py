@@ -8,6 +8,8 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from faltung.engine.native import borrow_team
+
 # "default" finds the same examples on every machine, so that a failure in CI repeats at home. HYPOTHESIS_PROFILE=thorough searches anew.
 _COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=100, derandomize=True, **_COMMON)
@@ -17,6 +19,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # What was measured on this machine must not decide what is tested.
 os.environ["FALTUNG_TUNING"] = "off"
+
+
+@pytest.fixture(autouse=True)
+def _own_threads() -> None:
+    """The engine's own, though some test has imported `faltung.torch`: of PyTorch's, which it takes then, there may be one."""
+    borrow_team(0, 0)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ struct DepthwiseCall {
     std::vector<Index> x_spatial, y_spatial;
 
     // Blocks of a channel, from the outermost, and groups of channels that are computed together.
-    Index far_outputs = 1, row_classes = 1, block_rows = 1, row_blocks = 1, column_blocks = 1, channel_groups = 1;
+    Index far_outputs = 1, row_classes = 1, block_rows = 1, row_blocks = 1, column_blocks = 1,
+          channel_groups = 1;
     Index blocks = 1;  // of a channel
     Index units = 1, tasks = 1;
     Index x_ahead = 0, y_ahead = 0;  // bytes of a channel to ask for while the one before is computed
