@@ -319,6 +319,24 @@ struct WinogradFamily {
     }
 };
 
+struct Winograd6Family {
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_winograd6(problem, type))
+            throw std::invalid_argument(std::string("algorithm 'winograd6' does not serve this problem: ") +
+                                        reason);
+        constexpr WinogradForm form{6, 6};
+        if (type == Type::float32)
+            return std::make_unique<WinogradCorrelation<float>>(problem, form,
+                                                                WinogradFamily::kernel<float>(isa, form));
+        return std::make_unique<WinogradCorrelation<double>>(problem, form,
+                                                             WinogradFamily::kernel<double>(isa, form));
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
+    }
+};
+
 struct DilatedFamily {
     template <class T>
     static DilatedKernel<T> kernel(Isa isa) {
@@ -438,6 +456,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<GroupedFamily>("grouped"),
     correlation<SpectralFamily>("spectral"),
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
+    correlation<Winograd6Family>("winograd6"),
     correlation<DilatedFamily>("dilated"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };

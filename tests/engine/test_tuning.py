@@ -73,7 +73,7 @@ def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         fl.plan(LAYER, SHAPE)
 
 
-@pytest.mark.parametrize("algorithm", ["", "winograd", "pointwise", "no such algorithm"])
+@pytest.mark.parametrize("algorithm", ["", "dilated", "pointwise", "no such algorithm"])
 def test_algorithms_that_do_not_serve_are_ignored(algorithm: str) -> None:
     tuning.remember(taken(algorithm))
     tuning.forget()

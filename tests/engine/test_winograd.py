@@ -30,18 +30,20 @@ def run(
     return problems.run(problem, isa, x, weight, bias, y, threads=threads, algorithm=algorithm)
 
 
-def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:
+def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1, *, by_six: bool = False) -> None:
     """Against direct summation, in float64 where that is wider; within the bound."""
     x, weight, bias, y = arrays_of(problem, batch, dtype)
     wide = tuple(array.astype(np.float64) for array in (x, weight, bias, y))
     expected = run(problem, isa, *wide, algorithm="direct")
     unit = float(np.finfo(dtype).eps) / 2
     scale = largest_sum(problem, x, weight) + float(np.abs(bias).max() + np.abs(y).max())
-    bound = error_growth(problem, dtype) * (problem.terms + 1) * unit * scale
+    bound = error_growth(problem, dtype, by_six=by_six) * (problem.terms + 1) * unit * scale
     if dtype == "float64":
         bound += (problem.terms + 2) * unit * scale
     with labelled((problem, dtype)):
-        check_within(run(problem, isa, x, weight, bias, y), expected, bound, dtype=np.dtype(dtype))
+        check_within(
+            run(problem, isa, x, weight, bias, y, algorithm="winograd6" if by_six else "winograd"), expected, bound, dtype=np.dtype(dtype)
+        )
 
 
 @pytest.fixture(params=available_isas())
@@ -55,6 +57,44 @@ def test_tile_edges(isa: str, dtype: str) -> None:
     for rows, columns in [(r, c) for r in (1, 2, 3, 4, 5, 9) for c in (4, 5, 7, 8, 9, 13)] + [(3, 29), (5, 36), (4, 65), (2, 130), (70, 6)]:
         check_rounding(problem_of(2, 3, (rows + 2, columns + 2), before=(0, 0)), isa, dtype)
         check_rounding(problem_of(2, 3, (rows, columns)), isa, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_five_taps(isa: str, dtype: str) -> None:
+    """By 2 and by 4 outputs, along one axis and two, beside other kernels, dilated, with every border."""
+    for rows, columns in [(r, c) for r in (1, 2, 4, 5, 9) for c in (4, 5, 8, 9, 17)] + [(30, 37), (5, 70), (70, 6)]:
+        check_rounding(problem_of(2, 3, (rows, columns), (5, 5)), isa, dtype)
+        check_rounding(problem_of(2, 3, (rows + 4, columns + 4), (5, 5), (0, 0)), isa, dtype)
+    for size, kernel, dilation in (
+        ((40,), (5,), (1,)), ((41,), (5,), (3,)), ((37, 12), (5, 1), (1, 1)), ((17, 19), (3, 5), (1, 1)), ((20, 19), (5, 3), (1, 1)),
+        ((24, 33), (5, 5), (2, 3)), ((5, 16, 15), (3, 5, 5), (1, 1, 1)),
+    ):  # fmt: skip
+        for mode in MODES if len(size) < 3 else ("zeros",):
+            check_rounding(problem_of(5, 17, size, kernel, groups=2, mode=mode, dilation=dilation), isa, dtype, batch=2)
+    for channels in (33, 65):
+        check_rounding(problem_of(40, channels, (28, 28), (5, 5)), isa, dtype, batch=2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_six_outputs(isa: str, dtype: str) -> None:
+    for rows, columns in [(r, c) for r in (1, 5, 6, 7, 12) for c in (4, 6, 7, 13)] + [(30, 37), (5, 130)]:
+        check_rounding(problem_of(2, 3, (rows, columns)), isa, dtype, by_six=True)
+    for mode in MODES:
+        check_rounding(problem_of(20, 33, (14, 17), groups=2, mode=mode), isa, dtype, batch=2, by_six=True)
+    check_rounding(problem_of(3, 5, (24, 33), dilation=(2, 3)), isa, dtype, by_six=True)
+    check_rounding(problem_of(9, 12, (6, 12, 12), (3, 3, 3)), isa, dtype, by_six=True)
+
+
+def test_six_outputs_are_taken_only_where_asked_for() -> None:
+    spec, shape = "conv2d(64, 64, 3, padding=1)", (1, 64, 48, 48)
+    plan = fl.plan(spec, shape)
+    listed = {decision.algorithm: decision for decision in plan.why}
+    assert plan.algorithm == "winograd"
+    assert listed["winograd6"].fits
+    assert "only where it is asked for: its error bound" in listed["winograd6"].reason
+    asked = fl.plan(spec, shape, algorithm="winograd6")
+    assert asked.algorithm == "winograd6"
+    assert asked.error_bound > 2 * plan.error_bound
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -204,10 +244,10 @@ def test_reads_nothing_beyond_the_input(isa: str) -> None:
 
 
 REFUSED = [
-    (problem_of(4, 4, (9, 9), (5, 5)), "3 taps"),
+    (problem_of(4, 4, (9, 9), (7, 7)), "5 taps"),
     (problem_of(4, 4, (9, 9), (3, 3), stride=(1, 2)), "stride 1×2"),
-    (problem_of(4, 4, (9, 9), (1, 1)), "3 taps"),
-    (problem_of(4, 4, (9, 9), (3, 5)), "3 taps"),
+    (problem_of(4, 4, (9, 9), (1, 1)), "5 taps"),
+    (problem_of(4, 4, (9, 9), (3, 7)), "5 taps"),
     (problem_of(0, 4, (9, 9)), "nothing"),
     (problem_of(60_000, 1, (9, 9)), "bytes"),
 ]
@@ -256,12 +296,13 @@ def test_workspace_stays_in_its_limit() -> None:
             assert 0 < made.workspace_bytes(threads) <= max(64 * 2**20, (cells + weights))
 
 
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_the_transforms_compute_a_correlation(outputs: int) -> None:
-    to_outputs, weights, inputs = transforms(outputs)
-    for a, b in itertools.product(range(outputs + 2), range(3)):
+@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5)])
+def test_the_transforms_compute_a_correlation(outputs: int, taps: int) -> None:
+    to_outputs, weights, inputs = transforms(outputs, taps)
+    points = outputs + taps - 1
+    for a, b in itertools.product(range(points), range(taps)):
         for o in range(outputs):
-            found = sum((to_outputs[o][p] * inputs[p][a] * weights[p][b] for p in range(outputs + 2)), Fraction(0))
+            found = sum((to_outputs[o][p] * inputs[p][a] * weights[p][b] for p in range(points)), Fraction(0))
             assert found == (a == o + b)
 
 
@@ -314,3 +355,12 @@ def test_rounds_little_more_than_direct_summation() -> None:
     expected = run(problem, isa, x.astype(float), weight.astype(float), algorithm="direct")
     errors = {name: np.sqrt(np.mean((run(problem, isa, x, weight, algorithm=name) - expected) ** 2)) for name in ("winograd", "direct")}
     assert errors["winograd"] < 3.2 * errors["direct"]
+
+
+def test_five_taps_round_little_more_than_direct_summation() -> None:
+    problem = problem_of(64, 32, (32, 32), (5, 5))
+    x, weight, _, _ = arrays_of(problem, 1, "float32")
+    isa = available_isas()[-1]
+    expected = run(problem, isa, x.astype(float), weight.astype(float), algorithm="direct")
+    errors = {name: np.sqrt(np.mean((run(problem, isa, x, weight, algorithm=name) - expected) ** 2)) for name in ("winograd", "direct")}
+    assert errors["winograd"] < 6 * errors["direct"]

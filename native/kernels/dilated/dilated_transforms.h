@@ -36,7 +36,7 @@ inline void cells_to_points(const Vec<T> (&d)[tile_cells(F)], Vec<T> (&p)[tile_p
         p[4] = last - odd * T(2);
     } else {
         FALTUNG_UNROLL for (int i = 0; i < tile_cells(F); ++i) p[i] = d[i];
-        if constexpr (F == TileForm::two || F == TileForm::four) to_points<T, tile_outputs(F)>(p);
+        if constexpr (F == TileForm::two || F == TileForm::four) to_points<T, tile_points(F)>(p);
     }
 }
 
@@ -62,7 +62,7 @@ inline void taps_to_points(const Vec<T> (&w)[tile_taps(F)], Vec<T> (&u)[tile_poi
         u[3] = (two + w[2] * T(4)) * T(1.0 / 6);
         u[4] = w[2];
     } else if constexpr (F == TileForm::two || F == TileForm::four) {
-        weight_to_points<T, tile_outputs(F)>(w, u);
+        weight_to_points<T, 3, tile_points(F)>(w, u);
     } else {
         FALTUNG_UNROLL for (int i = 0; i < tile_taps(F); ++i) u[i] = w[i];
     }
@@ -86,7 +86,7 @@ inline void points_to_outputs(const Vec<T> (&m)[tile_points(F)], Vec<T> (&y)[til
         y[1] = difference + m[3] * T(2);
         y[2] = last + m[3] * T(4);
     } else if constexpr (F == TileForm::two || F == TileForm::four) {
-        from_points<T, tile_outputs(F)>(m, y);
+        from_points<T, tile_outputs(F), tile_points(F)>(m, y);
     } else {
         y[0] = m[0];
         FALTUNG_UNROLL for (int i = 1; i < tile_points(F); ++i) y[0] += m[i];

@@ -30,7 +30,7 @@ constexpr Index workspace_floor_bytes = Index(64) << 20;
 constexpr Index parallel_pack_bytes = 128 << 10;
 
 bool is_transformed(const Axis& axis) {
-    return axis.kernel == 3 && axis.stride == 1;
+    return (axis.kernel == 3 || axis.kernel == 5) && axis.stride == 1;
 }
 
 }  // namespace
@@ -40,25 +40,37 @@ const char* why_not_winograd(const Problem& problem, Type type) {
     const Layout layout(problem);
     const Axis &rows = layout.rows(), &columns = layout.columns();
     if (!is_transformed(columns) && !(columns.kernel == 1 && columns.stride == 1 && is_transformed(rows)))
-        return "it needs 3 taps with stride 1 along the last axis, or along the one before it";
+        return "it needs 3 or 5 taps with stride 1 along the last axis, or along the one before it";
     if (problem.in_channels < 1 || outputs(problem.axes) < 1) return "there is nothing to multiply";
+    return nullptr;
+}
+
+const char* why_not_winograd6(const Problem& problem, Type type) {
+    if (const char* reason = why_not_winograd(problem, type)) return reason;
+    const Layout layout(problem);
+    const Axis &rows = layout.rows(), &columns = layout.columns();
+    if (rows.kernel != 3 || columns.kernel != 3 || rows.stride != 1)
+        return "it needs 3 taps with stride 1 along the last two axes";
     return nullptr;
 }
 
 WinogradForm winograd_form(const Layout& layout) {
     const Axis &rows = layout.rows(), &columns = layout.columns();
-    if (!is_transformed(columns)) return {4, 1};
-    if (!is_transformed(rows)) return {1, 4};
+    const int taps = static_cast<int>(is_transformed(columns) ? columns.kernel : rows.kernel);
+    if (!is_transformed(columns)) return {4, 1, taps};
+    if (!is_transformed(rows) || rows.kernel != taps) return {1, 4, taps};
     const auto along = [](const Axis& axis, Index m) {
         const Index phases = min_index(axis.dilation, axis.out);
         return saturating_multiply(phases, ceil_divide(ceil_divide(axis.out, phases), m));
     };
     const auto tiles = [&](Index m) { return saturating_multiply(along(rows, m), along(columns, m)); };
-    // Transformed weights, 36 or 16 numbers for 9, that few tiles share take longer to fetch than to
+    const WinogradForm by_two{2, 2, taps}, by_four{4, 4, taps};
+    // Transformed weights, more numbers than weights, that few tiles share take longer to fetch than to
     // multiply.
-    if (tiles(4) < few_tiles) return {2, 2};
-    return saturating_multiply(4, tiles(2)) <= saturating_multiply(9, tiles(4)) ? WinogradForm{2, 2}
-                                                                                : WinogradForm{4, 4};
+    if (tiles(4) < few_tiles) return by_two;
+    return saturating_multiply(by_two.points(), tiles(2)) <= saturating_multiply(by_four.points(), tiles(4))
+               ? by_two
+               : by_four;
 }
 
 template <class T>
@@ -97,12 +109,12 @@ void WinogradCorrelation<T>::choose_block() {
 
 template <class T>
 Index WinogradCorrelation<T>::block_slots(const Block& block) const {
-    return block.rows * form_.rows + (WinogradForm::taps_for(form_.rows) - 1);
+    return block.rows * form_.rows + (form_.row_taps() - 1);
 }
 
 template <class T>
 Index WinogradCorrelation<T>::block_columns(const Block& block) const {
-    return block.columns * form_.columns + (WinogradForm::taps_for(form_.columns) - 1);
+    return block.columns * form_.columns + (form_.column_taps() - 1);
 }
 
 template <class T>
@@ -197,8 +209,9 @@ Index WinogradCorrelation<T>::packed_bytes() const {
 
 template <class T>
 std::vector<Index> WinogradCorrelation<T>::packed_layout() const {
-    std::vector<Index> key{Index(sizeof(T)), kernel_.channel_block, form_.rows,          form_.columns,
-                           problem_.groups,  problem_.out_channels, problem_.in_channels};
+    std::vector<Index> key{
+        Index(sizeof(T)), kernel_.channel_block, form_.rows,          form_.columns, form_.taps,
+        problem_.groups,  problem_.out_channels, problem_.in_channels};
     for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
         key.push_back(layout_.origin[a]);
         key.push_back(layout_.axes[a].kernel);

@@ -1,4 +1,4 @@
-// Winograd's minimal filtering: fewer multiplications than a direct correlation for kernels of 3 taps,
+// Winograd's minimal filtering: fewer multiplications than a direct correlation for kernels of 3 or 5 taps,
 // stride 1. Blocks of tiles are transformed, multiplied with transformed weights, and transformed back, all
 // in the cache.
 #pragma once
@@ -12,6 +12,9 @@ namespace faltung {
 
 // Null if some form serves `problem` in elements of `type`, else why not.
 const char* why_not_winograd(const Problem& problem, Type type);
+
+// Likewise for tiles of 6 by 6 outputs, which round more and are taken where they are asked for alone.
+const char* why_not_winograd6(const Problem& problem, Type type);
 
 // Only where there is no reason against it. Depends on the sizes alone.
 WinogradForm winograd_form(const Layout& layout);

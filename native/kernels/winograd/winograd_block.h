@@ -15,14 +15,18 @@ namespace faltung {
 
 constexpr Index absent_row = std::numeric_limits<Index>::min();
 
-// Outputs of a tile along rows and columns: 4 or 2 where the kernel has 3 taps there, 1 where nothing is
-// transformed.
+// Outputs of a tile along rows and columns: 4 or 2 (or 6, of 3 taps) where the kernel has so many `taps`
+// there, 3 or 5; 1 where nothing is transformed.
 struct WinogradForm {
-    int rows, columns;
+    int rows, columns, taps = 3;
 
-    static constexpr int taps_for(int outputs) { return outputs == 1 ? 1 : 3; }
-    static constexpr int points_for(int outputs) { return outputs == 1 ? 1 : outputs + 2; }
-    int points() const { return points_for(rows) * points_for(columns); }
+    static constexpr int taps_for(int outputs, int taps) { return outputs == 1 ? 1 : taps; }
+    static constexpr int points_for(int outputs, int taps) { return outputs + taps_for(outputs, taps) - 1; }
+    int row_taps() const { return taps_for(rows, taps); }
+    int column_taps() const { return taps_for(columns, taps); }
+    int row_points() const { return points_for(rows, taps); }
+    int column_points() const { return points_for(columns, taps); }
+    int points() const { return row_points() * column_points(); }
 };
 
 // Some channels of the tiles of one unit.
@@ -118,7 +122,7 @@ struct WinogradKernel {
     // Rows of a tile, each its columns and what the last vector of tiles reads behind them.
     static Index scratch_pitch(int columns, Index tile_pitch) { return columns * (tile_pitch + 16) + 16; }
     Index scratch_elements(WinogradForm form, Index tile_columns) const {
-        return WinogradForm::points_for(form.rows) * scratch_pitch(form.columns, tile_pitch(tile_columns));
+        return form.row_points() * scratch_pitch(form.columns, tile_pitch(tile_columns));
     }
 };
 

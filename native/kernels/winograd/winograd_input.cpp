@@ -8,9 +8,10 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
-// The inputs of N consecutive tiles, C apart, from a row of columns: d[i][tile] = row[tile * C + i].
-template <class T, int N, int C>
-inline void load_tiles(const T* row, Narrow<T, N> (&d)[WinogradForm::points_for(C)]) {
+// The P inputs of each of N consecutive tiles, C apart, from a row of columns: d[i][tile] = row[tile * C +
+// i].
+template <class T, int N, int C, int P>
+inline void load_tiles(const T* row, Narrow<T, N> (&d)[P]) {
     using V = Narrow<T, N>;
     if constexpr (C == 4) {
         const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
@@ -21,24 +22,26 @@ inline void load_tiles(const T* row, Narrow<T, N> (&d)[WinogradForm::points_for(
         d[1] = every_second<T, N, 0>(odd0, odd1);
         d[2] = every_second<T, N, 1>(even0, even1);
         d[3] = every_second<T, N, 1>(odd0, odd1);
-        d[4] = followed_by<T, N>(d[0], row[4 * N]);
-        d[5] = followed_by<T, N>(d[1], row[4 * N + 1]);
     } else if constexpr (C == 2) {
         const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
         d[0] = every_second<T, N, 0>(a, b);
         d[1] = every_second<T, N, 1>(a, b);
-        d[2] = followed_by<T, N>(d[0], row[2 * N]);
-        d[3] = followed_by<T, N>(d[1], row[2 * N + 1]);
-    } else {
+    } else if constexpr (C == 1) {
         d[0] = load_narrow<T, N>(row);
+    } else {
+        T turned[C][N];
+        for (int tile = 0; tile < N; ++tile)
+            FALTUNG_UNROLL for (int i = 0; i < C; ++i) turned[i][tile] = row[tile * C + i];
+        FALTUNG_UNROLL for (int i = 0; i < C; ++i) d[i] = load_narrow<T, N>(turned[i]);
     }
+    FALTUNG_UNROLL for (int i = C; i < P; ++i) d[i] = followed_by<T, N>(d[i - C], row[C * N + i - C]);
 }
 
 // One row of tiles of one channel, its rows only: scratch[point][column].
-template <class T, int N, int R>
+template <class T, int N, int R, int K>
 inline void transform_rows(const WinogradInput<T>& b, const T* x, const Index* row, Index width,
                            Index pitch) {
-    constexpr int NR = WinogradForm::points_for(R);
+    constexpr int NR = WinogradForm::points_for(R, K);
     using V = Narrow<T, N>;
     const Index begin = b.begin, end = b.end;
     T* scratch = b.scratch;
@@ -60,23 +63,23 @@ inline void transform_rows(const WinogradInput<T>& b, const T* x, const Index* r
             FALTUNG_UNROLL for (int i = 0; i < NR; ++i) d[i] =
                 load_lanes<T, N>(from[i] + column, mask & present[i]);
         }
-        to_points<T, R>(d);
+        to_points<T, NR>(d);
         FALTUNG_UNROLL for (int i = 0; i < NR; ++i) __builtin_memcpy(scratch + i * pitch, &d[i], sizeof d[i]);
     }
 }
 
-template <class T, int R>
+template <class T, int R, int K>
 inline void prefetch_rows(const WinogradInput<T>& b, const T* x, const Index* row, Index width) {
     constexpr Index line = 64 / Index(sizeof(T));
-    for (int i = WinogradForm::taps_for(R) - 1; i < WinogradForm::points_for(R); ++i)
+    for (int i = WinogradForm::taps_for(R, K) - 1; i < WinogradForm::points_for(R, K); ++i)
         if (row[i] != absent_row)
             for (Index column = b.begin; column < min_index(b.end, width); column += line)
                 __builtin_prefetch(x + row[i] + column);
 }
 
-template <class T, int N, int R, int C>
+template <class T, int N, int R, int C, int K>
 void transform_tiles(const WinogradInput<T>& b) {
-    constexpr int NR = WinogradForm::points_for(R), NC = WinogradForm::points_for(C);
+    constexpr int NR = WinogradForm::points_for(R, K), NC = WinogradForm::points_for(C, K);
     constexpr Index channels_ahead = 2;
     const Index tile_pitch = b.tile_pitch, point_pitch = b.point_pitch;
     const Index pitch = WinogradKernel<T>::scratch_pitch(C, tile_pitch);
@@ -87,16 +90,16 @@ void transform_tiles(const WinogradInput<T>& b) {
         for (Index tile_row = 0; tile_row < b.tile_rows; ++tile_row, v += tile_pitch) {
             const Index* row = b.row + tile_row * R;
             if (channel + channels_ahead < b.channels)
-                prefetch_rows<T, R>(b, x + channels_ahead * b.channel_stride, row, width);
-            transform_rows<T, N, R>(b, x, row, width, pitch);
+                prefetch_rows<T, R, K>(b, x + channels_ahead * b.channel_stride, row, width);
+            transform_rows<T, N, R, K>(b, x, row, width, pitch);
             for (Index tile = 0; tile < tile_pitch; tile += N) {
                 const T* from = b.scratch + tile * C;
                 T* to = v + tile;
                 // Unrolled, it would keep more addresses than there are registers.
                 _Pragma("GCC unroll 1") for (int i = 0; i < NR; ++i, from += pitch) {
                     Narrow<T, N> d[NC];
-                    load_tiles<T, N, C>(from, d);
-                    to_points<T, C>(d);
+                    load_tiles<T, N, C, NC>(from, d);
+                    to_points<T, NC>(d);
                     FALTUNG_UNROLL for (int j = 0; j < NC; ++j, to += point_pitch)
                         __builtin_memcpy(to, &d[j], sizeof d[j]);
                 }
@@ -105,26 +108,25 @@ void transform_tiles(const WinogradInput<T>& b) {
     }
 }
 
-template <class T, int R, int C>
+template <class T, int R, int C, int K>
 void transform_input(const WinogradInput<T>& b) {
     constexpr int L = lanes<T>;
     const Index vector = WinogradKernel<T>::tile_vector(L, b.tile_columns);
     if constexpr (L >= 16) {
-        if (vector == 16) return transform_tiles<T, 16, R, C>(b);
+        if (vector == 16) return transform_tiles<T, 16, R, C, K>(b);
     }
     if constexpr (L >= 8) {
-        if (vector == 8) return transform_tiles<T, 8, R, C>(b);
+        if (vector == 8) return transform_tiles<T, 8, R, C, K>(b);
     }
-    transform_tiles<T, (L < 4 ? L : 4), R, C>(b);
+    transform_tiles<T, (L < 4 ? L : 4), R, C, K>(b);
 }
 }  // namespace
 
 template <class T>
 void (*winograd_input_transform(WinogradForm form))(const WinogradInput<T>&) {
-    if (form.rows == 4 && form.columns == 4) return transform_input<T, 4, 4>;
-    if (form.rows == 2 && form.columns == 2) return transform_input<T, 2, 2>;
-    if (form.rows == 4) return transform_input<T, 4, 1>;
-    return transform_input<T, 1, 4>;
+    return for_form(form, [](auto rows, auto columns, auto taps) {
+        return transform_input<T, decltype(rows)::value, decltype(columns)::value, decltype(taps)::value>;
+    });
 }
 
 template void (*winograd_input_transform(WinogradForm))(const WinogradInput<float>&);

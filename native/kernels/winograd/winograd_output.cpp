@@ -9,25 +9,25 @@ namespace {
 constexpr int vectors = 2;
 
 // The tile's outputs for L channels, C columns from `first` on: to[row][column].
-template <class T, int R, int C>
+template <class T, int R, int C, int K>
 inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, int first,
                              Vec<T> (&to)[R][transposed_columns]) {
-    constexpr int NR = WinogradForm::points_for(R), NC = WinogradForm::points_for(C);
+    constexpr int NR = WinogradForm::points_for(R, K), NC = WinogradForm::points_for(C, K);
     Vec<T> half[R][NC];
     FALTUNG_UNROLL for (int j = 0; j < NC; ++j) {
         Vec<T> column[NR], y[R];
         FALTUNG_UNROLL for (int i = 0; i < NR; ++i) column[i] = load(m + (i * NC + j) * m_pitch);
-        from_points<T, R>(column, y);
+        from_points<T, R, NR>(column, y);
         FALTUNG_UNROLL for (int i = 0; i < R; ++i) half[i][j] = y[i];
     }
     FALTUNG_UNROLL for (int i = 0; i < R; ++i) {
         Vec<T> y[C];
-        from_points<T, C>(half[i], y);
+        from_points<T, C, NC>(half[i], y);
         FALTUNG_UNROLL for (int j = 0; j < C; ++j) to[i][first + j] = y[j] + bias;
     }
 }
 
-template <class T, int R, int C>
+template <class T, int R, int C, int K>
 void transform_output(const WinogradOutput<T>& b) {
     constexpr int L = lanes<T>, tiles = transposed_columns / C;
     for (Index first = 0; first < b.channels; first += L) {
@@ -44,9 +44,10 @@ void transform_output(const WinogradOutput<T>& b) {
                 Vec<T> y[R][transposed_columns] = {};
                 FALTUNG_UNROLL for (int t = 0; t < tiles; ++t) {
                     if (tile + t >= b.tile_columns) break;
-                    tile_from_points<T, R, C>(tile_row + (tile + t) * vectors * L, b.m_pitch, bias, t * C, y);
+                    tile_from_points<T, R, C, K>(tile_row + (tile + t) * vectors * L, b.m_pitch, bias, t * C,
+                                                 y);
                 }
-                const Index columns = min_index(transposed_columns, b.columns - tile * C);
+                const Index columns = min_index(tiles * C, b.columns - tile * C);
                 T* to = y_row + tile * C * b.y_column_stride;
                 FALTUNG_UNROLL for (int i = 0; i < R; ++i) {
                     if (i < rows)
@@ -62,10 +63,9 @@ void transform_output(const WinogradOutput<T>& b) {
 
 template <class T>
 void (*winograd_output_transform(WinogradForm form))(const WinogradOutput<T>&) {
-    if (form.rows == 4 && form.columns == 4) return transform_output<T, 4, 4>;
-    if (form.rows == 2 && form.columns == 2) return transform_output<T, 2, 2>;
-    if (form.rows == 4) return transform_output<T, 4, 1>;
-    return transform_output<T, 1, 4>;
+    return for_form(form, [](auto rows, auto columns, auto taps) {
+        return transform_output<T, decltype(rows)::value, decltype(columns)::value, decltype(taps)::value>;
+    });
 }
 
 template void (*winograd_output_transform(WinogradForm))(const WinogradOutput<float>&);

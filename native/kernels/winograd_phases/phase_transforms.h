@@ -15,7 +15,7 @@ namespace {
 template <class T, int M, int K, class V>
 inline void phase_to_points(V (&d)[M + K - 1]) {
     if constexpr (K == 3) {
-        to_points<T, M>(d);
+        to_points<T, M + K - 1>(d);
     } else if constexpr (K == 2 && M == 4) {
         const V first = d[3] - d[0], last = d[4] - d[1];
         const V low = d[2] - d[1], high = d[3] - d[2];
@@ -36,7 +36,7 @@ inline void phase_to_points(V (&d)[M + K - 1]) {
 template <class T, int M, int K, class V>
 inline void phase_from_points(const V (&m)[M + K - 1], V (&y)[M]) {
     if constexpr (K == 3) {
-        from_points<T, M>(m, y);
+        from_points<T, M, M + K - 1>(m, y);
     } else if constexpr (K == 2 && M == 4) {
         const V one = m[1] - m[2] * T(0.5);
         const V two = m[1] + m[2] * T(0.25);
@@ -58,7 +58,7 @@ inline void phase_from_points(const V (&m)[M + K - 1], V (&y)[M]) {
 template <class T, int M, int K>
 inline void phase_weight_to_points(const Vec<T> (&w)[K], Vec<T> (&u)[M + K - 1]) {
     if constexpr (K == 3) {
-        weight_to_points<T, M>(w, u);
+        weight_to_points<T, K, M + K - 1>(w, u);
     } else if constexpr (K == 2 && M == 4) {
         const Vec<T> half = w[1] * T(0.5) - w[0], twice = w[1] * T(2) - w[0];
         u[0] = -w[0];

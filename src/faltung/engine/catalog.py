@@ -66,6 +66,8 @@ class Algorithm:
         Whether it computes all phases of a transposed correlation together.
     shared_cycles : callable (Problem, native dtype) -> float, or None
         What of `cycles` several samples of one call have in common.
+    by_request : bool
+        Whether it is taken only where it is asked for by name, for it rounds more than the others.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Algorithm:
     keeps_bound: Callable[[Any, Array, Any], bool] | None = None
     serves_phases: bool = False
     shared_cycles: Callable[[Problem, str], float] | None = None
+    by_request: bool = False
 
     @property
     def is_direct(self) -> bool:
@@ -208,6 +211,15 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         error_growth=dilated.error_growth,
     ),
     Algorithm(
+        "winograd6",
+        "fewer products still, on tiles of 6 by 6 outputs",
+        partial(winograd.refusal, by_six=True),
+        lambda problem, dtype: winograd.cycles(problem, _lanes(dtype), by_six=True),
+        lambda problem, dtype: winograd.packing_cycles(problem, _lanes(dtype), by_six=True),
+        error_growth=partial(winograd.error_growth, by_six=True),
+        by_request=True,
+    ),
+    Algorithm(
         "depthwise",
         "one input channel a group, read where it lies, positions of a row in the vector lanes",
         depthwise.refusal,
@@ -305,9 +317,10 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
             )
         best = algorithm
     else:
-        best = min(costs, key=costs.__getitem__)  # ties: the first in the catalog
+        unasked = [name for name in costs if not BY_NAME[name].by_request]
+        best = min(unasked, key=costs.__getitem__)  # ties: the first in the catalog
         found = measured(problem, request)
-        if found is not None and found.algorithm in costs:
+        if found is not None and found.algorithm in unasked:
             best, seconds = found.algorithm, found.seconds
     decisions = []
     for entry in ALGORITHMS:
@@ -321,7 +334,11 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
             reason = f"{entry.idea}; measured {_factor(seconds[entry.name], seconds[best])} the time of {best}"
         else:
             reason = (
-                entry.idea if costs[best] == 0 else f"{entry.idea}; estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
+                f"{entry.idea}; only where it is asked for: {_growth(entry, problem, request)}"
+                if entry.by_request
+                else entry.idea
+                if costs[best] == 0
+                else f"{entry.idea}; estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
             )
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
@@ -364,6 +381,12 @@ def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None
     if problem.phases and not entry.serves_phases:
         return "the phases of the stride are computed together, it takes one at a time"
     return entry.refusal(problem, request.dtype)
+
+
+def _growth(entry: Algorithm, problem: Problem, request: Request) -> str:
+    """How much more it rounds."""
+    grown = entry.error_growth(problem, request.dtype) if entry.error_growth else 1.0
+    return f"its error bound is {grown:.0f} times that of direct summation"
 
 
 def _factor(cost: float, best: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from faltung.engine import tuning
 from faltung.engine.arrays import Array, element_types, new_array
-from faltung.engine.catalog import Request
+from faltung.engine.catalog import BY_NAME, Request
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.native import get_num_threads
@@ -69,7 +69,9 @@ def tune(spec: ConvSpec, input_shape: tuple[int, ...], dtype: object = "float32"
     estimated = _estimated(spec, size, Request(types.native, is_exact=is_exact))
     least = min((entry.cost_seconds for entry in estimated.decisions if entry.cost_seconds is not None), default=0.0)
     names = [
-        entry.algorithm for entry in estimated.decisions if entry.cost_seconds is not None and entry.cost_seconds <= WORTH_TRYING * least
+        entry.algorithm
+        for entry in estimated.decisions
+        if entry.cost_seconds is not None and entry.cost_seconds <= WORTH_TRYING * least and not BY_NAME[entry.algorithm].by_request
     ]
     ways = {"": estimated} | {name: compile_conv(spec, size, Request(types.native, name, is_exact)) for name in names}
     packed = {name: PackedWeights.of(way, weight, types) for name, way in ways.items()}

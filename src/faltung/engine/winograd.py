@@ -20,7 +20,10 @@ from faltung.engine.problem import Problem
 
 __all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal", "spread", "spread_of", "transforms"]
 
-TAPS = 3
+TAPS, MANY_TAPS = 3, 5
+BY_REQUEST = 6
+"""Outputs of a tile of `winograd6` along each axis, which round too much to be taken unasked."""
+
 FEW_COLUMNS = 4
 LARGEST_WORKSPACE_BYTES = 64 * 2**20
 FEWEST_TILES = 16
@@ -35,8 +38,13 @@ CALL_CYCLES = 2000
 COMPARED = 1.15
 """Cycles as the other algorithms' estimates count them, over those at the processor's clock."""
 
-POINTS = {2: (Fraction(0), Fraction(1), Fraction(-1)), 4: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))}
-"""Where the polynomials are evaluated, and at infinity, for tiles of 2 and 4 outputs."""
+_HALF = Fraction(1, 2)
+POINTS = {
+    4: (Fraction(0), Fraction(1), Fraction(-1)),
+    6: (Fraction(0), Fraction(1), Fraction(-1), _HALF, Fraction(-2)),
+    8: (Fraction(0), Fraction(1), Fraction(-1), _HALF, -_HALF, Fraction(2), Fraction(-2)),
+}
+"""Where the polynomials are evaluated, and at infinity, by the number of these places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ class Form:
         Products summed at each point: input channels times the taps of all other axes.
     far_outputs : int
         Outputs of the axes before the last two.
+    taps : int
+        Of an axis that is transformed.
     """
 
     rows: int
@@ -65,11 +75,12 @@ class Form:
     far_outputs: int
     row_phases: int = 1
     column_phases: int = 1
+    taps: int = TAPS
 
     @property
     def points(self) -> int:
         """Products of a tile and term."""
-        return _points(self.rows) * _points(self.columns)
+        return _points(self.rows, self.taps) * _points(self.columns, self.taps)
 
     @property
     def tile_rows(self) -> int:
@@ -91,15 +102,15 @@ class _Axis:
 
     @property
     def is_transformed(self) -> bool:
-        return (self.kernel, self.stride) == (TAPS, 1)
+        return self.kernel in (TAPS, MANY_TAPS) and self.stride == 1
 
     @property
     def phases(self) -> int:
         return max(1, min(self.dilation, self.out))
 
 
-def _points(outputs: int) -> int:
-    return 1 if outputs == 1 else outputs + TAPS - 1
+def _points(outputs: int, taps: int) -> int:
+    return 1 if outputs == 1 else outputs + taps - 1
 
 
 def _axes(problem: Problem) -> list[_Axis]:
@@ -118,8 +129,8 @@ def _axes(problem: Problem) -> list[_Axis]:
     return axes
 
 
-def form_of(problem: Problem) -> Form | None:
-    """The form that serves `problem`, or None.
+def form_of(problem: Problem, *, by_six: bool = False) -> Form | None:
+    """The form that serves `problem`, or None; `by_six`: of `winograd6`.
 
     >>> layer = Problem(1, 64, 64, (56, 56), (56, 56), (3, 3), (1, 1), (1, 1), (1, 1), "zeros")
     >>> form = form_of(layer)
@@ -129,13 +140,20 @@ def form_of(problem: Problem) -> Form | None:
     *far, rows, columns = _axes(problem)
     terms = problem.in_channels * math.prod(axis.kernel for axis in far)
     far_outputs = math.prod(axis.out for axis in far)
+    both = rows.is_transformed and columns.is_transformed and rows.kernel == columns.kernel
+    if by_six and (not both or rows.kernel != TAPS):
+        return None
     if not columns.is_transformed:
         if (columns.kernel, columns.stride) != (1, 1) or not rows.is_transformed:
             return None
-        return Form(4, 1, rows.out, columns.out, terms, far_outputs, rows.phases)
-    if not rows.is_transformed:
-        return Form(1, 4, rows.out, columns.out, terms * rows.kernel, far_outputs, 1, columns.phases)
-    by_two, by_four = (Form(m, m, rows.out, columns.out, terms, far_outputs, rows.phases, columns.phases) for m in (2, 4))
+        return Form(4, 1, rows.out, columns.out, terms, far_outputs, rows.phases, taps=rows.kernel)
+    if not both:
+        return Form(1, 4, rows.out, columns.out, terms * rows.kernel, far_outputs, 1, columns.phases, columns.kernel)
+    by_two, by_four, with_six = (
+        Form(m, m, rows.out, columns.out, terms, far_outputs, rows.phases, columns.phases, rows.kernel) for m in (2, 4, BY_REQUEST)
+    )
+    if by_six:
+        return with_six
     is_small = by_four.tile_rows * by_four.tile_columns < FEW_TILES or _products(by_two) <= _products(by_four)
     return by_two if is_small else by_four
 
@@ -144,21 +162,23 @@ def _products(form: Form) -> int:
     return form.points * form.tile_rows * form.tile_columns
 
 
-def refusal(problem: Problem, dtype: str) -> str | None:
+def refusal(problem: Problem, dtype: str, *, by_six: bool = False) -> str | None:
     """Why it does not serve `problem`, or None if it does.
 
     >>> layer = Problem(1, 64, 64, (56, 56), (28, 28), (3, 3), (2, 2), (1, 1), (1, 1), "zeros")
     >>> refusal(layer, "float32")
-    'it needs 3 taps with stride 1 along the last axis or the one before it; here kernel 3×3, stride 2×2'
+    'it needs 3 or 5 taps with stride 1 along the last axis or the one before it; here kernel 3×3, stride 2×2'
     """
     if dtype not in ("float32", "float64"):
-        return f"it rounds, and {dtype} is summed exactly"
-    form = form_of(problem)
+        return f"{'tiles so large round' if by_six else 'it rounds'}, and {dtype} is summed exactly"
+    form = form_of(problem, by_six=by_six)
     if form is None:
         sizes = ", ".join(
             f"{name} {'×'.join(map(str, values))}" for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride))
         )
-        return f"it needs {TAPS} taps with stride 1 along the last axis or the one before it; here {sizes}"
+        if by_six:
+            return f"it needs {TAPS} taps with stride 1 along the last two axes; here {sizes}"
+        return f"it needs {TAPS} or {MANY_TAPS} taps with stride 1 along the last axis or the one before it; here {sizes}"
     if problem.in_channels == 0 or math.prod(problem.out_size) == 0:
         return "there is nothing to multiply"
     least = form.points * form.terms * FEWEST_TILES * (4 if dtype == "float32" else 8)
@@ -167,14 +187,14 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     return None
 
 
-def cycles(problem: Problem, lanes: int) -> float:
+def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
     """Estimated for one sample on one core, as `catalog` counts them; weights packed before.
 
     Measured on one Zen 4 core with AVX-512 over fifty layers: a vector of products takes a cycle; a row of tiles of one
     channel 90 cycles and 13 more a tile to transform; a vector of channels of a tile 260 to transform back; all for 36 points.
     Phases of a dilation are copied row by row, 20 cycles each, before, and stored number by number.
     """
-    form = form_of(problem)
+    form = form_of(problem, by_six=by_six)
     if form is None:
         return math.inf
     share = form.points / 36
@@ -183,7 +203,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     blocks = math.ceil(problem.out_channels / lanes)
     there = share * form.terms * (90 * rows + 13 * 16 / lanes * tiles)
     if form.column_phases > 1:
-        there += 20 * rows * form.terms * _points(form.rows)
+        there += 20 * rows * form.terms * _points(form.rows, form.taps)
     back = share * tiles * blocks * (260 if form.column_phases == 1 else 500)
     multiplied = _multiplying_cycles(problem, form, lanes)
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
@@ -231,12 +251,12 @@ def _packed_bytes(problem: Problem, form: Form, lanes: int) -> int:
     return 4 * problem.groups * form.points * form.terms * channels
 
 
-def packing_cycles(problem: Problem, lanes: int) -> float:
+def packing_cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
     """Estimated for transforming the weights, on one core: to be added where they are not prepared.
 
     They are transformed where they are wanted, anew for each of a few blocks of tiles, or once, to memory, if they are few.
     """
-    form = form_of(problem)
+    form = form_of(problem, by_six=by_six)
     if form is None:
         return math.inf
     vectors = problem.groups * form.terms * math.ceil(problem.out_channels / lanes)
@@ -245,15 +265,17 @@ def packing_cycles(problem: Problem, lanes: int) -> float:
     return once * min(blocks, 2) + 0.3 * (max(0, _packed_bytes(problem, form, lanes) - L2_BYTES) if blocks > 2 else 0)
 
 
-def error_growth(problem: Problem, dtype: str = "float32") -> float:
+def error_growth(problem: Problem, dtype: str = "float32", *, by_six: bool = False) -> float:
     """The error bound as a multiple of that of direct summation, ``(terms + 1) * u * max sum(|input| * |weight|)``.
 
     With transforms At, G, Bt, an error in any step reaches output o as at most ``|At| (|G||w| * |Bt||d|)``: input cell a and
     tap b of a tile enter with the coefficient ``M[o, a, b] = sum over points p of |At[o, p]| |Bt[p, a]| |G[p, b]|`` in each axis.
     Cell and tap belong to the output at a - b, so the whole is at most ``sum over q of max over a - b = q of M[o, a, b]`` times
-    the largest sum of |input||weight| at any position (19.07 for 4 outputs, 5 for 2, in each axis). Each product passes through
+    the largest sum of |input||weight| at any position (19.07 for 4 outputs, 5 for 2, in each axis; 46.0 and 22.9 for 5 taps, 41.6 for 6
+    outputs of 3). Each product passes through
     one rounding a channel and those of the transforms. What was measured is far smaller: 2.5 times the root mean square error
-    of direct summation for 4 by 4 outputs (points 0, ±1, 2, -2: 4.1 times), 0.64 times for 2 by 2.
+    of direct summation for 4 by 4 outputs (points 0, ±1, 2, -2: 4.1 times), 0.64 times for 2 by 2; of 5 by 5 taps 4.2 and 1.7
+    times, by 6 outputs 7.5.
 
     "Any position" includes those just outside the output, which a cell at the border and a tap that it never meets there
     belong to: only with full or circular padding are all of them outputs. Elsewhere the bound presumes that the sums there
@@ -266,20 +288,23 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
     58.0
     """
     del dtype
-    form = form_of(problem)
+    form = form_of(problem, by_six=by_six)
     if form is None:
         return 1.0
     transformed = [outputs for outputs in (form.rows, form.columns) if outputs > 1]
-    grown = math.prod(spread(outputs) for outputs in transformed)
-    roundings = form.terms + 2 + sum(ROUNDINGS[outputs] for outputs in transformed)
+    grown = math.prod(spread(outputs, form.taps) for outputs in transformed)
+    roundings = form.terms + 2 + sum((ROUNDINGS if form.taps == TAPS else ROUNDINGS_OF_MANY)[outputs] for outputs in transformed)
     return max(1.0, float(grown * roundings / (problem.terms + 1)))
 
 
-ROUNDINGS = {2: 6, 4: 13}
+ROUNDINGS = {2: 6, 4: 13, 6: 11}
 """Of one axis, at most, from an input to an output; a product not fused with its sum counts, and so does a constant that is not exact.
 
-By 4: to the points 4, the weights to them 4, back 4; by 2: 1, 2 and 2.
+By 4: to the points 4, the weights to them 4, back 4; by 2: 1, 2 and 2; by 6: 3, 4 and 4.
 """
+
+ROUNDINGS_OF_MANY = {2: 14, 4: 12}
+"""Of 5 taps. By 2: to the points 4, the weights to them 6, back 4; by 4: 3, 5 and 4."""
 
 
 @cache
@@ -319,7 +344,7 @@ def transforms(outputs: int, taps: int = TAPS, points: tuple[Fraction, ...] = ()
     >>> [[int(entry) for entry in row] for row in to_outputs]
     [[1, 1, 1, 0], [0, 1, -1, 1]]
     """
-    points = points or POINTS[outputs]
+    points = points or POINTS[outputs + taps - 1]
     whole = _product_of_roots(points)
     inputs = [*((*_product_of_roots(points[:i] + points[i + 1 :]), Fraction(0)) for i in range(len(points))), whole]
     weights = []
