@@ -35,7 +35,7 @@ inline void cells_to_points(const Vec<T> (&d)[tile_cells(F)], Vec<T> (&p)[tile_p
         p[3] = odd;
         p[4] = last - odd * T(2);
     } else {
-        FALTUNG_UNROLL for (int i = 0; i < tile_cells(F); ++i) p[i] = d[i];
+        for (int i = 0; i < tile_cells(F); ++i) p[i] = d[i];
         if constexpr (F == TileForm::two || F == TileForm::four) to_points<T, tile_points(F)>(p);
     }
 }
@@ -64,7 +64,7 @@ inline void taps_to_points(const Vec<T> (&w)[tile_taps(F)], Vec<T> (&u)[tile_poi
     } else if constexpr (F == TileForm::two || F == TileForm::four) {
         weight_to_points<T, 3, tile_points(F)>(w, u);
     } else {
-        FALTUNG_UNROLL for (int i = 0; i < tile_taps(F); ++i) u[i] = w[i];
+        for (int i = 0; i < tile_taps(F); ++i) u[i] = w[i];
     }
 }
 
@@ -89,7 +89,7 @@ inline void points_to_outputs(const Vec<T> (&m)[tile_points(F)], Vec<T> (&y)[til
         from_points<T, tile_outputs(F), tile_points(F)>(m, y);
     } else {
         y[0] = m[0];
-        FALTUNG_UNROLL for (int i = 1; i < tile_points(F); ++i) y[0] += m[i];
+        for (int i = 1; i < tile_points(F); ++i) y[0] += m[i];
     }
 }
 
