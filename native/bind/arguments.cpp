@@ -74,11 +74,15 @@ bool has_type(const nb::dlpack::dtype& dtype, Type type) {
             return code == Code::Float && dtype.bits == 64;
         case Type::uint64:
             return (code == Code::UInt || code == Code::Int) && dtype.bits == 64;
+        case Type::float16:
+        case Type::bfloat16:  // by their bits
+            return code == Code::UInt && dtype.bits == 16;
     }
     return false;
 }
 
 const char* type_name(Type type) {
+    if (is_half(type)) return "uint16, by which half precision is passed";
     return type == Type::float32 ? "float32" : type == Type::float64 ? "float64" : "uint64";
 }
 
@@ -93,7 +97,9 @@ Type type_from_name(const std::string& name) {
     if (name == "float32") return Type::float32;
     if (name == "float64") return Type::float64;
     if (name == "uint64") return Type::uint64;
-    refuse("dtype='" + name + "' is not one of float32, float64, uint64");
+    if (name == "float16") return Type::float16;
+    if (name == "bfloat16") return Type::bfloat16;
+    refuse("dtype='" + name + "' is not one of float32, float64, uint64, float16, bfloat16");
 }
 
 Problem make_problem(const std::string& mode, Index groups, Index in_channels, Index out_channels,
@@ -143,7 +149,7 @@ Activation activation_from_name(const std::string& name) {
 }
 
 Type type_of(const nb::ndarray<nb::ro>& array) {
-    for (Type type : {Type::float32, Type::float64, Type::uint64})
+    for (Type type : {Type::float32, Type::float64, Type::uint64, Type::bfloat16})
         if (has_type(array.dtype(), type)) return type;
     refuse("an array is not of dtype float32, float64, int64 or uint64");
 }

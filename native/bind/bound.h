@@ -9,6 +9,7 @@
 #include "bind/released.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/converted/converted.h"
 #include "kernels/registry.h"
 
 namespace faltung {
@@ -38,7 +39,7 @@ class Bound {
           isa_(isa_from_name(isa)),
           problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
                                 stride, dilation, before, phases)),
-          operation_(find_family(algorithm).make(problem_, type_, isa_)) {}
+          operation_(make(algorithm)) {}
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
                              Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
@@ -47,7 +48,24 @@ class Bound {
                              const Phases& phases) {
         const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
                                              kernel_size, stride, dilation, before, phases);
-        return find_family(algorithm).panel_bytes(problem, type_from_name(dtype), isa_from_name(isa));
+        const Type type = type_from_name(dtype);
+        return find_family(algorithm).panel_bytes(problem, is_native(algorithm, type) ? type : Type::float32,
+                                                  isa_from_name(isa));
+    }
+
+    // Whether kernels read this type as it is.
+    static bool is_native(const std::string& algorithm, Type type) {
+        return !is_half(type) || algorithm == "dots";
+    }
+
+    std::unique_ptr<Operation> make(const std::string& algorithm) const {
+        const auto& family = find_family(algorithm);
+        if (is_native(algorithm, type_)) return family.make(problem_, type_, isa_);
+        if constexpr (std::is_same_v<Operation, Correlation>) {
+            return std::make_unique<ConvertedCorrelation>(problem_, family, type_, isa_);
+        } else {
+            throw std::invalid_argument("weight gradients are computed in float32, float64 and uint64");
+        }
     }
 
     Type type() const { return type_; }
@@ -122,7 +140,8 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         Epilogue epilogue;
         if (bias) {
             const Index channels = problem_.groups * problem_.out_channels;
-            const Array array = checked_array("bias", nb::ndarray<nb::ro>(*bias), type_, {channels}, nullptr);
+            const Array array =
+                checked_array("bias", nb::ndarray<nb::ro>(*bias), sum_type(type_), {channels}, nullptr);
             if (channels > 1 && array.stride[0] != 1) throw std::invalid_argument("bias is not contiguous");
             epilogue.bias = array.data;
         }
@@ -130,11 +149,12 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         if (residual)
             added =
                 checked_array("residual", nb::ndarray<nb::ro>(*residual), type_, y_shape(problem_), &batch);
-        const EpilogueLoop loop = epilogue_loop(activation_from_name(activation), residual.has_value(), type_,
-                                                is_signed(nb::ndarray<nb::ro>(y)), isa_);
+        const EpilogueLoop loop = epilogue_loop(activation_from_name(activation), residual.has_value(),
+                                                sum_type(type_), is_signed(nb::ndarray<nb::ro>(y)), isa_);
         Sizes size = y_shape(problem_);
         size[0] = batch;
         const bool is_fused = !residual || have_same_strides(size, y_array, added);
+        if (is_half(type_) && !is_fused) throw std::invalid_argument("the residual lies otherwise than y");
         if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
         threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
         Released released;

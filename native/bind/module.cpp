@@ -17,6 +17,7 @@
 #include "bind/released.h"
 #include "bind/spectral.h"
 #include "core/fingerprint.h"
+#include "core/half.h"
 #include "core/magnitude.h"
 #include "kernels/probe/probe.h"
 
@@ -118,18 +119,45 @@ NB_MODULE(_native, m) {
 
     m.def(
         "is_within",
-        [](const AnyArray& array, double largest, const std::string& isa, int threads) {
+        [](const AnyArray& array, double largest, const std::string& isa, int threads,
+           const std::string& dtype, bool refuses_denormals) {
             checked_threads(threads);
-            const Type type = type_of(nb::ndarray<nb::ro>(array));
-            if (type == Type::uint64) throw std::invalid_argument("array is not of dtype float32 or float64");
+            const Type type = dtype.empty() ? type_of(nb::ndarray<nb::ro>(array)) : type_from_name(dtype);
+            if (type == Type::uint64) throw std::invalid_argument("array is not of a floating-point dtype");
             const Sizes size = shape_of(nb::ndarray<nb::ro>(array));
             const Array checked = checked_array("array", nb::ndarray<nb::ro>(array), type, size, nullptr);
             const Isa chosen = isa_from_name(isa);
             Released released;
-            return is_within(largest, type, chosen, size, checked, threads);
+            return is_within(largest, type, chosen, size, checked, threads, refuses_denormals);
         },
         nb::arg("array").noconvert(), nb::arg("largest"), nb::arg("isa"), nb::arg("threads"),
-        "Whether all numbers are finite and of at most this magnitude.");
+        nb::arg("dtype") = "", nb::arg("refuses_denormals") = false,
+        "Whether all numbers are finite and of at most this magnitude; `dtype` names half precision, passed "
+        "as "
+        "uint16.");
+
+    m.def(
+        "has_bfloat16_dots", [](const std::string& isa) { return has_bfloat16_dots(isa_from_name(isa)); },
+        nb::arg("isa"), "Whether this processor multiplies pairs of bfloat16 numbers.");
+    m.def(
+        "convert",
+        [](const AnyArray& from, const OutputArray& to, const std::string& dtype, const std::string& isa,
+           int threads) {
+            checked_threads(threads);
+            const Type type = type_from_name(dtype);
+            if (!is_half(type)) throw std::invalid_argument("dtype is neither float16 nor bfloat16");
+            const bool widens = type_of(nb::ndarray<nb::ro>(to)) == Type::float32;
+            const Sizes size = shape_of(nb::ndarray<nb::ro>(from));
+            const Array source = checked_array("from", nb::ndarray<nb::ro>(from),
+                                               widens ? type : Type::float32, size, nullptr);
+            const Array target =
+                checked_array("to", nb::ndarray<nb::ro>(to), widens ? Type::float32 : type, size, nullptr);
+            const Isa chosen = isa_from_name(isa);
+            Released released;
+            (widens ? widen : narrow)(type, chosen, size, source, target, threads);
+        },
+        nb::arg("source").noconvert(), nb::arg("target").noconvert(), nb::arg("dtype"), nb::arg("isa"),
+        nb::arg("threads"), "Half precision, passed as uint16, to float32 or back.");
 
     bind_between(m);
     bind_dilated(m);

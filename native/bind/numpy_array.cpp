@@ -35,9 +35,14 @@ NumpyArray NumpyArray::read(nb::handle array) {
     if (!interface || interface->two != 2 || (interface->flags & needed) != needed) return result;
     for (int a = 0; a < interface->axes; ++a)
         if (interface->strides[a] % interface->item_bytes != 0) return result;
+    result.array_ = array;
     result.capsule_ = std::move(capsule);
     result.interface_ = interface;
     return result;
+}
+
+bool NumpyArray::has_dtype(nb::handle dtype) const {
+    return array_.attr("dtype").is(dtype);
 }
 
 bool NumpyArray::has_shape(const Index* shape, int axes) const {
@@ -67,14 +72,14 @@ Array NumpyArray::grouped(Index groups, int sample_axes) const {
     return result;
 }
 
-bool NumpyArray::is_within(double largest, Type type, Isa isa, int threads) const {
+bool NumpyArray::is_within(double largest, Type type, Isa isa, int threads, bool refuses_denormals) const {
     std::vector<Index> shape;
     Array cells{data(), {}};
     for (int a = 0; a < axes(); ++a) {
         shape.push_back(size(a));
         cells.stride.push_back(stride(a));
     }
-    return faltung::is_within(largest, type, isa, shape, cells, threads);
+    return faltung::is_within(largest, type, isa, shape, cells, threads, refuses_denormals);
 }
 
 bool NumpyArray::is_contiguous() const {

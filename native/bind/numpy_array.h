@@ -33,6 +33,8 @@ class NumpyArray {
     bool is(char kind, Index item_bytes) const {
         return interface_->kind == kind && interface_->item_bytes == item_bytes;
     }
+    // For dtypes that kind and size do not tell.
+    bool has_dtype(nb::handle dtype) const;
     bool is_writable() const { return (interface_->flags & 0x400) != 0; }
     int axes() const { return interface_->axes; }
     Index size(int axis) const { return interface_->shape[axis]; }
@@ -46,7 +48,7 @@ class NumpyArray {
     Array grouped(Index groups, int sample_axes) const;
 
     // Whether all numbers are finite and of at most this magnitude.
-    bool is_within(double largest, Type type, Isa isa, int threads) const;
+    bool is_within(double largest, Type type, Isa isa, int threads, bool refuses_denormals = false) const;
 
     // Whether the memory between the first and the last cell of both may have a byte in common.
     bool may_overlap(const NumpyArray& other) const;
@@ -54,6 +56,7 @@ class NumpyArray {
   private:
     void extent(std::uintptr_t* begin, std::uintptr_t* end) const;
 
+    nb::handle array_;
     nb::object capsule_;
     const ArrayInterface* interface_ = nullptr;
 };

@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "core/epilogue.h"
+#include "core/half.h"
 #include "core/magnitude.h"
 #include "core/threads.h"
+#include "core/workspace.h"
 
 namespace faltung {
 
@@ -45,6 +47,8 @@ Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const
         steps_.push_back(std::move(step));
     }
     kind_ = nb::cast<std::string>(dtype.attr("kind")).at(0);
+    const bool is_half = nb::cast<int>(dtype.attr("itemsize")) == 2;
+    stored_ = is_half ? type_from_name(nb::cast<std::string>(dtype.attr("name"))) : type_;
 }
 
 bool Program::takes(const NumpyArray& x) const {
@@ -61,11 +65,16 @@ bool Program::has_result_shape(const NumpyArray& array, const NumpyArray& x) con
 }
 
 bool Program::is_bias(const NumpyArray& array) const {
+    if (!is_half(stored_)) return is_bias_as_stored(array);
+    return array && array.is('f', sizeof(float)) && array.has_shape(out_.data(), 1) && array.is_contiguous();
+}
+
+bool Program::is_bias_as_stored(const NumpyArray& array) const {
     return array && is_served(array) && array.has_shape(out_.data(), 1) && array.is_contiguous();
 }
 
 bool Program::is_moderate(const NumpyArray& array, int threads) const {
-    return array.is_within(largest_, type_, isa_, threads);
+    return array.is_within(largest_, stored_, isa_, threads, type_ == Type::bfloat16);
 }
 
 nb::object Program::allocated(const NumpyArray& x) const {
@@ -137,6 +146,49 @@ bool Program::compute(const Work& work, const std::vector<const void*>& packed, 
     return true;
 }
 
+bool Program::run_steps(const Work& work, const std::vector<const void*>& packed, int threads) const {
+    if (is_converted()) return compute_converted(work, packed, threads);
+    return compute(work, packed, threads);
+}
+
+// A few samples at a time, so that what is converted stays in the caches.
+bool Program::compute_converted(const Work& work, const std::vector<const void*>& packed, int threads) const {
+    constexpr Index wanted_bytes = Index(2) << 20;
+    const auto sample_size = [&](const Sizes& shape) {
+        Sizes size{1, groups_, groups_ ? shape[0] / groups_ : 0};
+        size.insert(size.end(), shape.begin() + 1, shape.end());
+        return size;
+    };
+    Sizes x_size = sample_size(in_), y_size = sample_size(out_);
+    const auto cells_of = [](const Sizes& size) {
+        Index cells = 1;
+        for (Index extent : size) cells = saturating_multiply(cells, extent);
+        return round_up(min_index(cells, saturated / 8), 16);
+    };
+    const Index x_cells = cells_of(x_size), y_cells = cells_of(y_size), arrays = work.has_residual ? 2 : 1;
+    const Index bytes = saturating_multiply(x_cells + arrays * y_cells, sizeof(float));
+    const Index samples = max_index(1, min_index(work.batch, wanted_bytes / max_index(bytes, 1)));
+    Workspace workspace(saturating_multiply(samples, bytes), Borrower::conversion);
+    float* const x_data = reinterpret_cast<float*>(workspace.data());
+    Work part = work;
+    part.x = {x_data, compact_strides(x_size, work.x.stride)};
+    part.y = {x_data + samples * x_cells, compact_strides(y_size, work.y.stride)};
+    if (work.has_residual) part.residual = {x_data + samples * (x_cells + y_cells), part.y.stride};
+    const auto of_sample = [&](const Array& array, Index sample) {
+        return Array{static_cast<char*>(array.data) + sample * array.stride[0] * element_bytes(stored_),
+                     array.stride};
+    };
+    for (Index first = 0; first < work.batch; first += samples) {
+        part.batch = x_size[0] = y_size[0] = min_index(samples, work.batch - first);
+        widen(stored_, isa_, x_size, of_sample(work.x, first), part.x, threads);
+        if (work.has_residual)
+            widen(stored_, isa_, y_size, of_sample(work.residual, first), part.residual, threads);
+        if (!compute(part, packed, threads)) return false;
+        narrow(stored_, isa_, y_size, part.y, of_sample(work.y, first), threads);
+    }
+    return true;
+}
+
 bool Program::prepare(nb::handle x, nb::handle out, nb::handle residual, int threads, Work& work) const {
     const NumpyArray x_array = NumpyArray::read(x);
     if (!takes(x_array)) return false;
@@ -159,6 +211,12 @@ bool Program::prepare(nb::handle x, nb::handle out, nb::handle residual, int thr
     work.y = grouped(y_array);
     if (added) work.residual = grouped(added);
     work.has_residual = bool(added);
+    if (is_half(type_) && added) {
+        // It is added before the one rounding, by the kernel.
+        Sizes size{work.batch, groups_, groups_ ? out_[0] / groups_ : 0};
+        size.insert(size.end(), out_.begin() + 1, out_.end());
+        if (!have_same_strides(size, work.y, work.residual)) return false;
+    }
     return true;
 }
 
@@ -180,7 +238,9 @@ bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& b
     if (!std::isinf(largest_)) {
         Index cells = batch;
         for (Index size : in_) cells *= size;
-        if (!is_within(largest_, type_, isa_, {cells}, {work.x.data, {1}}, threads)) return false;
+        if (!is_within(largest_, stored_, isa_, {cells}, {work.x.data, {1}}, threads,
+                       type_ == Type::bfloat16))
+            return false;
     }
     work.has_residual = residual != nullptr;
     if (work.has_residual) work.residual = laid(residual, out_, is_channels_last);
@@ -191,10 +251,10 @@ bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& b
 bool Program::finish(Work& work, const std::vector<const void*>& packed, const NumpyArray& bias,
                      Activation activation, int threads) const {
     work.epilogue.bias = bias ? bias.data() : nullptr;
-    work.loop = epilogue_loop(activation, work.has_residual, type_, kind_ != 'u', isa_);
+    work.loop = epilogue_loop(activation, work.has_residual, sum_type(type_), kind_ != 'u', isa_);
     std::optional<Released> released;
     if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
-    return compute(work, packed, threads);
+    return run_steps(work, packed, threads);
 }
 
 nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out,
@@ -205,15 +265,20 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
         return nb::none();
     if ((needs_finite_weight_ || !std::isinf(largest_)) && !is_moderate(w, threads)) return nb::none();
     NumpyArray offset;
+    std::vector<float> wide_bias;
     if (!bias.is_none()) {
         offset = NumpyArray::read(bias);
-        if (!is_bias(offset)) return nb::none();
+        if (!is_bias_as_stored(offset)) return nb::none();
+        if (is_half(stored_)) {
+            wide_bias.resize(static_cast<std::size_t>(out_[0]));
+            widen(stored_, isa_, {out_[0]}, {offset.data(), {1}}, {wide_bias.data(), {1}}, 1);
+        }
     }
     Work work;
     if (!prepare(x, out, nb::none(), threads, work)) return nb::none();
     // Kernels read packed weights while they write, but the bias as it is.
     if (offset && !out.is_none() && NumpyArray::read(out).may_overlap(offset)) return nb::none();
-    work.epilogue.bias = offset ? offset.data() : nullptr;
+    work.epilogue.bias = !offset ? nullptr : is_half(stored_) ? wide_bias.data() : offset.data();
 
     // Where nothing is written over them, weights may be read where they lie.
     const bool borrows = out.is_none() || !NumpyArray::read(out).may_overlap(w);
@@ -223,8 +288,11 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
 
     std::vector<AlignedBuffer> buffers;
     std::vector<const void*> packed;
-    Index packed_bytes = 0;
+    AlignedBuffer wide_weight;
+    Index packed_bytes = 0, weights = 1;
+    for (Index extent : weight_) weights = saturating_multiply(weights, extent);
     try {
+        if (is_converted()) wide_weight = AlignedBuffer(saturating_multiply(weights, sizeof(float)));
         for (const Step& step : steps_) {
             const Index borrowed = borrowed_bytes(step);
             buffers.emplace_back(borrowed > 0 ? borrowed : step.kernel->packed_bytes());
@@ -238,8 +306,11 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
         std::optional<Released> released;
         if (saturating_multiply(work.batch, sample_work_) + packed_bytes >= unreleased_multiply_adds)
             released.emplace();
+        if (is_converted())
+            widen(stored_, isa_, {weights}, {w.data(), {1}}, {wide_weight.data(), {1}}, threads);
         for (std::size_t s = 0; s < steps_.size(); ++s) {
-            char* const first = static_cast<char*>(w.data()) + steps_[s].weight_first * element_bytes(type_);
+            char* const own = is_converted() ? wide_weight.data() : static_cast<char*>(w.data());
+            char* const first = own + steps_[s].weight_first * element_bytes(type_);
             const Array weights{first, steps_[s].weight_stride};
             if (borrowed_bytes(steps_[s]) > 0) {
                 steps_[s].kernel->operation().borrow(weights, buffers[s].data());
@@ -247,7 +318,7 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
                 steps_[s].kernel->operation().pack(weights, buffers[s].data(), threads);
             }
         }
-        if (compute(work, packed, threads)) return work.result;
+        if (run_steps(work, packed, threads)) return work.result;
     }
     return nb::none();
 }

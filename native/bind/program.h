@@ -42,13 +42,17 @@ class Program {
                 const void* x, void* y, const void* residual, Index batch, bool is_channels_last,
                 int threads) const;
 
+    // As epilogues read it: of half precision in float32.
     bool is_bias(const NumpyArray& array) const;
     const std::vector<Step>& steps() const { return steps_; }
 
   private:
     struct Work;
 
-    bool is_served(const NumpyArray& array) const { return array.is(kind_, element_bytes(type_)); }
+    bool is_converted() const { return stored_ != type_; }
+    bool is_served(const NumpyArray& array) const {
+        return array.is(kind_, element_bytes(stored_)) && (kind_ != 'V' || array.has_dtype(dtype_));
+    }
     bool takes(const NumpyArray& x) const;
     bool is_moderate(const NumpyArray& array, int threads) const;
     Array laid(const void* data, const Sizes& sample, bool is_channels_last) const;
@@ -61,6 +65,9 @@ class Program {
     // Whether every kernel keeps its bound on these values; else nothing is written.
     bool compute(const Work& work, const std::vector<const void*>& packed, int threads) const;
     bool keeps_bounds(const Work& work, const std::vector<const void*>& packed, int threads) const;
+    bool is_bias_as_stored(const NumpyArray& array) const;
+    bool run_steps(const Work& work, const std::vector<const void*>& packed, int threads) const;
+    bool compute_converted(const Work& work, const std::vector<const void*>& packed, int threads) const;
 
     std::vector<Step> steps_;
     Index groups_;
@@ -68,7 +75,8 @@ class Program {
     nb::object dtype_, allocate_;
     double largest_;
     bool needs_finite_weight_, accumulates_ = false;
-    Type type_ = Type::float32;
+    Type type_ = Type::float32;    // of the kernels
+    Type stored_ = Type::float32;  // of the arrays: that, or half precision that is converted
     Isa isa_ = Isa();
     char kind_ = 'f';
     Index sample_work_ = 0;  // multiply-adds

@@ -39,6 +39,15 @@ std::vector<std::string> detected_isas() {
     return names;
 }
 
+bool has_bfloat16_dots([[maybe_unused]] Isa isa) {
+#if defined(FALTUNG_BFLOAT16_DOTS)
+    __builtin_cpu_init();
+    return isa == Isa::avx512 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 Isa isa_from_name(const std::string& name) {
     std::string known;
     for (const Candidate& candidate : candidates()) {

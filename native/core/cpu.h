@@ -18,7 +18,10 @@ namespace faltung {
 enum class Isa { FALTUNG_EACH_ISA(FALTUNG_ISA_ENUMERATOR) };
 #undef FALTUNG_ISA_ENUMERATOR
 
-std::vector<std::string> detected_isas();    // best last
+std::vector<std::string> detected_isas();  // best last
+// Whether this processor, using this instruction set, multiplies pairs of bfloat16 numbers, and this build
+// knows how.
+bool has_bfloat16_dots(Isa isa);
 Isa isa_from_name(const std::string& name);  // throws std::invalid_argument if this processor cannot run it
 
 }  // namespace faltung

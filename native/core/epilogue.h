@@ -53,6 +53,14 @@ class Epilogue {
                {channel_stride, row_stride, column_stride}});
     }
 
+    // Of drivers that finish sums before they store them: whether there is anything to do, and the residual's
+    // cell beside that of y, or null.
+    EpilogueLoop loop() const { return loop_; }
+    const void* residual_of(const void* y) const {
+        if (!has_residual_) return nullptr;
+        return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(y) + residual_);
+    }
+
     // The same for the whole of y.
     void finish_all(Index element_bytes, const std::vector<Index>& size, const Array& y, int threads) const;
 

@@ -237,6 +237,8 @@ EpilogueLoop epilogue_loop_for(Activation activation, Type type, bool is_signed)
             return loop_of<double>(activation);
         case Type::uint64:
             return is_signed ? loop_of<std::int64_t>(activation) : loop_of<std::uint64_t>(activation);
+        default:  // half precision is finished before it is rounded
+            break;
     }
     return nullptr;
 }

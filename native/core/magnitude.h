@@ -6,8 +6,8 @@
 
 namespace faltung {
 
-// Of floating-point arrays.
+// Of floating-point arrays; of half precision, where it `refuses_denormals`, whether none is denormal, too.
 bool is_within(double largest, Type type, Isa isa, const std::vector<Index>& size, const Array& array,
-               int threads);
+               int threads, bool refuses_denormals = false);
 
 }  // namespace faltung

@@ -341,6 +341,8 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
 template void Panel::pack(const Source&, const float*, Index, Index, Index, float*, StridedCopy<float>) const;
 template void Panel::pack(const Source&, const double*, Index, Index, Index, double*,
                           StridedCopy<double>) const;
+template void Panel::pack(const Source&, const std::uint16_t*, Index, Index, Index, std::uint16_t*,
+                          StridedCopy<std::uint16_t>) const;
 template void Panel::pack(const Source&, const std::uint64_t*, Index, Index, Index, std::uint64_t*,
                           StridedCopy<std::uint64_t>) const;
 

@@ -7,7 +7,17 @@
 
 namespace faltung {
 
-enum class Type { float32, float64, uint64 };
+// Half-precision numbers are stored so, and summed in float32.
+enum class Type { float32, float64, uint64, float16, bfloat16 };
+
+static inline bool is_half(Type type) {
+    return type == Type::float16 || type == Type::bfloat16;
+}
+
+// What sums, bias and epilogue are in.
+static inline Type sum_type(Type type) {
+    return is_half(type) ? Type::float32 : type;
+}
 
 // What lies outside the input. `zeros` are cells that take part (0 * inf is NaN); `absent` cells do not.
 enum class Border { zeros, absent, circular, reflect, replicate, symmetric };
@@ -44,7 +54,7 @@ struct Array {
 constexpr int outer_axes = 3;  // x: n, g, ic; y and grad: n, g, oc; w and gw: g, oc, ic
 
 static inline Index element_bytes(Type type) {
-    return type == Type::float32 ? 4 : 8;
+    return is_half(type) ? 2 : type == Type::float32 ? 4 : 8;
 }
 
 static inline Index taps(const std::vector<Axis>& axes) {

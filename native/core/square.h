@@ -24,7 +24,16 @@ struct Square {
     static void transpose_rows(const T* const* rows, T* to, Index to_stride) {
         Row in[side], out[side];
         for (int i = 0; i < side; ++i) std::memcpy(&in[i], rows[i], sizeof(Row));
-        if constexpr (side == 4) {
+        if constexpr (side == 8) {
+            for (int distance = 4; distance > 0; distance /= 2) {
+                for (int i = 0; i < 4; ++i) {
+                    out[2 * i] = __builtin_shufflevector(in[i], in[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+                    out[2 * i + 1] = __builtin_shufflevector(in[i], in[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+                }
+                if (distance == 1) break;
+                for (int i = 0; i < side; ++i) in[i] = out[i];
+            }
+        } else if constexpr (side == 4) {
             Row low[2], high[2];
             for (int i = 0; i < 2; ++i) {
                 low[i] = __builtin_shufflevector(in[2 * i], in[2 * i + 1], 0, 4, 1, 5);

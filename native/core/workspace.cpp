@@ -52,10 +52,11 @@ AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
 }
 
 namespace {
-thread_local AlignedBuffer kept;
+thread_local AlignedBuffer kept_for[2];
 }
 
-Workspace::Workspace(Index bytes) {
+Workspace::Workspace(Index bytes, Borrower borrower) : borrower_(borrower) {
+    AlignedBuffer& kept = kept_for[static_cast<int>(borrower)];
     if (kept.bytes() < bytes) {
         kept = AlignedBuffer();  // freed before the larger one is asked for
         AlignedBuffer larger(bytes);
@@ -67,6 +68,7 @@ Workspace::Workspace(Index bytes) {
 }
 
 Workspace::~Workspace() {
+    AlignedBuffer& kept = kept_for[static_cast<int>(borrower_)];
     if (kept.bytes() > workspace_kept_bytes) kept = AlignedBuffer();
 }
 

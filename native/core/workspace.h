@@ -26,10 +26,14 @@ class AlignedBuffer {
     Index bytes_ = 0;
 };
 
-// Borrows the calling thread's scratch memory until it goes out of scope. One at a time in a thread.
+// What borrows scratch memory: a kernel, or what converts arrays around it.
+enum class Borrower { kernel, conversion };
+
+// Borrows the calling thread's scratch memory until it goes out of scope. One at a time in a thread for each
+// borrower.
 class Workspace {
   public:
-    explicit Workspace(Index bytes);
+    explicit Workspace(Index bytes, Borrower borrower = Borrower::kernel);
     ~Workspace();
     Workspace(const Workspace&) = delete;
     Workspace& operator=(const Workspace&) = delete;
@@ -37,6 +41,7 @@ class Workspace {
     char* data() const { return data_; }
 
   private:
+    Borrower borrower_;
     char* data_;
 };
 

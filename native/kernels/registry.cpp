@@ -6,6 +6,7 @@
 #include "kernels/channelwise/channelwise.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/dilated/dilated.h"
+#include "kernels/dots/dots.h"
 #include "kernels/general/general.h"
 #include "kernels/gradient/panel_gradient.h"
 #include "kernels/gradient_channelwise/channelwise_gradient.h"
@@ -280,6 +281,24 @@ struct GroupedFamily {
     }
 };
 
+struct DotsFamily {
+    static void check(Type type, Isa isa) {
+        if (const char* reason = why_not_dots(type, isa))
+            throw std::invalid_argument(std::string("algorithm 'dots' does not serve this problem: ") +
+                                        reason);
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        check(type, isa);
+        return std::make_unique<DotsCorrelation>(problem, dots_kernel(), isa);
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        check(type, isa);
+        return DotsCorrelation::panel_bytes_for(problem);
+    }
+};
+
 struct WinogradFamily {
     template <class T>
     static WinogradKernel<T> kernel(Isa isa, WinogradForm form) {
@@ -458,6 +477,7 @@ constexpr CorrelationFamily correlation_families[] = {
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
     correlation<Winograd6Family>("winograd6"),
     correlation<DilatedFamily>("dilated"),
+    correlation<DotsFamily>("dots"),
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
 

@@ -1,6 +1,7 @@
 #include "kernels/weight_packing.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "core/square.h"
@@ -18,6 +19,28 @@ constexpr Index pack_run = 64;
 
 // Fewer weights are packed before a sleeping worker has woken up.
 constexpr Index parallel_pack_bytes = 512 << 10;
+
+// Of each term (input channel, then tap), from an output channel's first.
+std::vector<Index> term_places(const Problem& problem, const Layout& layout, const Array& weight) {
+    const std::vector<Index> spatial = layout.spatial_strides(weight.stride);
+    const Index taps = faltung::taps(layout.axes), terms = problem.in_channels * taps;
+    std::vector<Index> place(static_cast<std::size_t>(terms));
+    for (Index term = 0; term < terms; ++term) {
+        Index rest = term % taps, offset = term / taps * weight.stride[2];
+        for (std::size_t a = layout.axes.size(); a-- > 0;) {
+            offset += rest % layout.axes[a].kernel * spatial[a];
+            rest /= layout.axes[a].kernel;
+        }
+        place[static_cast<std::size_t>(term)] = offset;
+    }
+    return place;
+}
+
+bool are_run(const std::vector<Index>& place) {
+    for (std::size_t term = 1; term < place.size(); ++term)
+        if (place[term] != place[term - 1] + 1) return false;
+    return true;
+}
 
 }  // namespace
 
@@ -60,22 +83,10 @@ void pack_weights(const WeightSource<T>& source, Index first, Index end, Index c
 template <class T>
 void pack_correlation_weights(const Problem& problem, const Layout& layout, Index channel_block,
                               const Array& weight, T* packed, int threads) {
-    const std::vector<Index> spatial = layout.spatial_strides(weight.stride);
-    const Index block = channel_block, taps = faltung::taps(layout.axes);
-    const Index terms = problem.in_channels * taps;
-    std::vector<Index> place(
-        static_cast<std::size_t>(terms));  // of each term, from an output channel's first
-    for (Index term = 0; term < terms; ++term) {
-        Index rest = term % taps, offset = term / taps * weight.stride[2];
-        for (std::size_t a = layout.axes.size(); a-- > 0;) {
-            offset += rest % layout.axes[a].kernel * spatial[a];
-            rest /= layout.axes[a].kernel;
-        }
-        place[static_cast<std::size_t>(term)] = offset;
-    }
-    bool is_run = true;
-    for (Index term = 1; term < terms; ++term)
-        is_run &= place[static_cast<std::size_t>(term)] == place[static_cast<std::size_t>(term - 1)] + 1;
+    const Index block = channel_block;
+    const std::vector<Index> place = term_places(problem, layout, weight);
+    const Index terms = static_cast<Index>(place.size());
+    const bool is_run = are_run(place);
     const Index blocks = ceil_divide(problem.out_channels, block);
     auto pack_block = [&](Index task, int) {
         const Index g = task / blocks, oc = task % blocks * block;
@@ -89,6 +100,47 @@ void pack_correlation_weights(const Problem& problem, const Layout& layout, Inde
     };
     const Index tasks = problem.groups * blocks;
     const Index bytes = tasks * terms * block * Index(sizeof(T));
+    parallel_for(tasks, bytes < parallel_pack_bytes ? 1 : threads, pack_block);
+}
+
+void pack_pairs(const Problem& problem, const Layout& layout, Index channel_block, const Array& weight,
+                std::uint32_t* packed, int threads) {
+    const std::vector<Index> place = term_places(problem, layout, weight);
+    const Index terms = static_cast<Index>(place.size()), pairs = ceil_divide(terms, 2),
+                width = channel_block;
+    const Index blocks = ceil_divide(problem.out_channels, width);
+    // Pairs that lie together already are packed as what they are: 32 bits.
+    const bool are_pairs = terms % 2 == 0 && weight.stride[0] % 2 == 0 && weight.stride[1] % 2 == 0 &&
+                           reinterpret_cast<std::uintptr_t>(weight.data) % sizeof(std::uint32_t) == 0 &&
+                           are_run(place);
+    std::vector<Index> pair_place;
+    for (Index pair = 0; are_pairs && pair < pairs; ++pair) pair_place.push_back(pair);
+    auto pack_block = [&](Index task, int) {
+        const Index g = task / blocks, oc = task % blocks * width;
+        const auto* from =
+            static_cast<const std::uint16_t*>(weight.data) + g * weight.stride[0] + oc * weight.stride[1];
+        const Index count = min_index(width, problem.out_channels - oc);
+        std::uint32_t* to = packed + task * pairs * width;
+        if (are_pairs) {
+            const WeightSource<std::uint32_t> source{reinterpret_cast<const std::uint32_t*>(from),
+                                                     weight.stride[1] / 2, pair_place, true};
+            for (Index first = 0; first < pairs; first += pack_run)
+                pack_weights(source, first, min_index(first + pack_run, pairs), count, width, to);
+            return;
+        }
+        for (Index term = 0; term < terms; term += 2, to += width) {
+            const std::uint16_t* const lower = from + place[static_cast<std::size_t>(term)];
+            const std::uint16_t* const upper =
+                term + 1 < terms ? from + place[static_cast<std::size_t>(term + 1)] : nullptr;
+            for (Index channel = 0; channel < width; ++channel) {
+                const Index offset = channel * weight.stride[1];
+                to[channel] =
+                    channel >= count ? 0u : lower[offset] | std::uint32_t(upper ? upper[offset] : 0) << 16;
+            }
+        }
+    };
+    const Index tasks = problem.groups * blocks;
+    const Index bytes = tasks * pairs * width * Index(sizeof(std::uint32_t));
     parallel_for(tasks, bytes < parallel_pack_bytes ? 1 : threads, pack_block);
 }
 

@@ -36,4 +36,9 @@ extern template void pack_correlation_weights(const Problem&, const Layout&, Ind
 extern template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&,
                                               std::uint64_t*, int);
 
+// The same of numbers of 16 bits, two consecutive terms (input channel, then tap) in 32, the first one in the
+// lower half: [group][block of channels][pair][channel of the block]. An odd last term is paired with zero.
+void pack_pairs(const Problem& problem, const Layout& layout, Index channel_block, const Array& weight,
+                std::uint32_t* packed, int threads);
+
 }  // namespace faltung

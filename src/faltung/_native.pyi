@@ -29,8 +29,17 @@ def borrow_team(parallel: int, thread_number: int) -> None:
 def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
     """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or, of floats, another."""
 
-def is_within(array: _Array, largest: float, isa: str, threads: int) -> bool:
-    """Whether all numbers of an array of floats are finite and of at most this magnitude."""
+def is_within(array: _Array, largest: float, isa: str, threads: int, dtype: str = "", refuses_denormals: bool = False) -> bool:
+    """Whether all numbers of an array of floats are finite and of at most this magnitude.
+
+    `dtype` names half precision, passed as uint16; then it may also refuse denormals.
+    """
+
+def has_bfloat16_dots(isa: str) -> bool:
+    """Whether this processor multiplies pairs of bfloat16 numbers."""
+
+def convert(source: _Array, target: _Array, /, dtype: str, isa: str, threads: int) -> None:
+    """Half precision, passed as uint16, to float32 or back, of any strides."""
 
 def max_pool(
     x: _Array, y: _Array, isa: str, threads: int, kernel: Sequence[int], stride: Sequence[int], before: Sequence[int]

@@ -112,6 +112,7 @@ def test_what_is_chosen_where(isa: str) -> None:
 def test_refusals_give_the_numbers() -> None:
     plan = fl.plan("conv2d(8, 8, (1, 7), stride=(1, 2))", (1, 8, 9, 9))
     assert {decision.algorithm: decision.reason for decision in plan.why if not decision.fits} == {
+        "dots": "it multiplies bfloat16 numbers, these are float32",
         "pointwise": "kernel 1×7 is not 1 along every axis",
         "winograd": "it needs 3 or 5 taps with stride 1 along the last axis or the one before it; here kernel 1×7, stride 1×2",
         "dilated": "no axis of 3 taps is dilated",

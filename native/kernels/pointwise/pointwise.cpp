@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/workspace.h"
+#include "kernels/flat_stride.h"
 #include "kernels/pointwise/pointwise_call.h"
 
 namespace faltung {
@@ -14,23 +15,6 @@ Problem flattened(const Problem& problem) {
     const Index positions = outputs(problem.axes);
     flat.axes = {Axis{positions, positions, 1, 1, 1, 0}};
     return flat;
-}
-
-// The stride between neighbouring positions, if one stride serves all of them.
-std::optional<Index> flat_stride(const std::vector<Index>& sizes, const std::vector<Index>& stride) {
-    std::optional<Index> step;
-    Index expected = 0;
-    for (std::size_t a = sizes.size(); a-- > 0;) {
-        if (sizes[a] == 1) continue;
-        const Index own = stride[outer_axes + a];
-        if (!step) {
-            step = own;
-        } else if (own != expected) {
-            return std::nullopt;
-        }
-        expected = own * sizes[a];
-    }
-    return step.value_or(1);
 }
 
 Array flattened(const Array& array, Index step) {

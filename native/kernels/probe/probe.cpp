@@ -6,6 +6,7 @@
 #include "core/isa_switch.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/dots/dots.h"
 
 namespace faltung {
 
@@ -35,14 +36,15 @@ double best_rate(double seconds, Round round) {
     return best;
 }
 
-template <class T>
-double peak_of(Isa isa, int threads, double seconds) {
+// Of burst(rounds, sink), on each thread.
+template <class T, class Burst>
+double peak_of(Burst own_burst, int threads, double seconds) {
     constexpr Index rounds = 100000;  // about a millisecond
     return best_rate(seconds, [&] {
         std::vector<double> amounts(static_cast<std::size_t>(threads));
         auto body = [&](Index task, int) {
             alignas(64) T sink[256] = {};
-            amounts[static_cast<std::size_t>(task)] = burst(isa, rounds, sink);
+            amounts[static_cast<std::size_t>(task)] = own_burst(rounds, sink);
         };
         parallel_for(threads, threads, body);
         double total = 0;
@@ -51,10 +53,18 @@ double peak_of(Isa isa, int threads, double seconds) {
     });
 }
 
+template <class T>
+double peak_of(Isa isa, int threads, double seconds) {
+    return peak_of<T>([isa](Index rounds, T* sink) { return burst(isa, rounds, sink); }, threads, seconds);
+}
+
 }  // namespace
 
 double peak_flops(Type type, Isa isa, int threads, double seconds) {
     if (type == Type::float32) return peak_of<float>(isa, threads, seconds);
+    if (type == Type::bfloat16 && has_bfloat16_dots(isa))
+        return peak_of<float>(dots_kernel().burst, threads, seconds);
+    if (is_half(type)) return peak_of<float>(isa, threads, seconds);
     if (type == Type::float64) return peak_of<double>(isa, threads, seconds);
     return peak_of<std::uint64_t>(isa, threads, seconds);
 }

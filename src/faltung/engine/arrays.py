@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faltung.engine.native import chosen_isa, convert, get_num_threads
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 
 __all__ = [
-    "Array", "Described", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "new_array",
-    "out_array", "promoted", "trailing",
+    "Array", "Described", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "narrowed", "new_array",
+    "out_array", "promoted", "trailing", "widened",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -75,6 +76,16 @@ class ElementTypes:
         return np.dtype(self.native)
 
     @functools.cached_property
+    def is_half(self) -> bool:
+        """Whether arrays are stored in 16 bits a number, and summed in float32."""
+        return self.native == "float32" and self.stored.itemsize == 2
+
+    @functools.cached_property
+    def form(self) -> str:
+        """What kernels are chosen by: `native`, or the name of the half precision that is stored."""
+        return self.stored.name if self.is_half else self.native
+
+    @functools.cached_property
     def _read(self) -> np.dtype[Any]:
         """The dtype of arrays that the kernels read."""
         return self.result if self.is_exact else self.stored if self.is_complex else self.parts
@@ -89,12 +100,20 @@ class ElementTypes:
 
         A complex array stays complex: its ``.real`` and ``.imag`` are what the kernels read.
         """
-        dtype = self._read
+        if self.is_half:
+            return widened(self.to_kernel(array))
+        return self._as_read(array, self._read)
+
+    def to_kernel(self, array: Array) -> Array:
+        """As `to_native`, but half precision stays as it is."""
+        return self._as_read(array, self.stored) if self.is_half else self.to_native(array)
+
+    def _as_read(self, array: Array, dtype: np.dtype[Any]) -> Array:
         try:
             if array.dtype != dtype:
                 array = array.astype(dtype)
-            flags = array.flags
-            if not flags.carray and (not flags.aligned or any(stride % self.parts.itemsize for stride in array.strides)):
+            flags, itemsize = array.flags, 2 if self.is_half else self.parts.itemsize
+            if not flags.carray and (not flags.aligned or any(stride % itemsize for stride in array.strides)):
                 array = array.copy()
         except (MemoryError, ValueError):  # of repeated cells, that take no memory themselves
             raise _unallocatable("a copy", array.shape, dtype) from None
@@ -113,6 +132,21 @@ def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, zeros:
         return np.zeros(shape, dtype) if zeros else np.empty(shape, dtype)
     except (MemoryError, ValueError):
         raise _unallocatable(name, shape, dtype) from None
+
+
+def widened(array: Array) -> Array:
+    """Half precision in float32; laid in memory alike."""
+    try:
+        wide = np.empty_like(array, dtype=np.float32)
+    except (MemoryError, ValueError):
+        raise _unallocatable("a copy", array.shape, np.dtype(np.float32)) from None
+    convert(array.view(np.uint16), wide, array.dtype.name, chosen_isa(), get_num_threads())
+    return wide
+
+
+def narrowed(wide: Array, target: Array) -> None:
+    """Store float32 numbers as half precision, rounded to the nearest; `target` as kernels write it."""
+    convert(wide, target.view(np.uint16), target.dtype.name, chosen_isa(), get_num_threads())
 
 
 def address(array: Array) -> int:

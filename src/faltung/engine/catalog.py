@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from faltung.engine import channelwise, dense, depthwise, dilated, fft_cost, grouped, phases, spectral, winograd, winograd_phases
+from faltung.engine import channelwise, dense, depthwise, dilated, dots, fft_cost, grouped, phases, spectral, winograd, winograd_phases
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa, get_num_threads
@@ -191,6 +191,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         dense.pointwise_refusal,
         lambda problem, dtype: dense.pointwise_cycles(problem, _lanes(dtype)),
         dense.packing_cycles,
+    ),
+    Algorithm(
+        "dots",
+        "dot products of pairs of bfloat16 numbers, positions in the vector lanes",
+        dots.refusal,
+        dots.cycles,
+        dots.packing_cycles,
+        error_growth=dots.error_growth,
     ),
     Algorithm(
         "winograd",
@@ -380,6 +388,8 @@ def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None
         return "accuracy='exact' asks for direct summation"
     if problem.phases and not entry.serves_phases:
         return "the phases of the stride are computed together, it takes one at a time"
+    if request.dtype == "bfloat16" and entry.name != "dots":
+        return "it sums what float32 arrays hold"
     return entry.refusal(problem, request.dtype)
 
 

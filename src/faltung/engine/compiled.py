@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine import separable, tuning
-from faltung.engine.arrays import Array, ElementTypes, address, is_finite, new_array, trailing
+from faltung.engine import dots, separable, tuning
+from faltung.engine.arrays import Array, ElementTypes, address, is_finite, narrowed, new_array, trailing, widened
 from faltung.engine.catalog import BY_NAME, NOMINAL_HERTZ, Decision, Request, choose, choose_for_nothing, measured, phase_by_phase, serves
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
@@ -34,8 +34,18 @@ STEP_SECONDS = 5e-6
 SCATTER_SECONDS = 1.5e-9
 """What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
 
-LARGEST = {"float32": 2.0**40, "float64": 2.0**400}
+LARGEST = {"float32": 2.0**40, "float64": 2.0**400, "bfloat16": 2.0**40}
 """Up to this magnitude of inputs and weights no algorithm overflows on its way, by any sum that fits into memory."""
+
+
+HALVES = ("float16", "bfloat16")
+
+CONVERTED_BYTES = 2**21
+"""Samples of half precision are converted together up to so many bytes of float32, so that they stay in the caches."""
+
+
+GROUP_BYTES = 2**20
+"""Of float32, input and output of a group: so many stay in L2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,11 @@ class Compiled:
     guards: tuple[tuple[Callable[[Any, Array, Any], bool] | None, ...], ...]
     most_rank: int = 0
 
+    @property
+    def is_half(self) -> bool:
+        """Whether its kernels read and write half precision."""
+        return self.request.dtype in HALVES
+
     @functools.cached_property
     def strips(self) -> tuple[Strip, ...]:
         """The main strip, then those that fold back onto it."""
@@ -87,7 +102,7 @@ class Compiled:
 
     def program(self, types: ElementTypes) -> Program | None:
         """All of it as one native call for arrays of the result's dtype, if compiled kernels do all of it."""
-        if types.is_complex or types.is_converted:
+        if types.is_complex or (types.is_converted and not types.is_half):
             return None
         if types.result not in self._programs:
             self._programs[types.result] = self._made_program(types.result)
@@ -116,7 +131,7 @@ class Compiled:
             steps.append((kernel, [begin for begin, _, _ in places], [by for _, _, by in places], step.accumulates, first, strides))
         read, written = (spec.out_channels, spec.in_channels) if self.backward else (spec.in_channels, spec.out_channels)
         largest = math.inf if self.is_direct else LARGEST[self.request.dtype]
-        is_careful = (lowered.leaves_cells_out or lowered.skips_padding) and dtype.kind == "f"
+        is_careful = (lowered.leaves_cells_out or lowered.skips_padding) and dtype.kind not in "biu"
         in_shape, out_shape = (read, *lowered.in_size), (written, *lowered.out_size)
         return Program(steps, spec.groups, in_shape, out_shape, spec.weight_shape, dtype, largest, is_careful)
 
@@ -133,7 +148,9 @@ class Compiled:
     def direct(self) -> Compiled:
         """The same by kernels that sum directly."""
         size = self.lowered.out_size if self.backward else self.lowered.in_size
-        return compile_conv(self.spec, size, replace(self.request, algorithm="auto", is_exact=True), backward=self.backward)
+        summed = "float32" if self.is_half else self.request.dtype
+        exact = replace(self.request, dtype=summed, algorithm="auto", is_exact=True)
+        return compile_conv(self.spec, size, exact, backward=self.backward)
 
     def for_outer_products(self, weight: Array) -> Compiled | None:
         """The same for arranged weights whose kernels are sums of few outer products; None where these are not, or it does not pay."""
@@ -185,6 +202,71 @@ def compile_conv(
         The algorithm asked for does not serve the largest problem. Smaller ones (the phases and strips of a
         transposed convolution) fall back to one that does.
     """
+    if request.dtype in HALVES:
+        return _compile_half(spec, input_size, request, backward=backward, skips_padding=skips_padding)
+    return _compile(spec, input_size, request, backward=backward, skips_padding=skips_padding)
+
+
+def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool, skips_padding: bool) -> Compiled:
+    """By kernels that read half precision where that is faster than converting it, else by those of float32."""
+    if request.algorithm == "dots":
+        compiled = _compile_dots(spec, input_size, request, backward=backward)
+        if isinstance(compiled, Decision):
+            raise ConvPlanError(
+                f"algorithm 'dots' does not serve this convolution: {compiled.reason}.",
+                '`faltung plan "…" --input …` lists every algorithm and its reason.',
+            )
+        return compiled
+    wide = compile_conv(spec, input_size, replace(request, dtype="float32"), backward=backward, skips_padding=skips_padding)
+    cells = spec.in_channels * math.prod(wide.lowered.in_size), spec.out_channels * math.prod(wide.lowered.out_size)
+    wide = replace(wide, seconds=wide.seconds + dots.conversion_cycles(*cells) / NOMINAL_HERTZ)
+    wide = _by_groups(wide, request.dtype) or wide
+    narrow = _compile_dots(spec, input_size, replace(request, algorithm="dots"), backward=backward)
+    if isinstance(narrow, Decision):
+        return replace(wide, decisions=_with_dots(wide.decisions, narrow))
+    best = narrow if request.algorithm == "auto" and narrow.seconds < wide.seconds else wide
+    idea = BY_NAME["dots"].idea
+    reason = idea if best is narrow else f"{idea}; estimated {narrow.seconds / wide.seconds:.1f} times the cost of {wide.algorithm}"
+    own = Decision("dots", best is narrow, True, reason, narrow.seconds)
+    return replace(best, decisions=_with_dots(wide.decisions, own))
+
+
+def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
+    """Its kernel on half precision, some groups at a time, where these are small enough to be converted in the cache."""
+    (problem, *others), steps = wide.lowered.problems or (None,), wide.lowered.main.steps
+    if problem is None or others or problem.groups == 1 or not steps[0].is_everything or problem.phases:
+        return None
+    cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
+    if wide.fused is None or not wide.is_direct or wide.most_rank or 4 * cells > GROUP_BYTES:
+        return None
+    name = wide.algorithm
+    kernel = Correlation(name, dtype, chosen_isa(), *problem.arguments)
+    return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),))
+
+
+def _with_dots(decisions: tuple[Decision, ...], own: Decision) -> tuple[Decision, ...]:
+    """`decisions` on kernels of float32, with the one on dot products."""
+    return tuple(
+        own if decision.algorithm == "dots" else replace(decision, chosen=decision.chosen and not own.chosen) for decision in decisions
+    )
+
+
+def _compile_dots(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool) -> Compiled | Decision:
+    """All of it by dot products, or why not."""
+    lowered = lower(spec, input_size, backward=backward)
+    refusals = [dots.refusal(problem, request.dtype) for problem in lowered.problems]
+    reason = next((refusal for refusal in refusals if refusal is not None), None)
+    if reason is None and (lowered.folded or not lowered.main.is_covered or not lowered.problems):
+        reason = "sums would be rounded before all of their parts are added"
+    if reason is None and request.is_exact:
+        reason = "accuracy='exact' asks for direct summation of denormal numbers, too"
+    if reason is not None:
+        return Decision("dots", False, False, reason, None)
+    return _compile(spec, input_size, request, backward=backward, skips_padding=False)
+
+
+def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool, skips_padding: bool) -> Compiled:
+    """As `compile_conv`, of arrays that kernels read as they are."""
     apart = lower(spec, input_size, backward=backward)
     ways = [apart]
     known = measured(apart.problems[0], request) if apart.problems else None
@@ -280,10 +362,12 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
+        if types.is_half and not compiled.is_half and weight.dtype.itemsize == 2:
+            weight = widened(weight)
         is_moderate = types.is_exact or (compiled.is_direct and not compiled.most_rank) or _is_moderate(weight, compiled.request.dtype)
         if not is_moderate and not compiled.is_direct:
-            compiled = compiled.direct
-        elif is_moderate and not types.is_complex:
+            return cls.of(compiled.direct, weight, types)
+        if is_moderate and not types.is_complex:
             compiled = compiled.for_outer_products(compiled.arranged(weight)) or compiled
         if compiled.most_rank:
             compiled = replace(compiled, most_rank=0)  # looked for
@@ -313,6 +397,7 @@ class PackedWeights:
     def _pack_strip(compiled: Compiled, strip: int, weight: Array) -> tuple[Any, ...]:
         steps = compiled.strips[strip].steps
         try:
+            weight = _as_passed(weight)
             threads = get_num_threads()
             borrows = not compiled.request.is_prepared  # the weights outlive their one call
             taken = (weight if step.is_everything else weight[trailing(step.taps)] for step in steps)
@@ -323,7 +408,7 @@ class PackedWeights:
     def program(self, epilogue: Epilogue) -> PreparedProgram | None:
         """The same as one native call, if compiled kernels do all of it; `epilogue` without a residual."""
         program = self.compiled.program(self.types)
-        bias = None if epilogue.bias is None else epilogue.bias.view(self.types.result)
+        bias = epilogue.bias if epilogue.bias is None or self.types.is_half else epilogue.bias.view(self.types.result)
         return None if program is None else PreparedProgram(program, self.parts[0][0], bias, epilogue.activation)
 
     def run(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
@@ -338,6 +423,9 @@ class PackedWeights:
         -----
         Samples whose values some kernel does not serve are summed directly, each for itself: a result depends on its own sample alone.
         """
+        if self.types.is_half and not self.compiled.is_half and x.dtype.itemsize == 2:
+            self._run_converted(x, epilogue, y, threads)
+            return
         if not self.compiled.is_direct:
             fits = self._fitting_samples(x)
             if not fits.all():
@@ -346,6 +434,19 @@ class PackedWeights:
                     (self._run_parts if within else self._direct.run)(x[one], epilogue.of(one), y[one], threads)
                 return
         self._run_parts(x, epilogue, y, threads)
+
+    def _run_converted(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
+        """By kernels of float32, a few samples at a time."""
+        cells = (x.size + y.size) // max(len(x), 1)
+        step = max(1, CONVERTED_BYTES // max(4 * cells, 1))
+        for first in range(0, len(x), step):
+            some = slice(first, first + step)
+            part = epilogue.of(some)
+            if part.residual is not None:
+                part = replace(part, residual=widened(part.residual))
+            wide = new_array("the result before it is rounded", y[some].shape, np.dtype(np.float32))
+            self.run(widened(x[some]), part, wide, threads)
+            narrowed(wide, y[some])
 
     def _fitting_samples(self, x: Array) -> Array:
         """For each sample whether the kernels serve its values."""
@@ -382,6 +483,14 @@ class PackedWeights:
         self, kernels: tuple[Correlation | separable.SeparableKernel, ...], x: Array, epilogue: Epilogue, y: Array, threads: int
     ) -> None:
         bias, activation, residual = epilogue.bias, epilogue.activation, epilogue.residual
+        if residual is not None and self.compiled.is_half and residual.strides != y.strides:
+            # It is added before the sums are rounded, by the kernel, and lies as they do.
+            result = new_array("the result", y.shape, y.dtype)
+            laid = np.ascontiguousarray(residual)
+            self._run_fused(kernels, x, replace(epilogue, residual=laid), result, threads)
+            y[...] = result
+            return
+        x, y, residual = _as_passed(x), _as_passed(y), None if residual is None else _as_passed(residual)
         for step, kernel, weight in zip(self.compiled.strips[0].steps, kernels, self.parts[0][0], strict=True):
             if step.is_everything:
                 kernel.run(x, weight, bias, y, False, threads, activation, residual)
@@ -405,7 +514,14 @@ class PackedWeights:
 def _is_moderate(array: Array, dtype: str) -> bool:
     """Whether all numbers, or both their parts, are of at most the `LARGEST` magnitude."""
     parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    if dtype in HALVES:  # dot products take denormals for zeros
+        return is_within(_as_passed(array), LARGEST[dtype], chosen_isa(), get_num_threads(), dtype, True)
     return all(is_within(part, LARGEST[dtype], chosen_isa(), get_num_threads()) for part in parts)
+
+
+def _as_passed(array: Array) -> Array:
+    """Half precision by its bits, as the compiled module takes it."""
+    return array.view(np.uint16) if array.dtype.itemsize == 2 else array
 
 
 def _run_steps(

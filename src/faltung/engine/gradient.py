@@ -37,7 +37,7 @@ def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int
         result = program.convolve(grad, weight, None, None, get_num_threads())
         if result is not None:
             return result
-    native = types.to_native(weight)
+    native = types.to_kernel(weight)
     packed = compiled.pack(native.conj() if types.is_complex else native, types)
     return run_packed(packed, grad, NOTHING, types, None, get_num_threads())
 
@@ -52,7 +52,7 @@ def _input_way(
     types = element_types_of(grad=Described(grad_shape, grad_dtype), weight=weight)
     check_weight(spec, weight)
     _check_grad(spec, grad_shape, grad_shape[: max(len(grad_shape) - spec.ndim - 1, 0)][:1], input_size)
-    request = Request(types.native, is_exact=is_exact, is_prepared=False, samples=TRAINING_SAMPLES)
+    request = Request(types.form, is_exact=is_exact, is_prepared=False, samples=TRAINING_SAMPLES)
     return types, compile_conv(spec, input_size, request, backward=True)
 
 

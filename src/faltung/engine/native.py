@@ -16,8 +16,10 @@ from faltung._native import (
     SpectralShape,
     WeightGradient,
     borrow_team,
+    convert,
     dilated_tiling,
     finish,
+    has_bfloat16_dots,
     is_within,
     max_pool,
     memory_bandwidth,
@@ -29,8 +31,8 @@ from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "is_within", "max_pool",
-    "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
+    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots", "is_within",
+    "max_pool", "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

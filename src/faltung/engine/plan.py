@@ -112,7 +112,7 @@ class Plan:
                 raise ConvTypeError(
                     f"activation={activation!r} is not defined for {self.dtype} results.", "Use real floating-point arrays."
                 )
-        native = self._types.to_native(kernel)
+        native = self._types.to_kernel(kernel)
         # What is kept for another packing must not change with the caller's array.
         is_kept = not self._compiled.is_direct or self._compiled.most_rank > 1
         packed = self._compiled.pack(native.copy() if is_kept else native, self._types)
@@ -232,7 +232,7 @@ class PreparedConv:
         expected = plan.spec.output_shape(x.shape)
         if array.shape != expected:
             raise ConvShapeError(f"residual has shape {array.shape}, the result {expected}.", "Give one number for each of the result's.")
-        return plan._types.to_native(array)
+        return plan._types.to_kernel(array)
 
     def __repr__(self) -> str:
         return f"PreparedConv({self.plan.spec}, {self.plan.input_shape}, {self.plan.dtype.name}, {self.algorithm!r})"
@@ -286,7 +286,7 @@ def plan(
     batch, size = spec.split_shape(input_shape)
     if tune and algorithm == "auto" and 0 not in output_shape:
         measure_and_remember(spec, (*batch, spec.in_channels, *size), types.stored, is_exact=accuracy == "exact")
-    compiled = compile_conv(spec, size, Request(types.native, algorithm, accuracy == "exact"))
+    compiled = compile_conv(spec, size, Request(types.form, algorithm, accuracy == "exact"))
     samples = math.prod(batch)
     parts = 4 if types.is_complex else 1
     memory = spec.memory(input_shape, types.stored.name)

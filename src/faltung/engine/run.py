@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine import tuning
-from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, new_array, out_array
+from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, narrowed, new_array, out_array
 from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
 from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
@@ -87,7 +87,7 @@ def run_conv(
         result = program.convolve(x, weight, bias, out, get_num_threads())
         if result is not None:
             return result
-    packed = compiled.pack(types.to_native(weight), types)
+    packed = compiled.pack(types.to_kernel(weight), types)
     return run_packed(packed, x, NOTHING if bias is None else Epilogue(native_bias(bias, types)), types, out, get_num_threads())
 
 
@@ -102,7 +102,7 @@ def _checked(
     check_weight(spec, weight)
     check_bias(spec, offset)
     _, size = spec.split_shape(x_shape)
-    return types, compile_conv(spec, size, Request(types.native, is_exact=is_exact, is_prepared=False, samples=samples))
+    return types, compile_conv(spec, size, Request(types.form, is_exact=is_exact, is_prepared=False, samples=samples))
 
 
 tuning.on_change(_checked.cache_clear)
@@ -127,11 +127,13 @@ def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: Eleme
     read, written = (spec.out_channels, spec.in_channels) if compiled.backward else (spec.in_channels, spec.out_channels)
     shape = (*x.shape[: x.ndim - spec.ndim - 1], written, *out_size)
     out = out_array(out, shape, types.result)
-    native = types.to_native(x)
+    native = types.to_kernel(x)
     batch = native.shape[0] if is_batched else 1
     grouped = native.reshape(batch, groups, read // groups, *in_size)
     result = (
-        out if out is not None and _can_write(out, types, x, epilogue.bias, epilogue.residual, packed.weight) else allocate(shape, types)
+        out
+        if out is not None and _can_write(out, types, x, epilogue.bias, epilogue.residual, packed.weight)
+        else new_array("the result", shape, types.result)
     )
     y = result.reshape(batch, groups, written // groups, *out_size)
     if epilogue.residual is not None:
@@ -150,8 +152,9 @@ def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:
     if out is None:
         if result.dtype == types.result:
             return result
-        with np.errstate(over="ignore"):  # a half-precision result may be infinite, as its definition says
-            return result.astype(types.result, copy=False)
+        narrow = new_array("the result", result.shape, types.result)
+        narrowed(result, narrow)  # may be infinite, as its definition says
+        return narrow
     if result is not out:
         with np.errstate(over="ignore"):
             np.copyto(out, result, casting="same_kind")
@@ -160,8 +163,8 @@ def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:
 
 def _can_write(out: Array, types: ElementTypes, *inputs: Array | None) -> bool:
     """Whether kernels may write straight into `out` while they read `inputs`."""
-    native = out.dtype == types.result and out.dtype.isnative and (types.is_exact or types.is_complex or types.parts == types.result)
-    steps = all(stride % types.parts.itemsize == 0 for stride in out.strides)
+    native = out.dtype == types.result and out.dtype.isnative
+    steps = all(stride % (2 if types.is_half else types.parts.itemsize) == 0 for stride in out.strides)
     overlaps = any(array is not None and np.may_share_memory(out, array) for array in inputs)
     return bool(native and steps and out.flags.aligned and not overlaps)
 
