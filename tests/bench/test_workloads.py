@@ -44,7 +44,7 @@ def test_the_full_suite_has_every_class_direction_and_batch() -> None:
     assert {workload.layer_class for workload in rows} == set(CLASSES)
     assert {workload.direction for workload in rows} == {"forward", "input gradient", "weight gradient"}
     assert {workload.input_shape[0] for workload in rows} == {1, 8}
-    assert {workload.dtype for workload in rows} == {"float32", "float64"}
+    assert {workload.dtype for workload in rows} == {"float32", "float64", "bfloat16"}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_class_holds_what_its_name_says() -> None:
             assert (max(spec.kernel_size) >= 15) == (key == "depthwise-large")
         if key == "dense-3x3":
             assert (spec.kernel_size, spec.stride, spec.dilation, spec.groups) == ((3, 3), (1, 1), (1, 1), 1)
-        if key in ("transposed", "dilated", "grouped", "circular", "3d", "float64"):
+        if key in ("transposed", "dilated", "grouped", "circular", "3d", "float64", "bfloat16"):
             assert {
                 "transposed": spec.transposed,
                 "dilated": max(spec.dilation) > 1,
@@ -74,6 +74,7 @@ def test_a_class_holds_what_its_name_says() -> None:
                 "circular": spec.padding_mode == "circular",
                 "3d": spec.ndim == 3,
                 "float64": workload.dtype == "float64",
+                "bfloat16": workload.dtype == "bfloat16",
             }[key]
 
 

@@ -23,6 +23,7 @@ from faltung.bench.peers import Arrays, Peer, refusal_of
 from faltung.bench.timing import Timing, ratio, time_interleaved
 from faltung.bench.workloads import Workload
 from faltung.engine.plan import plan
+from faltung.extras import optional
 from faltung.functional import conv, conv_input_grad, conv_weight_grad
 
 __all__ = ["CALL", "PREPARED", "Row", "make_arrays", "time_workload"]
@@ -149,8 +150,10 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     spec = workload.spec
     draw = np.random.default_rng(seed)
 
+    dtype = _numpy_dtype(workload.dtype)
+
     def uniform(shape: tuple[int, ...]) -> NDArray[Any]:
-        return draw.uniform(-1, 1, shape).astype(workload.dtype)
+        return draw.uniform(-1, 1, shape).astype(dtype)
 
     is_forward = workload.direction == "forward"
     bias = uniform(spec.bias_shape) if spec.bias_shape is not None and is_forward else None
@@ -158,7 +161,7 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     weight = uniform(spec.weight_shape)
     if workload.weights == "separable":
         channels, rows = spec.weight_shape[:2], [-1, *(1,) * (spec.ndim - 1)]
-        weight = np.ones((*channels, *(1,) * spec.ndim), workload.dtype)
+        weight = np.ones((*channels, *(1,) * spec.ndim), dtype)
         for axis, extent in enumerate(spec.kernel_size):
             weight = weight * uniform((extent,)).reshape(rows[: spec.ndim - axis])
     return Arrays(ordered(workload, uniform(workload.input_shape)), weight, bias, grad)
@@ -169,6 +172,15 @@ def ordered(workload: Workload, array: NDArray[Any]) -> NDArray[Any]:
     if workload.order == "channels first":
         return array
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any]:
+    """NumPy's dtype; bfloat16 is that of another package."""
+    if name == "bfloat16":
+        module = optional("ml_dtypes", extra="peers", purpose="bfloat16 in NumPy", package="ml-dtypes")
+        bfloat16: np.dtype[Any] = np.dtype(module.bfloat16)
+        return bfloat16
+    return np.dtype(name)
 
 
 def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:
@@ -204,7 +216,7 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     call = faltung_call(workload, arrays)
     mine = call().copy()
     contenders: dict[str, Callable[[], object]] = {CALL: call}
-    made = plan(workload.spec, workload.input_shape, workload.dtype, threads=threads)
+    made = plan(workload.spec, workload.input_shape, arrays.x.dtype, threads=threads)
     algorithm = ""
     if workload.direction == "forward":
         prepared = made.prepare(arrays.weight, arrays.bias)
@@ -267,12 +279,14 @@ def _deviation(theirs: NDArray[Any], mine: NDArray[Any], scale: float) -> float:
         return math.inf
     if not mine.size or scale == 0:
         return 0.0
-    return float(np.max(np.abs(theirs.astype(np.float64) - mine))) / scale
+    return float(np.max(np.abs(theirs.astype(np.float64) - mine.astype(np.float64)))) / scale
 
 
 def _tolerance(workload: Workload, error_bound: float) -> float:
     """Twice what a direct sum may be off, for the two sides; a gradient may sum over the outputs instead of the taps."""
+    is_half = workload.dtype == "bfloat16"
+    eps = 2.0**-7 if is_half else float(np.finfo(workload.dtype).eps)
     if workload.direction == "weight gradient":
         terms = workload.input_shape[0] * math.prod(workload.output_shape[2:])
-        error_bound = max(error_bound, terms * float(np.finfo(workload.dtype).eps))
-    return 2 * error_bound + 16 * float(np.finfo(workload.dtype).eps)
+        error_bound = max(error_bound, terms * float(np.finfo("float32" if is_half else workload.dtype).eps))
+    return 2 * error_bound + 16 * eps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -99,7 +100,13 @@ def suite(name: str, workloads: Iterable[str] = (), classes: Iterable[str] = ())
         if not kept:
             names = ", ".join(repr(workload.name) for workload in among)
             raise ConvError(f"no workload of suite {name!r} contains {' or '.join(map(repr, wanted))}.", f"There are {names}.")
-    return replace(found, workloads=kept)
+    return replace(found, workloads=_possible(kept))
+
+
+def _possible(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
+    """Without those of a dtype that NumPy lacks here, unless they are all."""
+    has_bfloat16 = importlib.util.find_spec("ml_dtypes") is not None
+    return tuple(workload for workload in workloads if has_bfloat16 or workload.dtype != "bfloat16") or workloads
 
 
 def _typed(name: str) -> str:

@@ -27,6 +27,7 @@ CLASSES = {
     "3d": "3-D",
     "float64": "float64",
     "channels-last": "channels last",
+    "bfloat16": "bfloat16",
     "tiny": "tiny",
     "input-grad": "input gradient",
     "weight-grad": "weight gradient",

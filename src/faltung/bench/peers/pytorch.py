@@ -63,7 +63,7 @@ class TorchBestPeer(TorchPeer):
             return fastest(candidates)
         if workload.spec.ndim > 1:
             candidates["channels-last"] = lambda: layer.plain("channels-last")
-        if workload.direction == "forward" and workload.dtype == "float32":
+        if workload.direction == "forward" and workload.dtype in ("float32", "bfloat16"):
             candidates["prepacked"] = lambda: layer.prepacked("contiguous")
             if workload.spec.ndim > 1:
                 candidates["prepacked channels-last"] = lambda: layer.prepacked("channels-last")
@@ -116,13 +116,18 @@ class _Layer:
     def _tensor(self, array: Array | None, layout: str) -> Any:
         if array is None:
             return None
-        tensor = self.torch.from_numpy(np.ascontiguousarray(array))
+        tensor = self._of_numpy(np.ascontiguousarray(array))
         if tensor.ndim == self.spec.ndim + 2:
             if layout == "channels-last":
                 return tensor.contiguous(memory_format=self.torch.channels_last if self.spec.ndim == 2 else self.torch.channels_last_3d)
             if layout == "blocked":
                 return tensor.to_mkldnn()
         return tensor
+
+    def _of_numpy(self, array: Array) -> Any:
+        if array.dtype.name == "bfloat16":  # by its bits
+            return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16)
+        return self.torch.from_numpy(array)
 
     def _pad(self) -> Callable[[Any], Any]:
         """What goes before the convolution: nothing where the convolution pads."""
@@ -161,4 +166,8 @@ class _Layer:
             with guard():
                 return call()
 
-        return Prepared(run, lambda result: np.asarray((result.to_dense() if result.is_mkldnn else result).detach()))
+        def as_numpy(result: Any) -> Array:
+            dense = (result.to_dense() if result.is_mkldnn else result).detach()
+            return np.asarray(dense.float() if dense.dtype is self.torch.bfloat16 else dense)
+
+        return Prepared(run, as_numpy)

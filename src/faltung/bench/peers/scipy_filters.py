@@ -30,6 +30,8 @@ class ScipyPeer:
     def refusal(self, workload: Workload) -> str | None:
         """Why it cannot do the workload; None if it can."""
         spec = workload.spec
+        if workload.dtype == "bfloat16":
+            return "SciPy has no bfloat16"
         if workload.direction != "forward" or spec.transposed:
             return "SciPy has no such call"
         if not spec.groups == spec.in_channels == spec.out_channels:
