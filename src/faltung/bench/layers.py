@@ -219,8 +219,6 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload("bfloat16 transposed 4×4/2", "DCGAN", *_DCGAN_256, "bfloat16"),
         Workload("bfloat16 depthwise 3×3", "MobileNetV2", *_DEPTHWISE_3X3, "bfloat16"),
         Workload("bfloat16 depthwise 7×7", "ConvNeXt-T", *_DEPTHWISE_7X7, "bfloat16"),
-        Workload("bfloat16 3×3 64, x grad", "ResNet-18, layer 1", *_C3X3_64, "bfloat16", "input gradient"),
-        Workload("bfloat16 3×3 64, w grad", "ResNet-18, layer 1", *_C3X3_64, "bfloat16", "weight gradient"),
     ),
     "tiny": (
         Workload("tiny 3×3 3→8 at 16²", "the cost of a call", "conv2d(3, 8, 3)", (1, 3, 16, 16)),
@@ -237,6 +235,7 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload("input grad. 32 groups", "ResNeXt-50 32×4d", *_GROUPS_128, direction="input gradient"),
         Workload("input grad. depthwise 7×7", "ConvNeXt-T, stage 1", *_DEPTHWISE_7X7, direction="input gradient"),
         Workload("input grad. transposed", "DCGAN", *_DCGAN_256, direction="input gradient"),
+        Workload("bfloat16 3×3 64, x grad", "ResNet-18, layer 1", *_C3X3_64, "bfloat16", "input gradient"),
     ),
     "weight-grad": (
         Workload("weight gradient 3×3 64", "ResNet-18, layer 1", *_C3X3_64, direction="weight gradient"),
@@ -246,6 +245,7 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload("weight grad. 7×7/2 stem", "ResNet stem", *_STEM, direction="weight gradient"),
         Workload("weight grad. 32 groups", "ResNeXt-50 32×4d", *_GROUPS_128, direction="weight gradient"),
         Workload("weight grad. transposed", "DCGAN", *_DCGAN_256, direction="weight gradient"),
+        Workload("bfloat16 3×3 64, w grad", "ResNet-18, layer 1", *_C3X3_64, "bfloat16", "weight gradient"),
     ),
     "weight-grad-depthwise": (
         Workload("weight grad. depthw. 3×3", "MobileNetV2", *_DEPTHWISE_3X3, direction="weight gradient"),
