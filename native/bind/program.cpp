@@ -171,6 +171,7 @@ bool Program::compute_converted(const Work& work, const std::vector<const void*>
     Workspace workspace(saturating_multiply(samples, bytes), Borrower::conversion);
     float* const x_data = reinterpret_cast<float*>(workspace.data());
     Work part = work;
+    x_size[0] = y_size[0] = samples;  // whichever axis is the innermost
     part.x = {x_data, compact_strides(x_size, work.x.stride)};
     part.y = {x_data + samples * x_cells, compact_strides(y_size, work.y.stride)};
     if (work.has_residual) part.residual = {x_data + samples * (x_cells + y_cells), part.y.stride};

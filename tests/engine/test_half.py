@@ -128,6 +128,7 @@ def test_every_kind(text: str, shape: tuple[int, ...]) -> None:
 
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "channels last": lambda a: np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
+    "samples side by side": lambda a: np.ascontiguousarray(a.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2),
     "turned around": lambda a: np.ascontiguousarray(a[:, ::-1, :, ::-1])[:, ::-1, :, ::-1],
     "spread": lambda a: np.repeat(a, 2, axis=3)[..., ::2],
     "rows apart": lambda a: np.pad(a, ((0, 0), (0, 0), (0, 0), (0, 3)))[..., :-3],
