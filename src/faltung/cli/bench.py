@@ -44,7 +44,7 @@ def bench(
             "--class",
             metavar="LIST",
             help="Only layers of these classes: dense-3x3, dense, depthwise, depthwise-large, grouped, dilated, transposed, circular, "
-            "filter, fir, 3d, float64, bfloat16, tiny, input-grad, weight-grad, weight-grad-depthwise.",
+            "filter, fir, 3d, float64, channels-last, bfloat16, tiny, input-grad, weight-grad, weight-grad-depthwise.",
         ),
     ] = None,
     only: Annotated[

@@ -39,6 +39,7 @@ COMPARED = 1.15
 TAPS = 3
 LARGEST_ROW_BYTES, LARGEST_PRODUCT_BYTES = 24 * 2**20, 3 * 2**20
 KEPT_BYTES, L3_BYTES = 2**22, 12 * 2**20
+MOST_ADDED_BYTES, WIDEST_LANES = 48 * 2**20, 16
 """What one core may count on to find again; memory for more weights is new to the process, page by page."""
 
 
@@ -65,6 +66,10 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     across = max(sum(alike) for _, alike in columns) * max(map(_points, rows)) * max(map(_points, columns)) * size
     if across * problem.in_channels > LARGEST_ROW_BYTES // 2 or across * 128 // size > LARGEST_PRODUCT_BYTES // 2:
         return f"a row of tiles of {problem.in_channels} channels would need too much memory"
+    packed = _packed_bytes(problem, WIDEST_LANES) * size // 4
+    weights = size * problem.groups * problem.in_channels * problem.out_channels * math.prod(problem.kernel_size)
+    if packed > 2 * weights + MOST_ADDED_BYTES:
+        return f"its transformed weights would take {packed >> 20} MiB, and the weights {weights >> 20}"
     return None
 
 
