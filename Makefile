@@ -93,6 +93,6 @@ $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.created
 
 # Editable: changes in src/ count at once, changes in native/ are compiled here, only what they touch.
 $(VENV)/.package: $(NATIVE) CMakeLists.txt pyproject.toml | $(VENV)/.build
-	@echo "Compiling and installing faltung (about a minute the first time) ..."
+	@echo "Compiling and installing faltung (some minutes the first time) ..."
 	@$(PIP) --no-build-isolation --config-settings=build-dir=build/editable --editable .
 	@touch $@
