@@ -3,6 +3,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "kernels/panel_tasks.h"
 #include "kernels/run_call.h"
 #include "kernels/weight_packing.h"
 
@@ -112,14 +113,12 @@ struct PanelCorrelation<T>::Call {
     std::vector<Index> x_spatial, y_spatial;
 
     char* workspace = nullptr;
-    Index far_outputs = 1, row_blocks = 1, rows = 1, column_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
+    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
     std::vector<Index> panel_of_worker =
         {};  // which panel each worker packed last, where tasks can share one
 
     void share_out(Index batch, int threads);
-    Index task_count(Index batch) const {
-        return batch * op.problem_.groups * far_outputs * column_blocks * row_blocks * channel_chunks;
-    }
+    Index task_count(Index batch) const { return tasks.count(batch); }
 
     void operator()(Index task, int worker);
 };
@@ -130,34 +129,19 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
     const Layout& layout = op.layout_;
     const PanelShape& shape = op.panel_.shape();
     const std::size_t far_axes = layout.far_axes();
-    constexpr std::size_t axes_limit = 64;
-    Index origin[axes_limit];
-
-    Index rest = task;
-    const Index chunk = rest % channel_chunks;
-    rest /= channel_chunks;
-    const Index first_column = rest % column_blocks * shape.columns;
-    rest /= column_blocks;
-    const Index first_row = rest % row_blocks * rows;
-    rest /= row_blocks;
-    origin[far_axes] = first_row;
-    origin[far_axes + 1] = first_column;
-    Index y_offset = first_row * y_spatial[far_axes] + first_column * y_spatial[far_axes + 1];
-    for (std::size_t a = far_axes; a-- > 0;) {
-        origin[a] = rest % layout.axes[a].out;
-        rest /= layout.axes[a].out;
-        y_offset += origin[a] * y_spatial[a];
-    }
-    const Index g = rest % problem.groups, n = rest / problem.groups;
+    const PanelTasks::Task at = tasks.at(task);
+    const Index g = at.group, n = at.sample;
+    const Index first_row = at.origin[far_axes], first_column = at.origin[far_axes + 1];
+    Index y_offset = 0;
+    for (std::size_t a = 0; a < far_axes + 2; ++a) y_offset += at.origin[a] * y_spatial[a];
 
     char* own = workspace + worker * op.thread_bytes();
     T* panel = reinterpret_cast<T*>(own);
-    const bool is_whole = shape.channels >= problem.in_channels;
     Index& packed_panel = panel_of_worker[static_cast<std::size_t>(worker)];
-    const bool is_packed = is_whole && packed_panel == task / channel_chunks;
-    packed_panel = task / channel_chunks;
+    const bool is_packed = tasks.holds_all_channels() && packed_panel == at.panel;
+    packed_panel = at.panel;
     Panel::Source source{};
-    if (!is_packed) source = op.panel_.locate(origin, x_spatial.data(), own + op.panel_bytes());
+    if (!is_packed) source = op.panel_.locate(at.origin, x_spatial.data(), own + op.panel_bytes());
     const T* x_group = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
     T* y_group = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + y_offset;
 
@@ -171,13 +155,13 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
     block.y_channel_stride = y.stride[2];
     block.y_row_stride = y_spatial[far_axes];
     block.y_column_stride = y_spatial[far_axes + 1];
-    block.rows = min_index(rows, layout.rows().out - first_row);
+    block.rows = min_index(tasks.rows, layout.rows().out - first_row);
     block.columns = min_index(shape.columns, layout.columns().out - first_column);
 
     const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index width = op.kernel_.channel_block;
-    const Index first_block = chunk * chunk_blocks;
-    const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
+    const Index first_block = at.chunk * tasks.chunk_blocks;
+    const Index last_block = min_index(first_block + tasks.chunk_blocks, op.channel_blocks());
     // Passes of about the same number of channels.
     const Index most_terms = op.kernel_.most_terms > 0 ? op.kernel_.most_terms : saturated;
     const Index pass_limit = max_index(1, most_terms / max_index(1, block.taps));
@@ -212,52 +196,17 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
 
 template <class T>
 void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
-    const PanelShape& shape = op.panel_.shape();
-    for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
-    column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
-    rows = shape.rows;
-    const Index all_rows = op.layout_.rows().out;
-    row_blocks = ceil_divide(all_rows, rows);
-    chunk_blocks = op.channel_blocks();
     if (threads == 1) return;
-
-    // Of all ways to share out rows and output channels the one that should take the least time: shorter
-    // tasks are spread more evenly, but rows that two blocks read are packed twice, and so is what two
-    // threads read.
-    const Index panels = task_count(batch) / row_blocks, blocks = op.channel_blocks();
-    const bool is_whole = shape.channels >= op.problem_.in_channels;
+    const PanelShape& shape = op.panel_.shape();
     const double products = double(op.problem_.in_channels) * double(op.panel_.tap_count() * shape.columns) *
                             double(op.kernel_.channel_block * Index(sizeof(T))) / vector_bytes_a_cycle;
     const double row_cycles =
         double(op.problem_.in_channels) * (row_start_cycles + row_cell_cycles * double(shape.row_pitch));
-    double least = -1;
-    Index best_rows = rows, best_chunks = 1, last_rows = 0;
-    for (Index split = 1; split <= most_row_splits; ++split) {
-        const Index own_blocks = min_index(all_rows, row_blocks * split);
-        const Index own_rows =
-            min_index(shape.rows, round_up(ceil_divide(all_rows, own_blocks), op.kernel_.row_tile));
-        if (own_rows == last_rows) continue;
-        last_rows = own_rows;
-        const double packing = row_cycles * double(op.panel_.slots_for(own_rows));
-        for (Index chunks = 1; chunks <= blocks && chunks <= most_channel_chunks; ++chunks) {
-            const Index own_chunk = ceil_divide(blocks, chunks), count = ceil_divide(blocks, own_chunk);
-            if (count != chunks) continue;
-            const Index tasks = panels * ceil_divide(all_rows, own_rows) * count;
-            const Index turns = ceil_divide(tasks, threads);
-            const Index packs = is_whole ? min_index(turns, ceil_divide(turns - 1, count) + 1) : turns;
-            const double computing = products * double(own_rows * own_chunk);
-            const double cycles = packing * double(packs) + computing * (double(turns) + uneven_turns) +
-                                  task_cycles * double(turns);
-            if (least >= 0 && cycles >= least) continue;
-            least = cycles;
-            best_rows = own_rows;
-            best_chunks = own_chunk;
-        }
-    }
-    rows = best_rows;
-    row_blocks = ceil_divide(all_rows, rows);
-    chunk_blocks = best_chunks;
-    channel_chunks = ceil_divide(blocks, chunk_blocks);
+    tasks.choose(batch, threads, {most_row_splits, 1, most_channel_chunks, op.kernel_.row_tile},
+                 [&](Index rows, Index blocks, double turns, double packs) {
+                     return row_cycles * double(op.panel_.slots_for(rows)) * packs +
+                            products * double(rows * blocks) * (turns + uneven_turns) + task_cycles * turns;
+                 });
 }
 
 template <class T>

@@ -3,7 +3,8 @@
 #include <optional>
 #include <stdexcept>
 
-#include "kernels/dots/dots_call.h"
+#include "kernels/dots/dots_plane_call.h"
+#include "kernels/dots/dots_rows_call.h"
 #include "kernels/flat_stride.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/run_call.h"

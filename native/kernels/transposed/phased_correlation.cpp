@@ -5,6 +5,7 @@
 
 #include "core/ahead.h"
 #include "core/threads.h"
+#include "kernels/panel_tasks.h"
 #include "kernels/run_call.h"
 #include "kernels/transposed/covering.h"
 
@@ -210,14 +211,12 @@ struct PhasedCorrelation<T>::Call {
     std::vector<Index> x_spatial, y_spatial;
 
     char* workspace = nullptr;
-    Index far_outputs = 1, row_blocks = 1, rows = 1, column_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
+    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
     std::vector<Index> panel_of_worker =
         {};  // which panel each worker packed last, where tasks can share one
 
     void share_out(Index batch, int threads);
-    Index task_count(Index batch) const {
-        return batch * op.problem_.groups * far_outputs * column_blocks * row_blocks * channel_chunks;
-    }
+    Index task_count(Index batch) const { return tasks.count(batch); }
 
     void operator()(Index task, int worker);
     void run_members(CorrelationBlock<T>& block, const Index* origin, Index ic, const Member* members,
@@ -230,31 +229,17 @@ void PhasedCorrelation<T>::Call::operator()(Index task, int worker) {
     const Layout& layout = op.layout_;
     const PanelShape& shape = op.panel_.shape();
     const std::size_t far_axes = layout.far_axes();
-    constexpr std::size_t axes_limit = 64;
-    Index origin[axes_limit];  // a number of outputs of each phase
-
-    Index rest = task;
-    const Index chunk = rest % channel_chunks;
-    rest /= channel_chunks;
-    origin[far_axes + 1] = rest % column_blocks * shape.columns;
-    rest /= column_blocks;
-    origin[far_axes] = rest % row_blocks * rows;
-    rest /= row_blocks;
-    for (std::size_t a = far_axes; a-- > 0;) {
-        origin[a] = rest % layout.axes[a].out;
-        rest /= layout.axes[a].out;
-    }
-    const Index g = rest % problem.groups, n = rest / problem.groups;
+    const PanelTasks::Task at = tasks.at(task);  // outputs are numbered within their phase
+    const Index g = at.group, n = at.sample;
 
     char* own = workspace + worker * op.thread_bytes();
     T* panel = reinterpret_cast<T*>(own);
     T* scratch = reinterpret_cast<T*>(own + op.thread_bytes() - op.scratch_bytes());
-    const bool is_whole = shape.channels >= problem.in_channels;
     Index& packed_panel = panel_of_worker[static_cast<std::size_t>(worker)];
-    const bool is_packed = is_whole && packed_panel == task / channel_chunks;
-    packed_panel = task / channel_chunks;
+    const bool is_packed = tasks.holds_all_channels() && packed_panel == at.panel;
+    packed_panel = at.panel;
     Panel::Source source{};
-    if (!is_packed) source = op.panel_.locate(origin, x_spatial.data(), own + op.panel_bytes());
+    if (!is_packed) source = op.panel_.locate(at.origin, x_spatial.data(), own + op.panel_bytes());
     const T* x_group = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
     T* y_group = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1];
 
@@ -264,8 +249,8 @@ void PhasedCorrelation<T>::Call::operator()(Index task, int worker) {
     block.steps = nullptr;
     const T* const bias = static_cast<const T*>(epilogue.bias);
     const Index width = op.kernel_.channel_block;
-    const Index first_block = chunk * chunk_blocks;
-    const Index last_block = min_index(first_block + chunk_blocks, op.channel_blocks());
+    const Index first_block = at.chunk * tasks.chunk_blocks;
+    const Index last_block = min_index(first_block + tasks.chunk_blocks, op.channel_blocks());
     Index ic = 0;
     do {  // at least once: without input channels there is still the bias
         block.channels = min_index(shape.channels, problem.in_channels - ic);
@@ -279,7 +264,7 @@ void PhasedCorrelation<T>::Call::operator()(Index task, int worker) {
             const T* weight = packed + (g * op.channel_blocks() + b) * op.packed_block();
             T* to = y_group + b * width * y.stride[2];
             for (std::size_t m = 0; m < op.members_.size(); m += static_cast<std::size_t>(op.column_phases_))
-                run_members(block, origin, ic, &op.members_[m], weight, to, scratch);
+                run_members(block, at.origin, ic, &op.members_[m], weight, to, scratch);
         }
         ic += shape.channels;
     } while (ic < problem.in_channels);
@@ -302,7 +287,7 @@ void PhasedCorrelation<T>::Call::run_members(CorrelationBlock<T>& block, const I
     const Index phases = op.column_phases_, column_step = y_spatial[far_axes + 1];
     to += axes[far_axes]->first * y_spatial[far_axes] + origin[far_axes] * row_step +
           origin[far_axes + 1] * phases * column_step;
-    const Index all_rows = min_index(rows, axes[far_axes]->count - origin[far_axes]);
+    const Index all_rows = min_index(tasks.rows, axes[far_axes]->count - origin[far_axes]);
     const Index width = op.kernel_.channel_block, pitch = op.scratch_pitch_;
 
     const T* const panel = block.panel;
@@ -396,25 +381,15 @@ void PhasedCorrelation<T>::Call::run_members(CorrelationBlock<T>& block, const I
 
 template <class T>
 void PhasedCorrelation<T>::Call::share_out(Index batch, int threads) {
-    const PanelShape& shape = op.panel_.shape();
-    for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
-    column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
-    rows = shape.rows;
-    const Index all_rows = op.layout_.rows().out;
-    row_blocks = ceil_divide(all_rows, rows);
-    chunk_blocks = op.channel_blocks();
     if (threads == 1) return;
-
-    const Index wanted = tasks_per_thread * threads;
+    const Index wanted = tasks_per_thread * threads, all_rows = op.layout_.rows().out;
     auto split_rows = [&] {
-        row_blocks = min_index(all_rows, row_blocks * ceil_divide(wanted, task_count(batch)));
-        rows = min_index(shape.rows, ceil_divide(all_rows, row_blocks));
-        row_blocks = ceil_divide(all_rows, rows);
+        const Index blocks = min_index(all_rows, tasks.row_blocks * ceil_divide(wanted, tasks.count(batch)));
+        tasks.divide(min_index(op.panel_.shape().rows, ceil_divide(all_rows, blocks)), tasks.chunk_blocks);
     };
     auto split_channels = [&] {
-        channel_chunks = min_index(op.channel_blocks(), ceil_divide(wanted, task_count(batch)));
-        chunk_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
-        channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
+        const Index chunks = min_index(op.channel_blocks(), ceil_divide(wanted, tasks.count(batch)));
+        tasks.divide(tasks.rows, ceil_divide(op.channel_blocks(), chunks));
     };
     if (op.packed_block() * op.channel_blocks() * Index(sizeof(T)) > many_weight_bytes) {
         split_channels();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/threads.h"
+#include "kernels/panel_tasks.h"
 #include "kernels/pointwise/position_blocks.h"
 #include "kernels/unfold/unfold.h"
 
@@ -28,7 +29,7 @@ struct UnfoldCorrelation<T>::Call {
     std::vector<Index> x_spatial, y_spatial;
 
     char* workspace = nullptr;
-    Index far_outputs = 1, row_blocks = 1, rows = 1, column_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
+    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
     std::vector<Index> panel_of_worker = {};  // which rows each worker packed last
 
     // Of a task.
@@ -45,76 +46,37 @@ struct UnfoldCorrelation<T>::Call {
 
     void share_out(Index batch, int threads) {
         const PanelShape& shape = op.panel_.shape();
-        for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
-        column_blocks = ceil_divide(op.layout_.columns().out, shape.columns);
-        rows = shape.rows;
-        chunk_blocks = op.channel_blocks();
-        const Index all_rows = op.layout_.rows().out, blocks = op.channel_blocks();
-        const Index panels = batch * op.problem_.groups * far_outputs * column_blocks;
-        const bool is_whole = shape.channels >= op.problem_.in_channels;
         const double row_cycles =
             double(op.problem_.in_channels) * (row_start_cycles + row_cell_cycles * double(shape.row_pitch));
         const bool weights_stay = op.packed_bytes() <= kept_weight_bytes;
-        const Index most_splits = threads > 1 ? most_row_splits : 1;
-        const Index most_chunks = threads > 1 ? most_channel_chunks : 1;
-        double least = -1;
-        Index last_rows = 0;
-        const Index whole_blocks = ceil_divide(all_rows, shape.rows);
-        for (Index split = 1; split <= most_splits; ++split) {
-            const Index own_rows =
-                min_index(shape.rows, ceil_divide(all_rows, min_index(all_rows, whole_blocks * split)));
-            if (own_rows == last_rows) continue;
-            last_rows = own_rows;
-            const PositionBlocks tiles(own_rows * shape.columns, op.kernel_.lanes, op.kernel_.most_vectors);
-            const double vectors = double(tiles.vectors) +
-                                   (tiles.rest > 0 ? rest_start + rest_position * double(tiles.rest) : 0.0);
-            const double streaming = weights_stay ? 0.0 : weight_cycles * double(tiles.count());
-            const double packing = row_cycles * double(op.panel_.slots_for(own_rows));
-            const double unfolding = unfold_cycles * double(op.terms()) * vectors;
-            for (Index chunks = 1; chunks <= blocks && chunks <= most_chunks; ++chunks) {
-                const Index own_chunk = ceil_divide(blocks, chunks), count = ceil_divide(blocks, own_chunk);
-                if (count != chunks) continue;
-                const Index turns = ceil_divide(panels * ceil_divide(all_rows, own_rows) * count, threads);
-                const Index packs = is_whole ? min_index(turns, ceil_divide(turns - 1, count) + 1) : turns;
-                const double task =
-                    unfolding + task_cycles +
-                    double(op.terms() * own_chunk * op.width()) * (vectors + streaming * double(sizeof(T)));
-                const double cycles =
-                    packing * double(packs) + task * (double(turns) + (threads > 1 ? uneven_turns : 0.0));
-                if (least >= 0 && cycles >= least) continue;
-                least = cycles;
-                rows = own_rows;
-                chunk_blocks = own_chunk;
-            }
-        }
-        row_blocks = ceil_divide(all_rows, rows);
-        channel_chunks = ceil_divide(blocks, chunk_blocks);
+        const double uneven = threads > 1 ? uneven_turns : 0.0;
+        const Index splits = threads > 1 ? most_row_splits : 1,
+                    chunks = threads > 1 ? most_channel_chunks : 1;
+        tasks.choose(
+            batch, threads, {splits, 1, chunks, 1},
+            [&](Index rows, Index blocks, double turns, double packs) {
+                const PositionBlocks tiles(rows * shape.columns, op.kernel_.lanes, op.kernel_.most_vectors);
+                const double vectors =
+                    double(tiles.vectors) +
+                    (tiles.rest > 0 ? rest_start + rest_position * double(tiles.rest) : 0.0);
+                const double streaming =
+                    weights_stay ? 0.0 : weight_cycles * double(tiles.count() * Index(sizeof(T)));
+                const double task = unfold_cycles * double(op.terms()) * vectors + task_cycles +
+                                    double(op.terms() * blocks * op.width()) * (vectors + streaming);
+                return row_cycles * double(op.panel_.slots_for(rows)) * packs + task * (turns + uneven);
+            });
     }
 
-    Index task_count(Index batch) const {
-        return batch * op.problem_.groups * far_outputs * column_blocks * row_blocks * channel_chunks;
-    }
+    Index task_count(Index batch) const { return tasks.count(batch); }
 
     void operator()(Index task, int worker) {
         const Problem& problem = op.problem_;
         const Layout& layout = op.layout_;
         const PanelShape& shape = op.panel_.shape();
         const std::size_t far_axes = layout.far_axes();
-        constexpr std::size_t axes_limit = 64;
-        Index origin[axes_limit];
-
-        const Index chunk = task % channel_chunks, rows_task = task / channel_chunks;
-        Index rest = rows_task;
-        origin[far_axes + 1] = rest % column_blocks * shape.columns;
-        rest /= column_blocks;
-        origin[far_axes] = rest % row_blocks * rows;
-        rest /= row_blocks;
-        for (std::size_t a = far_axes; a-- > 0;) {
-            origin[a] = rest % layout.axes[a].out;
-            rest /= layout.axes[a].out;
-        }
-        const Index g = rest % problem.groups, n = rest / problem.groups;
-        const Index first_channel = chunk * chunk_blocks * op.width();
+        const PanelTasks::Task at = tasks.at(task);
+        const Index g = at.group, n = at.sample;
+        const Index first_channel = at.chunk * tasks.chunk_blocks * op.width();
 
         char* const own = workspace + worker * op.thread_bytes();
         const T* const bias = static_cast<const T*>(epilogue.bias);
@@ -122,23 +84,24 @@ struct UnfoldCorrelation<T>::Call {
         block.cells = reinterpret_cast<T*>(own);
         block.patches = reinterpret_cast<T*>(own + op.patches_place());
         block.outputs = reinterpret_cast<T*>(own + op.outputs_place());
-        block.rows = min_index(rows, layout.rows().out - origin[far_axes]);
-        block.columns = min_index(shape.columns, layout.columns().out - origin[far_axes + 1]);
+        block.rows = min_index(tasks.rows, layout.rows().out - at.origin[far_axes]);
+        block.columns = min_index(shape.columns, layout.columns().out - at.origin[far_axes + 1]);
         block.y = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + first_channel * y.stride[2];
-        for (std::size_t a = 0; a < far_axes + 2; ++a) block.y += origin[a] * y_spatial[a];
+        for (std::size_t a = 0; a < far_axes + 2; ++a) block.y += at.origin[a] * y_spatial[a];
         block.y_row_stride = y_spatial[far_axes];
         block.y_column_stride = y_spatial[far_axes + 1];
-        block.weight = packed + (g * op.channel_blocks() + chunk * chunk_blocks) * op.terms() * op.width();
+        block.weight =
+            packed + (g * op.channel_blocks() + at.chunk * tasks.chunk_blocks) * op.terms() * op.width();
         block.bias = bias ? bias + g * problem.out_channels + first_channel : nullptr;
-        block.out_channels = min_index(chunk_blocks * op.width(), problem.out_channels - first_channel);
+        block.out_channels = min_index(tasks.chunk_blocks * op.width(), problem.out_channels - first_channel);
         block.is_run = (block.y_column_stride == 1 || block.columns == 1) &&
                        (block.rows == 1 || block.y_row_stride == block.columns);
 
         Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
-        const bool is_packed = held == rows_task && shape.channels >= problem.in_channels;
-        held = rows_task;
+        const bool is_packed = held == at.panel && tasks.holds_all_channels();
+        held = at.panel;
         Panel::Source source{};
-        if (!is_packed) source = op.panel_.locate(origin, x_spatial.data(), own + op.tables_place());
+        if (!is_packed) source = op.panel_.locate(at.origin, x_spatial.data(), own + op.tables_place());
         const T* x_group = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
         Index ic = 0;
         do {  // at least once: without input channels there is still the bias
