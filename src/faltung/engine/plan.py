@@ -59,6 +59,8 @@ class Plan:
     error_bound : float
         c such that every ``|error| <= c * max over outputs of sum(|input| * |weight|)``, the bias counted as
         one more product, before a residual and an activation; 0 where integers are summed exactly (modulo 2**64).
+        For Winograd's algorithms the maximum is over places of the kernel beyond the border as well, the outputs of
+        ``padding="full"``: where there are no such places, or sums there are no larger, it is the same.
 
     Examples
     --------
