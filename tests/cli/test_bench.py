@@ -55,6 +55,36 @@ def test_json_has_all_that_repeats_the_run(as_json) -> None:
     assert "preemptions_per_second" in facts
 
 
+def test_layers_of_ones_own(as_json, tmp_path: Path) -> None:
+    layers = tmp_path / "layers.txt"
+    layers.write_text("# two\nconv2d(3, 8, 3, padding=1) @ 16x16\n\nconv1d(4, 4, 5, groups=4) @ 2x4x50\n")
+    facts = as_json("bench", "--layers", str(layers), "--rounds", "1", "--peers", "none")
+    assert [row["name"] for row in facts["workloads"]] == [
+        "conv2d(3, 8, (3, 3), padding=(1, 1)) @ 1x3x16x16",
+        "conv1d(4, 4, (5,), groups=4) @ 2x4x50",
+    ]
+    back = as_json("bench", "--layers", str(layers), "--direction", "weight-grad", "--dtype", "float64", "--rounds", "1", "--peers", "none")
+    assert {(row["direction"], row["dtype"]) for row in back["workloads"]} == {("weight gradient", "float64")}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("conv2d(3, 8, 3)\n", (), "names no size"),
+        ("# nothing\n", (), "has no layers"),
+        ("conv2d(3, 8, 3) @ 16x16\n", ("--suite", "full"), "--suite and --layers exclude one another"),
+        ("conv2d(3, 8, 3) @ 16x16\n", ("--direction", "back"), "--direction='back' is not known"),
+        ("conv2d(3, 8, 3) @ 16x16\n", ("--dtype", "int8"), "--dtype='int8' is not known"),
+    ],
+)
+def test_layers_that_cannot_be_timed(faltung, tmp_path: Path, text: str, options: tuple[str, ...], words: str) -> None:
+    layers = tmp_path / "layers.txt"
+    layers.write_text(text)
+    result = faltung("bench", "--layers", str(layers), *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_a_peer_that_disagrees_is_shown_and_left_out(faltung, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "liar", Liar())
     result = faltung(*QUICK, "liar", columns=200)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from faltung.bench.layers import LAYERS
-from faltung.bench.workloads import CLASSES, Workload
+from faltung.bench.workloads import CLASSES, Direction, Workload
 from faltung.errors import ConvError, one_of
+from faltung.spec import ConvSpec
 
-__all__ = ["SUITES", "Suite", "suite"]
+__all__ = ["SUITES", "Suite", "suite", "suite_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,20 @@ def suite(name: str, workloads: Iterable[str] = (), classes: Iterable[str] = ())
             names = ", ".join(repr(workload.name) for workload in among)
             raise ConvError(f"no workload of suite {name!r} contains {' or '.join(map(repr, wanted))}.", f"There are {names}.")
     return replace(found, workloads=_possible(kept))
+
+
+def suite_of(layers: Iterable[tuple[ConvSpec, tuple[int, ...]]], dtype: str = "float32", direction: Direction = "forward") -> Suite:
+    """Layers of one's own, given by spec and input shape, without a class.
+
+    >>> (layer,) = suite_of([(ConvSpec(3, 8, 3, ndim=2), (1, 3, 32, 32))]).workloads
+    >>> layer.name
+    'conv2d(3, 8, (3, 3)) @ 1x3x32x32'
+    """
+    workloads = [
+        Workload(f"{spec} @ {'x'.join(map(str, shape))}", "", str(spec), shape, dtype, direction, layer_class="layers")
+        for spec, shape in layers
+    ]
+    return Suite("layers", f"{len(workloads)} of your own, {dtype}, {direction}", tuple(workloads))
 
 
 def _possible(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:

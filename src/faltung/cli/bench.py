@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,20 +13,28 @@ import typer
 from faltung.cli import output
 from faltung.cli.bench_table import show
 from faltung.cli.busy import watch
-from faltung.errors import ConvError
+from faltung.cli.inputs import LAYERS_HELP, read_layers
+from faltung.errors import ConvError, one_of
 
 if TYPE_CHECKING:
     from faltung.bench.machine import Limits
     from faltung.bench.peers import Peer
     from faltung.bench.report import Row
     from faltung.bench.suites import Suite
+    from faltung.bench.workloads import Direction
 
 __all__ = ["register"]
+
+DIRECTIONS: dict[str, Direction] = {"forward": "forward", "input-grad": "input gradient", "weight-grad": "weight gradient"}
+"""As typed, and as a workload has them."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command("bench", epilog="Example: faltung bench --suite full --class depthwise --peers torch,onnxruntime")(bench)
+    app.command(
+        "bench",
+        epilog="Examples: faltung bench --suite full --class depthwise --peers torch,onnxruntime · faltung bench --layers layers.txt",
+    )(bench)
 
 
 def bench(
@@ -56,6 +64,9 @@ def bench(
             metavar="LIST", help="torch, torch-best, onnxruntime, openvino, ncnn, jax, opencv, scipy, or none. Default: all installed."
         ),
     ] = None,
+    layers: Annotated[str | None, typer.Option(metavar="FILE", help=f"Layers of your own instead. {LAYERS_HELP}")] = None,
+    dtype: Annotated[str, typer.Option(metavar="NAME", help="Of --layers: float32, float64 or bfloat16.")] = "float32",
+    direction: Annotated[str, typer.Option(metavar="NAME", help=f"Of --layers: {', '.join(DIRECTIONS)}.")] = "forward",
     rounds: Annotated[int, typer.Option(metavar="N", help="Rounds; each times everyone once, the median counts.")] = 7,
     seconds_per_row: Annotated[
         float, typer.Option(metavar="S", help="Begin no further round of a workload after so long; three are run in any case.")
@@ -77,7 +88,12 @@ def bench(
     if recorded is not None:
         facts = read_run(recorded)
     else:
-        facts = measure(suite or ("quick" if classes is None else "full"), only, classes, peers, rounds, seconds_per_row, threads)
+        if layers is not None:
+            refuse_beside_layers({"--suite": suite, "--class": classes, "--only": only})
+            found = own_layers(layers, dtype, direction)
+        else:
+            found = known_layers(suite or ("quick" if classes is None else "full"), only, classes)
+        facts = measure(found, peers, rounds, seconds_per_row, threads)
     if as_json:
         output.print_json(facts)
     else:
@@ -91,12 +107,31 @@ def bench(
             output.print_line(f"figure: {figure}")
 
 
-def measure(
-    suite: str, only: str | None, classes: str | None, peers: str | None, rounds: int, seconds_per_row: float, threads: int | None
-) -> dict[str, Any]:
+def known_layers(suite: str, only: str | None, classes: str | None) -> Suite:
+    """What the options choose of a suite."""
+    from faltung.bench.suites import suite as find_suite
+
+    return find_suite(suite, listed(only), listed(classes))
+
+
+def own_layers(layers: str, dtype: str, direction: str) -> Suite:
+    """The layers in a file."""
+    from faltung.bench.suites import suite_of
+
+    one_of("--dtype", dtype, ("float32", "float64", "bfloat16"), ConvError)
+    return suite_of(read_layers(layers), dtype, DIRECTIONS[one_of("--direction", direction, DIRECTIONS, ConvError)])
+
+
+def refuse_beside_layers(options: Mapping[str, str | None]) -> None:
+    """Only a suite has names and classes to choose by."""
+    for option, value in options.items():
+        if value is not None:
+            raise ConvError(f"{option} and --layers exclude one another.", "Give one of them.")
+
+
+def measure(found: Suite, peers: str | None, rounds: int, seconds_per_row: float, threads: int | None) -> dict[str, Any]:
     """Run the suite that the options ask for."""
     from faltung.bench.peers import chosen_peers
-    from faltung.bench.suites import suite as find_suite
     from faltung.bench.summary import run_facts
     from faltung.engine.native import checked_threads, get_num_threads, set_num_threads
 
@@ -104,7 +139,6 @@ def measure(
         raise ConvError(f"--rounds={rounds} is not between 1 and 1000.", "7 gives a steady median, 15 a steadier one.")
     if not 0 < seconds_per_row <= 3600:
         raise ConvError(f"--seconds-per-row={seconds_per_row:g} is not above 0 and up to 3600.", "4 suits most layers.")
-    found = find_suite(suite, listed(only), listed(classes))
     contenders = chosen_peers(peers)
     before = get_num_threads()
     count = checked_threads("--threads", threads) if threads is not None else found.threads or before

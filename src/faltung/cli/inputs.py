@@ -5,15 +5,29 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from pathlib import Path
 
 from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
 
-__all__ = ["SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_shape", "read_sizes", "read_spec", "shortened"]
+__all__ = [
+    "LAYERS_HELP",
+    "SIZE_HELP",
+    "SPEC_HELP",
+    "axis_names",
+    "existing_file",
+    "read_layers",
+    "read_shape",
+    "read_sizes",
+    "read_spec",
+    "shortened",
+]
 
 SIZE_HELP = "Input size, 224x224, or with batch and channels, 1x3x224x224."
 SPEC_HELP = "A convolution, such as conv2d(3, 64, 7, stride=2), or a PyTorch layer as it prints itself."
+
+LAYERS_HELP = "Lines of SPEC @ SIZE, such as conv2d(64, 64, 3, padding=1) @ 1x64x56x56; - reads standard input."
 
 _LETTERS = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -55,6 +69,26 @@ def read_shape(text: str, spec: ConvSpec) -> tuple[int, ...]:
         f"--input={shortened(text)!r} has {len(sizes)} sizes, {spec} takes {spec.ndim} ({' x '.join(axis_names(spec.ndim))}).",
         f"Write {example_sizes(spec)}.",
     )
+
+
+def read_layers(name: str) -> list[tuple[ConvSpec, tuple[int, ...]]]:
+    """Specs and input shapes, one a line, from the file `name` (``-``: standard input); empty lines and ``#`` are passed over."""
+    try:
+        lines = (sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")).splitlines()
+    except (OSError, ValueError) as error:
+        raise ConvError(f"--layers={shortened(name)!r} cannot be read: {error}.", "Name a text file, or - for standard input.") from None
+    layers = [_layer(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not layers:
+        raise ConvError(f"--layers={shortened(name)!r} has no layers.", "Write one a line, as conv2d(64, 64, 3, padding=1) @ 1x64x56x56.")
+    return layers
+
+
+def _layer(line: str) -> tuple[ConvSpec, tuple[int, ...]]:
+    text, at, size = line.rpartition("@")
+    if not at:
+        raise ConvError(f"{shortened(line)!r} names no size.", "Write a layer as conv2d(64, 64, 3, padding=1) @ 1x64x56x56.")
+    spec = read_spec(text.strip())
+    return spec, read_shape(size.strip(), spec)
 
 
 def example_sizes(spec: ConvSpec) -> str:

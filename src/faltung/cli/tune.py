@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from rich.text import Text
 
 from faltung.cli import output
-from faltung.cli.inputs import read_shape, read_spec, shortened
+from faltung.cli.inputs import LAYERS_HELP, read_layers, read_shape, read_spec
 from faltung.errors import ConvError
 
 __all__ = ["register"]
@@ -29,7 +28,7 @@ def tune(
         str | None, typer.Argument(metavar="[SPEC]", help="A convolution; without one, the layers of --layers or --suite.")
     ] = None,
     size: Annotated[str | None, typer.Option("--input", metavar="SIZE", help="Its input shape, 1x64x56x56.")] = None,
-    layers: Annotated[str | None, typer.Option(metavar="FILE", help="Lines of SPEC @ SIZE; - reads standard input.")] = None,
+    layers: Annotated[str | None, typer.Option(metavar="FILE", help=LAYERS_HELP)] = None,
     suite: Annotated[str, typer.Option(metavar="NAME", help="A suite of `faltung bench`; its forward layers are measured.")] = "quick",
     dtype: Annotated[str, typer.Option(metavar="NAME", help="Type of the numbers, of SPEC and --layers.")] = "float32",
     seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="About so long for each layer.")] = 0.3,
@@ -79,27 +78,10 @@ def _jobs(spec: str | None, size: str | None, layers: str | None, suite: str, dt
     if size is not None:
         raise ConvError("--input goes with a SPEC.", "Name the convolution first.")
     if layers is not None:
-        return [_job(line, dtype) for line in _lines(layers) if line.strip() and not line.lstrip().startswith("#")]
+        return [(parsed, shape, dtype) for parsed, shape in read_layers(layers)]
     from faltung.bench.suites import suite as suite_of
 
     return [(entry.spec, entry.input_shape, entry.dtype) for entry in suite_of(suite).workloads if entry.direction == "forward"]
-
-
-def _lines(name: str) -> list[str]:
-    if name == "-":
-        return sys.stdin.read().splitlines()
-    try:
-        return Path(name).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConvError(f"--layers={shortened(name)!r} cannot be read: {error}.", "Name a text file, or - for standard input.") from None
-
-
-def _job(line: str, dtype: str) -> tuple[Any, tuple[int, ...], str]:
-    text, at, size = line.rpartition("@")
-    if not at:
-        raise ConvError(f"{shortened(line)!r} names no size.", "Write a layer as conv2d(64, 64, 3, padding=1) @ 1x64x56x56.")
-    parsed = read_spec(text.strip())
-    return parsed, read_shape(size.strip(), parsed), dtype
 
 
 def _measure(jobs: list[tuple[Any, tuple[int, ...], str]], seconds: float, *, as_json: bool) -> None:
