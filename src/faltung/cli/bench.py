@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command(
         "bench",
-        epilog="Examples: faltung bench --suite full --class depthwise --peers torch,onnxruntime · faltung bench --layers layers.txt",
+        epilog="Example: faltung bench --suite full --class depthwise --peers torch,onnxruntime",
     )(bench)
 
 
