@@ -40,7 +40,8 @@ FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(Win
 FALTUNG_DECLARE_PER_ISA(template <class T> PhaseKernel<T> phase_kernel(PhaseForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DilatedKernel<T> dilated_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientProductKernel<T> gradient_product_kernel();)
-FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> WinogradGradientKernel<T> winograd_gradient_kernel(
+                            bool along_rows, bool along_columns);)
 FALTUNG_DECLARE_PER_ISA(template <class T> GradientKernel<T> gradient_filter_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DepthwiseGradientKernel<T> depthwise_gradient_kernel();)
 
@@ -379,15 +380,17 @@ struct DilatedFamily {
 
 struct WinogradGradientFamily {
     template <class T>
-    static WinogradGradientKernel<T> kernel(Isa isa) {
-        FALTUNG_RETURN_FOR_ISA(isa, winograd_gradient_kernel<T>())
+    static WinogradGradientKernel<T> kernel(Isa isa, bool along_rows, bool along_columns) {
+        FALTUNG_RETURN_FOR_ISA(isa, winograd_gradient_kernel<T>(along_rows, along_columns))
         return {};
     }
 
     template <class T>
     static std::unique_ptr<WeightGradient> make_for(const Problem& problem, Isa isa) {
-        return std::make_unique<WinogradGradient<T>>(problem, GradientDirectKernel::get<T>(isa, 0),
-                                                     kernel<T>(isa));
+        const WinogradGradientForm form(problem);
+        return std::make_unique<WinogradGradient<T>>(
+            problem, form, GradientDirectKernel::get<T>(isa, 0),
+            kernel<T>(isa, form.rows.is_transformed(), form.columns.is_transformed()));
     }
 
     static std::unique_ptr<WeightGradient> make(const Problem& problem, Type type, Isa isa) {

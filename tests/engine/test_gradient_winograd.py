@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import faltung as fl
 from faltung import reference
+from faltung.engine.gradient import _problem
 from faltung.engine.gradient_catalog import choose_gradient
 from faltung.engine.gradient_winograd import error_growth, refusal
 from faltung.engine.native import WeightGradient, available_isas
@@ -17,9 +20,13 @@ from tests.support.engine import labelled, num_threads
 DTYPES = ["float32", "float64"]
 
 
-def problem_of(inside: int, outside: int, size: tuple[int, int], padding: tuple[int, int] = (1, 1), groups: int = 1) -> Problem:
+def problem_of(inside: int, outside: int, size: tuple[int, ...], padding: tuple[int, ...] = (1, 1), groups: int = 1) -> Problem:
     out = tuple(n + 2 * p - 2 for n, p in zip(size, padding, strict=True))
-    return Problem(groups, inside, outside, size, out, (3, 3), (1, 1), (1, 1), padding, "zeros")
+    return Problem(groups, inside, outside, size, out, (3,) * len(size), (1,) * len(size), (1,) * len(size), padding, "zeros")
+
+
+def problem_in(text: str, size: tuple[int, ...]) -> Problem:
+    return _problem(fl.ConvSpec.parse(text), size)
 
 
 def arrays_of(problem: Problem, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +39,7 @@ def arrays_of(problem: Problem, batch: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(problem: Problem, name: str, isa: str, x: np.ndarray, grad: np.ndarray, threads: int = 1) -> np.ndarray:
-    shape = (problem.groups, problem.out_channels, problem.in_channels, 3, 3)
+    shape = (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size)
     result = np.full(shape, 99, x.dtype)
     WeightGradient(name, x.dtype.name, isa, *problem.arguments).run(x, grad, result, threads)
     return result
@@ -40,11 +47,12 @@ def run(problem: Problem, name: str, isa: str, x: np.ndarray, grad: np.ndarray, 
 
 def largest_sum(problem: Problem, x: np.ndarray, grad: np.ndarray) -> float:
     """Of |x| |grad| at any distance that a tile's cells and outputs can have: three further than the taps, each way."""
-    wide = Problem(
-        problem.groups, problem.in_channels, problem.out_channels, problem.in_size, problem.out_size, (9, 9), (1, 1), (1, 1),
-        (problem.before[0] + 3, problem.before[1] + 3), "zeros",
-    )  # fmt: skip
-    sums = np.empty((problem.groups, problem.out_channels, problem.in_channels, 9, 9))
+    is_wide = [(kernel, stride) == (3, 1) for kernel, stride in zip(problem.kernel_size, problem.stride, strict=True)]
+    axes = list(zip(problem.kernel_size, problem.before, problem.dilation, is_wide, strict=True))
+    kernel = tuple(kernel + 6 * wide for kernel, _, _, wide in axes)
+    before = tuple(before + 3 * dilation * wide for _, before, dilation, wide in axes)
+    wide = dataclasses.replace(problem, kernel_size=kernel, before=before)
+    sums = np.empty((problem.groups, problem.out_channels, problem.in_channels, *kernel))
     WeightGradient("general", "float64", available_isas()[-1], *wide.arguments).run(np.abs(x), np.abs(grad), sums, 1)
     return float(sums.max(initial=0))
 
@@ -91,12 +99,62 @@ def test_paddings(isa: str) -> None:
 @pytest.mark.parametrize("isa", available_isas())
 def test_several_blocks_of_tiles(isa: str) -> None:
     check_problem(problem_of(2, 1, (16, 4000)), 1, isa)
+    check_problem(problem_in("conv3d(33, 2, 3, padding=1)", (4, 20, 30)), 2, isa)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_one_axis(isa: str) -> None:
+    for size in (1, 3, 4, 5, 127, 128, 129, 133, 400):
+        check_problem(problem_in("conv1d(3, 18, 3, padding=1)", (size,)), 1 + size % 2, isa)
+    for text in ("conv2d(3, 4, (1, 3), padding=(0, 1))", "conv2d(33, 4, (3, 1), padding=(1, 0))", "conv2d(2, 3, (3, 1))"):
+        for size in ((3, 5), (9, 13), (6, 131)):
+            check_problem(problem_in(text, size), 2, isa)
+    check_problem(problem_in("conv2d(3, 4, (1, 3), stride=(2, 1), padding=(1, 1))", (5, 6)), 2, isa)  # planes beyond the border
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_two_axes_of_three(isa: str) -> None:
+    for text in (
+        "conv3d(3, 18, 3, padding=1)",
+        "conv3d(2, 3, 3, padding=(2, 0, 1), stride=(2, 1, 1))",
+        "conv3d(2, 3, 3, padding=(3, 1, 1), dilation=(3, 1, 1))",
+        "conv3d(2, 3, (1, 3, 3), padding=(0, 1, 1))",
+        "conv3d(2, 3, (3, 1, 1), padding=(1, 0, 0))",
+        "conv3d(2, 3, (3, 3, 1), padding=(1, 1, 0))",
+        "conv3d(4, 6, (4, 3, 3), padding=(2, 1, 1), groups=2)",
+    ):
+        for size in ((4, 5, 6), (5, 8, 9)):
+            check_problem(problem_in(text, size), 2, isa)
+    check_problem(problem_in("conv2d(3, 4, (5, 3), padding=(2, 1))", (9, 10)), 2, isa)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+def test_padding_modes(isa: str, mode: str) -> None:
+    for text, size in (
+        ("conv2d(3, 4, 3, padding=1", (5, 9)),
+        ("conv2d(3, 4, 3, padding=((2, 5), (4, 3))", (6, 7)),
+        ("conv2d(2, 4, 3, padding=3, dilation=3", (7, 8)),
+        ("conv1d(17, 4, 3, padding=2", (133,)),
+        ("conv3d(2, 3, 3, padding=1", (3, 6, 5)),
+        ("conv3d(2, 3, 3, padding=2, stride=(2, 1, 1)", (4, 6, 5)),
+    ):
+        check_problem(problem_in(f"{text}, padding_mode='{mode}')", size), 2, isa)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_dilation(isa: str) -> None:
+    for dilation in ((2, 1), (1, 2), (2, 3), (9, 12)):
+        check_problem(problem_in(f"conv2d(3, 4, 3, padding={dilation}, dilation={dilation})", (7, 11)), 2, isa)
+    check_problem(problem_in("conv1d(3, 4, 3, padding=16, dilation=16)", (700,)), 1, isa)
 
 
 @pytest.mark.parametrize("isa", available_isas())
 def test_an_empty_batch(isa: str) -> None:
     problem = problem_of(3, 4, (5, 6))
     check_same(run(problem, "winograd", isa, *arrays_of(problem, 0)), np.zeros((1, 4, 3, 3, 3)))
+    volume = problem_in("conv3d(3, 4, 3, padding=1)", (3, 4, 5))
+    check_same(run(volume, "winograd", isa, *arrays_of(volume, 0)), np.zeros((1, 4, 3, 3, 3, 3)))
 
 
 def test_any_strides_of_the_arrays() -> None:
@@ -113,12 +171,23 @@ def test_what_it_refuses() -> None:
     layer = problem_of(8, 8, (9, 9))
     assert refusal(layer, "float32") is None
     assert refusal(layer, "uint64") == "it rounds, and uint64 is summed exactly"
-    circular = Problem(1, 8, 8, (9, 9), (9, 9), (3, 3), (1, 1), (1, 1), (1, 1), "circular")
-    assert refusal(circular, "float32") == "it pads with zeros alone, not by mode 'circular'"
     huge = problem_of(2048, 2048, (9, 9))
     assert "would need" in str(refusal(huge, "float32"))
-    with pytest.raises(ValueError, match="does not serve this problem: it pads with zeros alone"):
-        WeightGradient("winograd", "float32", available_isas()[0], *circular.arguments)
+    needs = "it needs an axis of 3 taps with stride 1, and of the last axis these, or one tap in place"
+    for text, size in (
+        ("conv2d(8, 8, 3, stride=2, padding=1)", (9, 9)),
+        ("conv2d(8, 8, (3, 5), padding=(1, 2))", (9, 9)),
+        ("conv2d(8, 8, (3, 1), padding=(1, 1))", (9, 9)),
+        ("conv1d(8, 8, 1)", (9,)),
+    ):
+        other = problem_in(text, size)
+        assert refusal(other, "float32") == needs
+        with pytest.raises(ValueError, match=f"does not serve this problem: {needs}"):
+            WeightGradient("winograd", "float32", available_isas()[0], *other.arguments)
+    deep = problem_in("conv2d(1, 1, (1025, 3))", (1030, 9))
+    assert "too many pairs" in str(refusal(deep, "float32"))
+    with pytest.raises(ValueError, match="too many positions meet"):
+        WeightGradient("winograd", "float32", available_isas()[0], *deep.arguments)
 
 
 def test_it_is_taken_where_it_pays_and_never_for_exact_results() -> None:
@@ -126,6 +195,16 @@ def test_it_is_taken_where_it_pays_and_never_for_exact_results() -> None:
     assert choose_gradient(layer, "float32", 1, is_exact=False).name == "winograd"
     assert choose_gradient(layer, "float32", 1, is_exact=True).name == "direct"
     assert choose_gradient(problem_of(2, 2, (5, 5)), "float32", 1, is_exact=False).name != "winograd"
+    for text, size in (
+        ("conv1d(64, 64, 3, padding=1)", (1000,)),
+        ("conv2d(64, 64, (3, 1), padding=(1, 0))", (56, 56)),
+        ("conv2d(64, 64, 3, padding=1, padding_mode='circular')", (56, 56)),
+        ("conv2d(128, 128, 3, padding=2, dilation=2)", (28, 28)),
+        ("conv3d(32, 32, 3, padding=1)", (8, 28, 28)),
+    ):
+        assert choose_gradient(problem_in(text, size), "float32", 1, is_exact=False).name == "winograd"
+    small_phases = problem_in("conv2d(256, 64, 3, padding=12, dilation=12)", (33, 33))
+    assert choose_gradient(small_phases, "float32", 1, is_exact=False).name == "direct"
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan, 1e30])

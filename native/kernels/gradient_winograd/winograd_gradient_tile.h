@@ -6,9 +6,6 @@
 
 namespace faltung {
 
-// Tiles of 4 by 4 outputs read 6 by 6 cells and have 36 points.
-constexpr Index gradient_tile = 4, gradient_cells = 6, gradient_points = 36;
-
 // A row of tiles of one block of channels.
 template <class T>
 struct GradientTransform {
@@ -20,6 +17,8 @@ struct GradientTransform {
     Index point_pitch;
 };
 
+// Tiles of 4 outputs along the axes that are transformed, of 1 along the other: they read 6 cells or 1, and
+// have as many points.
 template <class T>
 struct WinogradGradientKernel {
     void (*transform_input)(const GradientTransform<T>&) = nullptr;

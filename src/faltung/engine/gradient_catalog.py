@@ -21,6 +21,7 @@ __all__ = ["ALGORITHMS", "BY_NAME", "GradientAlgorithm", "choose_gradient"]
 
 MOST_PAIRS = 2**16
 MOST_CELLS = 2**20
+MOST_TAPS_LOOKED_AT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,29 @@ def _depthwise_cycles(problem: Problem, dtype: str, batch: int) -> float:
     return pairs * (batch * (products + copied + 50) + 5 * taps + 450)
 
 
+def _share_inside(problem: Problem) -> float:
+    """Of all pairs of an output and a tap, those that meet a cell, where the others are left out."""
+    if problem.mode not in ("zeros", "absent"):
+        return 1.0
+    met = 1.0
+    for size, out, kernel, stride, dilation, before in zip(
+        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
+    ):
+        if kernel > MOST_TAPS_LOOKED_AT:
+            continue
+        starts = [tap * dilation - before for tap in range(kernel)]
+        inside = [min(out, max(0, -((start - size) // stride))) - min(out, max(0, -(start // stride))) for start in starts]
+        met *= sum(max(0, count) for count in inside) / max(1, out * kernel)
+    return met
+
+
 def _direct_cycles(problem: Problem, dtype: str, batch: int) -> float:
     """A vector of output channels times a cell a cycle; grad packed; calls of a tile and tap; the result stored across lanes."""
     lanes = _lanes_of(dtype)
     positions, taps = math.prod(problem.out_size), math.prod(problem.kernel_size)
     vectors = math.ceil(problem.out_channels / lanes)
     tiles = math.ceil(vectors / 2) * math.ceil(problem.in_channels / 8) * taps * math.ceil(positions / 512)
-    products = positions * vectors * (problem.terms / 0.92 + 6)
+    products = positions * vectors * (problem.terms * _share_inside(problem) / 0.92 + 6)
     return problem.groups * (batch * (products + 40 * tiles) + 0.5 * problem.out_channels * problem.terms + 300)
 
 
@@ -137,7 +154,7 @@ ALGORITHMS: tuple[GradientAlgorithm, ...] = (
     ),
     GradientAlgorithm(
         "winograd",
-        "fewer products for 3 by 3 taps, on transformed tiles of both sides",
+        "fewer products for 3 taps along one axis or two, on transformed tiles of both sides",
         gradient_winograd.refusal,
         lambda problem, dtype, batch: gradient_winograd.cycles(problem, _lanes_of(dtype), batch),
         gradient_winograd.error_growth,
