@@ -1,7 +1,7 @@
 // Memory that is soon needed, asked for part by part while something else is computed.
 #pragma once
 
-#include "core/index.h"
+#include "core/lines.h"
 
 namespace faltung {
 
@@ -21,7 +21,7 @@ class Ahead {
     }
 
   private:
-    static constexpr Index line = 64;
+    static constexpr Index line = cache_line_bytes;
 
     const char* next_;
     Index left_, part_;  // lines
@@ -51,7 +51,7 @@ class RowsAhead {
     }
 
   private:
-    static constexpr Index line = 64;
+    static constexpr Index line = cache_line_bytes;
 
     const char* data_ = nullptr;
     Index outer_stride_ = 0, inner_stride_ = 0, inner_ = 1, bytes_ = 0;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/border.h"
+#include "core/lines.h"
 #include "core/square.h"
 
 namespace faltung {
@@ -15,15 +16,12 @@ namespace {
 constexpr Index absent_cell = std::numeric_limits<Index>::min();
 constexpr Index offset_limit = 1 << 20;          // entries of the offset table beyond one row
 constexpr Index element_limit = Index(1) << 28;  // a gigabyte of float32; offsets are 32 bits wide
-constexpr Index cache_line_bytes = 64;
 constexpr Index most_rows = 64;
 constexpr Index most_columns_of_rows = 512, most_columns = 8192;
 
-// Rounded up to an odd number of cache lines: tiles walk down slots and channels, and with an even distance
-// they would use only some of the sets of the L1 cache. At most a little past element_limit, where a panel is
-// refused.
-Index odd_lines(Index elements, Index line) {
-    return (ceil_divide(min_index(elements, element_limit), line) | 1) * line;
+// A panel is refused where it holds more than so many elements.
+Index limited(Index elements) {
+    return min_index(elements, element_limit);
 }
 
 // Rows stored for a block of `rows` outputs, counted without listing them.
@@ -91,9 +89,10 @@ PanelShape Panel::shape_for(const Layout& layout, Index channels, const PanelRul
     auto measure = [&] {
         Index row_pitch = count_row_positions(column_axis, shape.columns);
         Index slots = saturating_multiply(far_taps, count_row_positions(row_axis, shape.rows));
-        shape.row_pitch =
-            slots > 1 ? odd_lines(row_pitch, line) : round_up(min_index(row_pitch, element_limit), line);
-        shape.channel_pitch = odd_lines(saturating_multiply(slots, shape.row_pitch), line);
+        shape.row_pitch = slots > 1 ? odd_lines(limited(row_pitch), rules.element_bytes)
+                                    : round_up(limited(row_pitch), line);
+        shape.channel_pitch =
+            odd_lines(limited(saturating_multiply(slots, shape.row_pitch)), rules.element_bytes);
         shape.elements = shape.channel_pitch >= element_limit
                              ? saturated
                              : saturating_multiply(shape.channel_pitch, shape.channels);
@@ -237,7 +236,7 @@ namespace {
 
 template <class T>
 void prefetch(const T* first, Index count) {
-    constexpr Index line = cache_line_bytes / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     for (Index i = 0; i < count; i += line) __builtin_prefetch(first + i);
 }
 
@@ -253,7 +252,7 @@ void copy_strided(const T* from, Index step, Index count, T* to) {
 // Columns `step` apart, whose channels lie side by side, into rows `to_pitch` apart.
 template <class T>
 void copy_transposed(const T* from, Index step, Index count, Index channels, T* to, Index to_pitch) {
-    constexpr Index side = Square<T>::side, line = cache_line_bytes / Index(sizeof(T));
+    constexpr Index side = Square<T>::side, line = line_elements<T>;
     const Index whole = count / side * side, whole_channels = channels / side * side;
     for (Index begin = 0; begin < channels; begin += line) {  // a line of each column at a time
         const Index end = min_index(begin + line, channels), squares_end = min_index(end, whole_channels);

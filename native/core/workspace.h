@@ -1,12 +1,28 @@
 // Scratch memory of a call: aligned, kept by the calling thread between calls unless it grew large.
 #pragma once
 
-#include "core/index.h"
+#include "core/lines.h"
 
 namespace faltung {
 
-constexpr Index workspace_alignment = 64;
+constexpr Index workspace_alignment = cache_line_bytes;
 constexpr Index workspace_kept_bytes = Index(64) << 20;
+
+// Where the pieces of a workspace begin, one behind the other.
+class Pieces {
+  public:
+    // The first byte of `count` elements.
+    Index take(Index count, Index element_bytes) {
+        const Index begin = bytes_;
+        bytes_ =
+            saturating_add(begin, round_up(saturating_multiply(count, element_bytes), workspace_alignment));
+        return begin;
+    }
+    Index bytes() const { return bytes_; }
+
+  private:
+    Index bytes_ = 0;
+};
 
 class AlignedBuffer {
   public:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/lines.h"
 #include "core/square.h"
 #include "core/threads.h"
 
@@ -11,7 +12,6 @@ namespace faltung {
 
 namespace {
 
-constexpr Index line_bytes = 64;
 constexpr Index lines_ahead = 4;
 
 // Terms of the sum that are packed together.
@@ -46,7 +46,7 @@ bool are_run(const std::vector<Index>& place) {
 
 template <class T>
 void pack_weights(const WeightSource<T>& source, Index first, Index end, Index count, Index width, T* to) {
-    constexpr Index side = Square<T>::side, line = line_bytes / Index(sizeof(T));
+    constexpr Index side = Square<T>::side, line = line_elements<T>;
     const Index* const place = source.place.data();
     Index oc = 0;
     if (source.is_run && width % side == 0) {

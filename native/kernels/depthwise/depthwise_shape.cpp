@@ -2,13 +2,14 @@
 
 #include <numeric>
 
+#include "core/lines.h"
+
 namespace faltung {
 
 namespace {
 
 constexpr Index element_limit = Index(1) << 28;  // offsets are 32 bits wide
-constexpr Index cache_line_bytes = 64;
-constexpr Index scratch_bytes = 256 << 10;  // of L2
+constexpr Index scratch_bytes = 256 << 10;       // of L2
 constexpr Index most_natural_slots = 512;
 constexpr Index most_columns_of_rows = 4096, most_columns = 4096;
 
@@ -96,8 +97,7 @@ void DepthwiseShape::measure(const Layout& layout, Index element_bytes, Index la
         saturating_multiply(max_index(column_axis.kernel - 1, 0), column_axis.dilation) / column_axis.stride;
     // A vector before, to align what is copied, and one behind, for what is written past the end.
     phase_pitch = round_up(limited(saturating_add(column_reach, columns)) + 1 + 2 * lanes, line);
-    row_pitch = (limited(saturating_multiply(phases, phase_pitch)) / line | 1) * line;
-    if (row_pitch < limited(saturating_multiply(phases, phase_pitch))) row_pitch += 2 * line;
+    row_pitch = odd_lines(limited(saturating_multiply(phases, phase_pitch)), element_bytes);
     channel_pitch = limited(saturating_multiply(saturating_multiply(far_taps, slots), row_pitch));
     elements = channel_pitch >= element_limit ? saturated : channel_pitch * channels;
 }

@@ -57,14 +57,12 @@ DilatedCorrelation<T>::DilatedCorrelation(const Problem& problem, const DilatedK
 
 template <class T>
 Index DilatedCorrelation<T>::v_pitch(Index tiles) const {
-    const Index elements = saturating_multiply(terms(), tiles);
-    return elements >= saturated / line ? saturated : (ceil_divide(elements, line) | 1) * line;
+    return odd_lines(saturating_multiply(terms(), tiles), sizeof(T));
 }
 
-// An odd number of cache lines: the way back walks from point to point.
 template <class T>
 Index DilatedCorrelation<T>::m_pitch(Index tiles) const {
-    return (ceil_divide(tiles * kernel_.channel_block, line) | 1) * line;
+    return odd_lines(tiles * kernel_.channel_block, sizeof(T));
 }
 
 template <class T>
@@ -115,7 +113,7 @@ void DilatedCorrelation<T>::transform_weights(const Array& weight, Index group, 
     const Index block = kernel_.channel_block, lanes = kernel_.lanes, oc = channel_block * block;
     const Index row_taps = layout_.rows().kernel, column_taps = layout_.columns().kernel;
     const Index channels = min_index(block, problem_.out_channels - oc);
-    alignas(workspace_alignment) T turned[(turned_terms + 2) * most_taps * (workspace_alignment / sizeof(T))];
+    alignas(workspace_alignment) T turned[(turned_terms + 2) * most_taps * line_elements<T>];
     WinogradWeight<T> part;
     part.channel_stride = weight.stride[1];
     part.term_stride = weight.stride[2];

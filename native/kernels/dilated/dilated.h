@@ -41,7 +41,7 @@ class DilatedCorrelation : public Correlation {
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.channel_block); }
     // Of one point and block of channels. A line more: points a power of two apart would share a few sets of
     // L1.
-    Index packed_panel() const { return terms() * kernel_.channel_block + line; }
+    Index packed_panel() const { return terms() * kernel_.channel_block + line_elements<T>; }
     Index packed_block() const { return points_ * packed_panel(); }
     Index terms() const { return problem_.in_channels; }
     Index v_pitch(Index tiles) const;  // of a point
@@ -49,8 +49,6 @@ class DilatedCorrelation : public Correlation {
     Index block_bytes(const Part& part, Index units) const;    // of its transformed input
     Index product_bytes(const Part& part, Index units) const;  // of one block of channels
     void transform_weights(const Array& weight, Index group, Index channel_block, T* packed) const;
-
-    static constexpr Index line = workspace_alignment / Index(sizeof(T));
 
     Problem problem_;
     Layout layout_;

@@ -1,5 +1,6 @@
 // The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers,
 // or some vectors of output channels by a few positions.
+#include "core/lines.h"
 #include "core/strided_copy.h"
 #include "kernels/columns_tile.h"
 #include "kernels/pointwise/channel_block.h"
@@ -25,7 +26,7 @@ enum class Cells { panel, plane, taps };  // where they are read; elsewhere than
 template <class T, int C, int V, Cells From, bool Rows>
 void product_tile(const PointwiseBlock<T>& b, Index channel) {
     constexpr int L = lanes<T>;
-    constexpr Index line = 64 / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     const int channels = static_cast<int>(min_index(b.out_channels - channel, C));
     const Index last = b.positions - (V - 1) * L;  // positions in the last vector
     T* const y = b.y + channel * b.y_channel_stride;

@@ -18,13 +18,6 @@ constexpr Index tasks_per_thread = 16;
 constexpr Index least_strip = 16, most_strip = 256;
 constexpr Index few_columns = 4;  // Layout may take another axis for the columns where there are fewer
 
-template <class T>
-Index padded(Index elements) {
-    constexpr Index line = 64 / Index(sizeof(T));
-    return ((elements / line + 1) | 1) *
-           line;  // an odd number of lines: rows do not meet in one set of a cache
-}
-
 }  // namespace
 
 const char* why_not_separable(const Problem& problem) {
@@ -63,9 +56,9 @@ struct SeparableCorrelation<T>::Sizes {
         before = max_index(0, first_cell - begin);
         after = max_index(0, end - last_cell);
         const Index longest = min_index(most_elements, before + cells + after);
-        pitch = padded<T>(longest + 2 * kernel.lanes + kernel.read_ahead);
+        pitch = odd_lines(longest + 2 * kernel.lanes + kernel.read_ahead + 1, sizeof(T));
         phases = axis.stride == 1 ? 0 : min_index(axis.stride, longest);
-        phase_pitch = phases ? padded<T>(longest / axis.stride + 1 + kernel.read_ahead) : 0;
+        phase_pitch = phases ? odd_lines(longest / axis.stride + 2 + kernel.read_ahead, sizeof(T)) : 0;
         for (rows = kernel.most_rows; rows > 1 && rows * pitch * Index(sizeof(T)) > scratch_bytes;) rows /= 2;
         far_taps = 1;
         for (std::size_t a = 0; a < layout.far_axes(); ++a)
@@ -76,7 +69,7 @@ struct SeparableCorrelation<T>::Sizes {
         strip = min_index(strip, round_up(max_index(1, row_axis.out), rows));
         slots = min_index(most_elements,
                           saturating_add(saturating_multiply(strip - 1, row_axis.stride), row_reach) + 1);
-        gathered = padded<T>(min_index(cells, most_elements));
+        gathered = odd_lines(min_index(cells, most_elements) + 1, sizeof(T));
     }
 
     Index pointers() const { return saturating_multiply(far_taps, slots); }

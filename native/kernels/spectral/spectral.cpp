@@ -27,7 +27,7 @@ constexpr double parallel_pack_cycles = 60000;
 // What one thread works in: elements, each part a multiple of a cache line.
 template <class T>
 struct SpectralCorrelation<T>::Scratch {
-    static constexpr Index line = 64 / sizeof(T);
+    static constexpr Index line = line_elements<T>;
 
     T *z, *x, *y, *lines, *zeros, *bias;
     std::int32_t *first_tap, *last_tap;

@@ -1,5 +1,6 @@
 // Cells unfolded from planes where they lie: masked loads at the borders, cells a stride apart taken apart in
 // registers.
+#include "core/lines.h"
 #include "core/vec.h"
 #include "kernels/unfold/plane_unfolder.h"
 
@@ -59,7 +60,7 @@ std::uint16_t lanes_between(Index first, Index end) {
 template <class T, int S, bool SharesCells, bool ReadsAll, int Taps>
 void unfold_vector(const PlanePatches<T>& b, const PlaneVector& vector) {
     constexpr int L = lanes<T>, shared = SharesCells ? S : 1;
-    constexpr Index line = 64 / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     constexpr Index most_groups = PlaneUnfolder<T>::most_column_taps;
     const Index column_taps = Taps > 0 ? Taps : b.column_taps;
     const Index groups = ceil_divide(column_taps, shared), step = shared * b.dilation, width = b.width;

@@ -1,6 +1,5 @@
 #include "kernels/winograd/winograd.h"
 
-#include <cstring>
 #include <stdexcept>
 
 #include "core/threads.h"
@@ -26,7 +25,6 @@ constexpr Index few_tiles = 12;  // of a whole sample
 // Weights that are transformed when they are wanted stay in L2 until all tiles have met them.
 constexpr Index u_budget_bytes = 288 << 10;
 
-constexpr Index workspace_floor_bytes = Index(64) << 20;
 constexpr Index parallel_pack_bytes = 128 << 10;
 
 bool is_transformed(const Axis& axis) {
@@ -94,102 +92,65 @@ void WinogradCorrelation<T>::choose_block() {
     const bool has_many_weights = channel_blocks() * packed_block() * Index(sizeof(T)) > many_weight_bytes;
     const Index budget = has_many_weights ? v_budget_with_many_weights : v_budget_bytes;
     const Index wanted = max_index(fewest_tiles, min_index(most_tiles, budget / max_index(tile_bytes, 1)));
-    // Blocks of about the same size.
-    const auto even = [](Index all, Index most) { return ceil_divide(all, ceil_divide(all, most)); };
-    block_.columns = even(tile_columns(), wanted);
-    block_.rows = even(tile_rows(), max_index(1, wanted / block_.columns));
-    if (block_.rows == tile_rows() && block_.columns == tile_columns())
-        block_.units = max_index(1, wanted / block_.tiles());
+    block_ = choose_tile_block(tile_rows(), tile_columns(), wanted);
     const Index m_bytes = form_.points() * m_pitch(block_) * Index(sizeof(T));
-    block_.channel_blocks = even(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
+    block_.channel_blocks = even_pieces(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
     if (parts(block_, false).end > workspace_limit())
         throw std::invalid_argument(
             "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
 }
 
 template <class T>
-Index WinogradCorrelation<T>::block_slots(const Block& block) const {
+Index WinogradCorrelation<T>::block_slots(const TileBlock& block) const {
     return block.rows * form_.rows + (form_.row_taps() - 1);
 }
 
 template <class T>
-Index WinogradCorrelation<T>::block_columns(const Block& block) const {
+Index WinogradCorrelation<T>::block_columns(const TileBlock& block) const {
     return block.columns * form_.columns + (form_.column_taps() - 1);
 }
 
 template <class T>
-Index WinogradCorrelation<T>::v_pitch(const Block& block) const {
-    constexpr Index line = workspace_alignment / Index(sizeof(T));
+Index WinogradCorrelation<T>::v_pitch(const TileBlock& block) const {
     const Index term = kernel_.term_pitch(saturating_multiply(block.units, block.rows), block.columns);
-    const Index elements = saturating_add(saturating_multiply(terms_, term), kernel_.lanes);
-    return elements >= saturated / line ? saturated : (ceil_divide(elements, line) | 1) * line;
+    return odd_lines(saturating_add(saturating_multiply(terms_, term), kernel_.lanes), sizeof(T));
 }
 
 template <class T>
-Index WinogradCorrelation<T>::v_bytes(const Block& block) const {
+Index WinogradCorrelation<T>::v_bytes(const TileBlock& block) const {
     return saturating_multiply(saturating_multiply(form_.points(), v_pitch(block)), sizeof(T));
 }
 
-// An odd number of cache lines: the way back walks from point to point.
 template <class T>
-Index WinogradCorrelation<T>::m_pitch(const Block& block) const {
-    constexpr Index line = workspace_alignment / Index(sizeof(T));
-    return (ceil_divide(block.units * block.tiles() * kernel_.channel_block, line) | 1) * line;
+Index WinogradCorrelation<T>::m_pitch(const TileBlock& block) const {
+    return odd_lines(block.units * block.tiles() * kernel_.channel_block, sizeof(T));
 }
 
 template <class T>
 Index WinogradCorrelation<T>::terms_at_once() const {
     const Index term_bytes = form_.points() * kernel_.channel_block * Index(sizeof(T));
-    const Index most = max_index(1, u_budget_bytes / term_bytes);
-    return ceil_divide(terms_, ceil_divide(terms_, most));
+    return even_pieces(terms_, max_index(1, u_budget_bytes / term_bytes));
 }
 
 template <class T>
 Index WinogradCorrelation<T>::u_pitch() const {
-    constexpr Index line = workspace_alignment / Index(sizeof(T));
-    return (ceil_divide(terms_at_once() * kernel_.channel_block, line) | 1) * line;
+    return odd_lines(terms_at_once() * kernel_.channel_block, sizeof(T));
 }
 
 template <class T>
-typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const Block& block,
+typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const TileBlock& block,
                                                                      bool transforms) const {
-    Index place = 0;
-    const auto take = [&](Index count, Index size) {
-        const Index begin = place, bytes = saturating_multiply(count, size);
-        place = bytes == saturated
-                    ? saturated
-                    : min_index(saturated, saturating_add(place, round_up(bytes, workspace_alignment)));
-        return begin;
-    };
+    Pieces pieces;
     Parts parts;
     constexpr Index size = sizeof(T);
-    parts.v = take(v_bytes(block), 1);
-    parts.m = take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
-    parts.u = take(transforms ? form_.points() * u_pitch() : 0, size);
-    parts.scratch = take(kernel_.scratch_elements(form_, block.columns), size);
-    parts.gathered = take(block_slots(block) * (block_columns(block) + kernel_.lanes), size);
-    parts.tables = take(2 * block_slots(block) + block_columns(block), sizeof(Index));
-    parts.end = place;
+    parts.v = pieces.take(v_bytes(block), 1);
+    parts.m = pieces.take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
+    parts.u = pieces.take(transforms ? form_.points() * u_pitch() : 0, size);
+    parts.scratch = pieces.take(kernel_.scratch_elements(form_, block.columns), size);
+    parts.gathered = pieces.take(block_slots(block) * (block_columns(block) + kernel_.lanes), size);
+    parts.tables = pieces.take(2 * block_slots(block) + block_columns(block), sizeof(Index));
+    parts.end = pieces.bytes();
     return parts;
-}
-
-template <class T>
-Index WinogradCorrelation<T>::workspace_limit() const {
-    Index in = 1;
-    for (const Axis& axis : problem_.axes) in = saturating_multiply(in, axis.in);
-    const Index of_input = saturating_multiply(in, problem_.in_channels);
-    const Index of_output = saturating_multiply(outputs(problem_.axes), problem_.out_channels);
-    const Index of_weights = saturating_multiply(
-        taps(problem_.axes), saturating_multiply(problem_.in_channels, problem_.out_channels));
-    const Index all = saturating_add(saturating_add(of_input, of_output), of_weights);
-    return max_index(workspace_floor_bytes,
-                     saturating_multiply(saturating_multiply(problem_.groups, all), sizeof(T)) / 4);
-}
-
-template <class T>
-int WinogradCorrelation<T>::most_threads(int threads) const {
-    return static_cast<int>(
-        max_index(1, min_index(min_index(threads, thread_limit), workspace_limit() / panel_bytes())));
 }
 
 template <class T>
@@ -199,7 +160,7 @@ Index WinogradCorrelation<T>::panel_bytes() const {
 
 template <class T>
 Index WinogradCorrelation<T>::workspace_bytes(int threads) const {
-    return panel_bytes() * most_threads(threads);
+    return panel_bytes() * winograd_threads(threads, workspace_limit(), panel_bytes());
 }
 
 template <class T>
@@ -263,21 +224,13 @@ void WinogradCorrelation<T>::transform_weights(const Array& weight, T* packed, i
 
 template <class T>
 void WinogradCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    std::memset(packed, 0, static_cast<std::size_t>(head_bytes()));
+    write_packed_head(packed, problem_.axes.size());
     transform_weights(weight, reinterpret_cast<T*>(static_cast<char*>(packed) + head_bytes()), threads);
 }
 
 template <class T>
-Index WinogradCorrelation<T>::borrowed_bytes() const {
-    return head_bytes();
-}
-
-template <class T>
 void WinogradCorrelation<T>::borrow(const Array& weight, void* packed) const {
-    const Head head{weight.data};
-    std::memcpy(packed, &head, sizeof head);
-    std::memcpy(static_cast<char*>(packed) + sizeof head, weight.stride.data(),
-                weight.stride.size() * sizeof(Index));
+    write_borrowed(weight, packed);
 }
 
 template class WinogradCorrelation<float>;

@@ -3,10 +3,12 @@
 // in the cache.
 #pragma once
 
+#include "core/borrowed.h"
 #include "core/layout.h"
 #include "core/operation.h"
-#include "core/workspace.h"
+#include "kernels/winograd/tile_tasks.h"
 #include "kernels/winograd/winograd_block.h"
+#include "kernels/winograd/winograd_memory.h"
 
 namespace faltung {
 
@@ -29,7 +31,7 @@ class WinogradCorrelation : public Correlation {
     Index packed_bytes() const override;
     std::vector<Index> packed_layout() const override;
     void pack(const Array& weight, void* packed, int threads) const override;
-    Index borrowed_bytes() const override;
+    Index borrowed_bytes() const override { return head_bytes(); }
     void borrow(const Array& weight, void* packed) const override;
     void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
@@ -37,37 +39,18 @@ class WinogradCorrelation : public Correlation {
   private:
     struct Call;
 
-    // One task's tiles, at most.
-    struct Block {
-        Index rows = 1, columns = 1;  // of tiles
-        Index units = 1;
-        Index channel_blocks = 1;  // multiplied together
-
-        Index tiles() const { return rows * columns; }
-    };
-
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
         Index v, m, u, scratch, gathered, tables, end;
-    };
-
-    // At the head of packed weights; the strides of their axes follow it where they are not transformed.
-    struct Head {
-        const void* weight;  // null: transformed, behind the head
     };
 
     Index row_taps() const { return form_.rows > 1 ? 1 : layout_.rows().kernel; }
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.channel_block); }
     // Of one point and block of channels. A line more: points a power of two apart would share a few sets of
     // L1.
-    Index packed_panel() const {
-        return terms_ * kernel_.channel_block + workspace_alignment / Index(sizeof(T));
-    }
+    Index packed_panel() const { return terms_ * kernel_.channel_block + line_elements<T>; }
     Index packed_block() const { return form_.points() * packed_panel(); }
-    Index head_bytes() const {
-        const Index strides = outer_axes + Index(problem_.axes.size());
-        return round_up(Index(sizeof(Head)) + strides * Index(sizeof(Index)), workspace_alignment);
-    }
+    Index head_bytes() const { return packed_head_bytes(problem_.axes.size()); }
     Index transformed_bytes() const {
         return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
     }
@@ -82,20 +65,19 @@ class WinogradCorrelation : public Correlation {
     Index tile_columns() const {
         return ceil_divide(ceil_divide(layout_.columns().out, column_phases()), form_.columns);
     }
-    Index block_slots(const Block& block) const;    // input rows of a block
-    Index block_columns(const Block& block) const;  // input columns of a block
-    Index v_pitch(const Block& block) const;        // of a point
-    Index v_bytes(const Block& block) const;
-    Index m_pitch(const Block& block) const;
+    Index block_slots(const TileBlock& block) const;    // input rows of a block
+    Index block_columns(const TileBlock& block) const;  // input columns of a block
+    Index v_pitch(const TileBlock& block) const;        // of a point
+    Index v_bytes(const TileBlock& block) const;
+    Index m_pitch(const TileBlock& block) const;
     Index terms_at_once() const;  // of weights that are transformed when they are wanted
     Index u_pitch() const;        // of a point of those
     // `transforms`: weights are transformed when they are wanted.
-    Parts parts(const Block& block, bool transforms) const;
+    Parts parts(const TileBlock& block, bool transforms) const;
     void transform_weights(const Array& weight, Index group, Index channel_block, Index first_term,
                            Index last_term, T* u, Index pitch) const;
     void transform_weights(const Array& weight, T* packed, int threads) const;
-    int most_threads(int threads) const;  // that the workspace may serve
-    Index workspace_limit() const;
+    Index workspace_limit() const { return winograd_workspace_limit(problem_, sizeof(T)); }
     void choose_block();
 
     Problem problem_;
@@ -104,7 +86,7 @@ class WinogradCorrelation : public Correlation {
     WinogradKernel<T> kernel_;
     Index far_taps_ = 1;  // with the taps of rows that are not transformed
     Index terms_ = 0;
-    Block block_;
+    TileBlock block_;
 };
 
 extern template class WinogradCorrelation<float>;

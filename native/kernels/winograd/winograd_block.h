@@ -9,7 +9,7 @@
 
 #include <limits>
 
-#include "core/index.h"
+#include "core/lines.h"
 
 namespace faltung {
 

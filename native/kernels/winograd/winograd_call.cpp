@@ -1,196 +1,18 @@
+// A call: its tiles transformed, multiplied, transformed back.
 #include "kernels/winograd/winograd_call.h"
 
-#include <cstring>
-
-#include "core/border.h"
 #include "core/threads.h"
-#include "core/workspace.h"
 
 namespace faltung {
 
 namespace {
-
-// Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
-constexpr Index tasks_per_thread = 4;
 
 // Weights that one call alone uses are transformed anew for each of so many blocks of tiles; for more, once,
 // to memory, if they are few.
 constexpr Index few_tile_blocks = 2, most_tile_blocks = 6;
 constexpr Index few_weight_bytes = Index(4) << 20;
 
-// The first j with first + j * step >= position.
-Index first_from(Index first, Index step, Index position) {
-    if (position <= first) return 0;
-    return step == 1 ? position - first : ceil_divide(position - first, step);
-}
-
-// One past the last cell that an output meets. Tiles reach further, and what no output meets must not take
-// part: a large number there would drown the outputs beside it in its rounding.
-Index met_end(const Axis& axis) {
-    return (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1 - axis.before;
-}
-
 }  // namespace
-
-template <class T>
-typename WinogradCorrelation<T>::Call::Place WinogradCorrelation<T>::Call::place(Index rest) const {
-    Place at;
-    at.tiles = block;
-    at.first_column = rest % column_blocks * block.columns;
-    rest /= column_blocks;
-    at.first_row = rest % row_blocks * block.rows;
-    rest /= row_blocks;
-    for (std::size_t a = op.layout_.far_axes(); a-- > 0;) {
-        at.far[a] = rest % op.layout_.axes[a].out;
-        rest /= op.layout_.axes[a].out;
-    }
-    at.group = rest % op.problem_.groups;
-    at.first_unit = rest / op.problem_.groups * block.units;
-    at.tiles.units = min_index(block.units, batch * op.phases() - at.first_unit);
-    at.tiles.rows = min_index(block.rows, op.tile_rows() - at.first_row);
-    at.tiles.columns = min_index(block.columns, op.tile_columns() - at.first_column);
-    return at;
-}
-
-template <class T>
-typename WinogradCorrelation<T>::Call::Unit WinogradCorrelation<T>::Call::unit(Index number) const {
-    if (op.phases() == 1) return {number, 0, 0};
-    const Index columns = op.column_phases(), phase = number % op.phases();
-    return {number / op.phases(), phase / columns, phase % columns};
-}
-
-template <class T>
-typename WinogradCorrelation<T>::Call::Source WinogradCorrelation<T>::Call::locate_columns(const Place& at,
-                                                                                           const Unit& unit,
-                                                                                           char* own) const {
-    const Axis& axis = op.layout_.columns();
-    const Border border = op.problem_.border;
-    const Index apart = op.column_step(), step = x_spatial.back();
-    Source source;
-    source.slots = op.block_slots(at.tiles);
-    source.width = op.block_columns(at.tiles);
-    source.pitch = source.width + op.kernel_.lanes;
-    source.row = reinterpret_cast<Index*>(own + parts.tables);
-    source.gathered_row = source.row + source.slots;
-    source.column = source.gathered_row + source.slots;
-    source.gathered = reinterpret_cast<T*>(own + parts.gathered);
-    const Index first = at.first_column * op.form_.columns * apart + unit.column_phase - axis.before;
-    source.first = first * step;
-    source.step = apart * step;
-    source.begin = min_index(source.width, first_from(first, apart, 0));
-    const Index met = met_end(axis), end = min_index(axis.in, met);
-    source.end = max_index(source.begin, min_index(source.width, first_from(first, apart, end)));
-    const bool is_zero_outside = border == Border::zeros || border == Border::absent;
-    source.is_in_place =
-        source.step == 1 && (is_zero_outside || (source.begin == 0 && source.end == source.width));
-    if (source.is_in_place) return source;
-    for (Index slot = 0; slot < source.slots; ++slot) source.gathered_row[slot] = slot * source.pitch;
-    for (Index j = 0; j < source.width; ++j) {
-        const Index position = first + j * apart;
-        const Index cell = position < met ? border_cell(border, position, axis.in) : outside;
-        source.column[j] = cell == outside ? absent_row : cell * step;
-    }
-    return source;
-}
-
-template <class T>
-void WinogradCorrelation<T>::Call::locate_rows(const Place& at, const Unit& unit, Index tap,
-                                               const Source& source) const {
-    const Layout& layout = op.layout_;
-    const Border border = op.problem_.border;
-    const std::size_t far_axes = layout.far_axes();
-    const Axis& rows = layout.rows();
-    const Index row_tap = tap % op.row_taps(), apart = op.row_step();
-    Index rest = tap / op.row_taps(), base = source.is_in_place ? source.first : 0;
-    bool is_absent = false;
-    for (std::size_t a = far_axes; a-- > 0;) {
-        const Axis& axis = layout.axes[a];
-        const Index position = at.far[a] * axis.stride + rest % axis.kernel * axis.dilation - axis.before;
-        rest /= axis.kernel;
-        const Index cell = border_cell(border, position, axis.in);
-        is_absent |= cell == outside;
-        base += cell * x_spatial[a];
-    }
-    for (Index slot = 0; slot < source.slots; ++slot) {
-        const Index position = op.form_.rows > 1
-                                   ? (at.first_row * op.form_.rows + slot) * apart + unit.row_phase
-                                   : (at.first_row + slot) * rows.stride + row_tap * rows.dilation;
-        const Index cell = position - rows.before < met_end(rows)
-                               ? border_cell(border, position - rows.before, rows.in)
-                               : outside;
-        source.row[slot] = is_absent || cell == outside ? absent_row : base + cell * x_spatial[far_axes];
-    }
-}
-
-template <class T>
-void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) const {
-    for (Index slot = 0; slot < source.slots; ++slot) {
-        T* to = source.gathered + source.gathered_row[slot];
-        if (source.row[slot] == absent_row) {
-            std::memset(to, 0, static_cast<std::size_t>(source.width) * sizeof(T));
-            continue;
-        }
-        const T* row = from + source.row[slot];
-        const auto take = [&](Index first, Index last) {
-            for (Index j = first; j < last; ++j)
-                to[j] = source.column[j] == absent_row ? T(0) : row[source.column[j]];
-        };
-        if (source.begin == source.end) {
-            take(0, source.width);
-            continue;
-        }
-        take(0, source.begin);
-        const Index inside = source.end - source.begin, step = source.step;
-        const T* const run = row + source.column[source.begin];
-        if (step == 1) {
-            std::memcpy(to + source.begin, run, static_cast<std::size_t>(inside) * sizeof(T));
-        } else {
-            for (Index j = 0; j < inside; ++j) to[source.begin + j] = run[j * step];
-        }
-        take(source.end, source.width);
-    }
-}
-
-// Terms `first_term` up to `last_term` of a block of tiles.
-template <class T>
-void WinogradCorrelation<T>::Call::transform(const Place& at, char* v, char* own) const {
-    const Index in_channels = op.problem_.in_channels;
-    WinogradInput<T> input;
-    input.channel_stride = x.stride[2];
-    input.tile_rows = at.tiles.rows;
-    input.tile_columns = at.tiles.columns;
-    input.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
-    input.term_pitch = op.kernel_.term_pitch(at.tiles.units * at.tiles.rows, at.tiles.columns);
-    input.point_pitch = op.v_pitch(at.tiles);
-    input.scratch = reinterpret_cast<T*>(own + parts.scratch);
-
-    for (Index u = 0; u < at.tiles.units; ++u) {
-        const Unit here = unit(at.first_unit + u);
-        const Source source = locate_columns(at, here, own);
-        input.row = source.is_in_place ? source.row : source.gathered_row;
-        input.begin = source.is_in_place ? source.begin : 0;
-        input.end = source.is_in_place ? source.end : source.pitch;
-        const T* const x_group =
-            static_cast<const T*>(x.data) + here.sample * x.stride[0] + at.group * x.stride[1];
-        T* const v_unit = reinterpret_cast<T*>(v) + u * at.tiles.rows * input.tile_pitch;
-        for (Index tap = 0; tap * in_channels < op.terms_; ++tap) {
-            locate_rows(at, here, tap, source);
-            input.v = v_unit + tap * in_channels * input.term_pitch;
-            if (source.is_in_place) {
-                input.x = x_group;
-                input.channels = in_channels;
-                op.kernel_.transform_input(input);
-                continue;
-            }
-            input.x = source.gathered;
-            input.channels = 1;
-            for (Index ic = 0; ic < in_channels; ++ic, input.v += input.term_pitch) {
-                gather(source, x_group + ic * x.stride[2]);
-                op.kernel_.transform_input(input);
-            }
-        }
-    }
-}
 
 template <class T>
 Index WinogradCorrelation<T>::Call::channels_of(Index channel_block) const {
@@ -249,7 +71,7 @@ template <class T>
 void WinogradCorrelation<T>::Call::prefetch_outputs(const Place& at, Index channel_block, Index point,
                                                     const WinogradOutput<T>& only) const {
     if (y_spatial.back() * op.column_step() != 1) return;
-    constexpr Index line = workspace_alignment / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     const Index points = op.form_.points(), units = at.tiles.units;
     const auto prefetch = [&](const WinogradOutput<T>& output, const T* first, Index begin, Index end) {
         Index channel = begin / output.rows, row = begin % output.rows;
@@ -341,15 +163,15 @@ void WinogradCorrelation<T>::Call::transform_and_multiply(const Place& at, Index
 
 template <class T>
 void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
-    const Index chunk = task % channel_chunks, tiles = task / channel_chunks;
-    const Place at = place(tiles);
+    const Index chunk = task % tasks.channel_chunks, tiles = task / tasks.channel_chunks;
+    const Place at = tasks.at(tiles);
     char* const own = workspace + worker * parts.end;
     char* const v = own + parts.v;
     Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
     if (transformed != tiles) transform(at, v, own);
     transformed = tiles;
-    const Index first_block = chunk * block.channel_blocks;
-    const Index last_block = min_index(first_block + block.channel_blocks, op.channel_blocks());
+    const Index first_block = chunk * tasks.block.channel_blocks;
+    const Index last_block = min_index(first_block + tasks.block.channel_blocks, op.channel_blocks());
     if (packed) {
         multiply(at, first_block, last_block, v, own);
     } else {
@@ -358,73 +180,40 @@ void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
 }
 
 template <class T>
-void WinogradCorrelation<T>::Call::share_out(int threads) {
-    const Index units = batch * op.phases();
-    block.units = min_index(block.units, units);
-    unit_blocks = ceil_divide(units, block.units);
-    for (std::size_t a = 0; a < op.layout_.far_axes(); ++a) far_outputs *= op.layout_.axes[a].out;
-    row_blocks = ceil_divide(op.tile_rows(), block.rows);
-    column_blocks = ceil_divide(op.tile_columns(), block.columns);
-    channel_chunks = ceil_divide(op.channel_blocks(), block.channel_blocks);
-    if (threads > 1 && task_count() < tasks_per_thread * threads) {
-        channel_chunks =
-            min_index(op.channel_blocks(), ceil_divide(tasks_per_thread * threads, tile_blocks()));
-        block.channel_blocks = ceil_divide(op.channel_blocks(), channel_chunks);
-        channel_chunks = ceil_divide(op.channel_blocks(), block.channel_blocks);
-    }
-    if (0 < task_count() && task_count() < threads) {  // few output channels: blocks of tiles are cut
-        const Index cuts = row_blocks * ceil_divide(threads, task_count());
-        block.rows = max_index(1, ceil_divide(op.tile_rows(), cuts));
-        row_blocks = ceil_divide(op.tile_rows(), block.rows);
-    }
-}
-
-template <class T>
 void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                  const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
-    threads = work < parallel_multiply_adds ? 1 : most_threads(threads);
+    threads = work < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
 
-    Head head;
-    std::memcpy(&head, packed, sizeof head);
-    Array weight{const_cast<void*>(head.weight), {}};
-    if (head.weight) {
-        weight.stride.resize(outer_axes + problem_.axes.size());
-        std::memcpy(weight.stride.data(), static_cast<const char*>(packed) + sizeof head,
-                    weight.stride.size() * sizeof(Index));
-    }
-    const T* transformed =
-        head.weight ? nullptr : reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
+    const std::optional<Array> weight = borrowed_weight(packed, problem_.axes.size());
+    const T* const behind_head = reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
     Call call{*this,
-              batch,
               x,
               y,
-              transformed,
-              &weight,
+              weight ? nullptr : behind_head,
+              weight ? &*weight : nullptr,
               epilogue,
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride),
-              block_,
-              {}};
-    call.share_out(threads);
-    const Index blocks = call.tile_blocks();
-    const bool transforms_first = !transformed && blocks > few_tile_blocks &&
+              TileTasks(layout_, problem_.groups, batch * phases(), tile_rows(), tile_columns(),
+                        channel_blocks(), block_, threads)};
+    const Index blocks = call.tasks.tile_blocks();
+    const bool transforms_first = weight && blocks > few_tile_blocks &&
                                   transformed_bytes() <= workspace_limit() &&
                                   (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
-    const bool transforms = !transformed && !transforms_first;
-    const Index tasks = call.task_count();
+    const Index tasks = call.tasks.count();
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
-    call.parts = parts(call.block, transforms);
+    call.parts = parts(call.tasks.block, weight && !transforms_first);
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
     const Index u_begin = call.parts.end * threads;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();
     if (transforms_first) {
         T* const u = reinterpret_cast<T*>(workspace.data() + u_begin);
-        transform_weights(weight, u, wanted);
+        transform_weights(*weight, u, wanted);
         call.packed = u;
     }
     parallel_for(tasks, threads, call);

@@ -1,36 +1,32 @@
 // One call of a Winograd correlation. Included by the sources of that operation alone.
 #pragma once
 
+#include "core/workspace.h"
 #include "kernels/winograd/winograd.h"
 
 namespace faltung {
 
-constexpr std::size_t winograd_axes_limit = 64;
+// The first j with first + j * step >= position.
+inline Index first_from(Index first, Index step, Index position) {
+    if (position <= first) return 0;
+    return step == 1 ? position - first : ceil_divide(position - first, step);
+}
 
-// One call's arrays and its division into tasks; the division never touches the order of a sum.
 template <class T>
 struct WinogradCorrelation<T>::Call {
     const WinogradCorrelation& op;
-    Index batch;
     const Array &x, &y;
     const T* packed;      // transformed weights, or null
     const Array* weight;  // those that are transformed when they are wanted
     const Epilogue& epilogue;
     bool accumulates;
     std::vector<Index> x_spatial, y_spatial;
-    Block block;
-    Parts parts;
-
+    TileTasks tasks;
+    Parts parts = {};
     char* workspace = nullptr;
-    Index far_outputs = 1, unit_blocks = 1, row_blocks = 1, column_blocks = 1, channel_chunks = 1;
-    std::vector<Index> transformed_by_worker = {};  // which tiles each worker transformed last
+    std::vector<Index> transformed_by_worker = {};  // which block of tiles each worker transformed last
 
-    // The tiles of a task.
-    struct Place {
-        Index first_unit, group, first_row, first_column;  // rows and columns of tiles
-        Index far[winograd_axes_limit];
-        Block tiles;
-    };
+    using Place = TileTasks::Place;
 
     // One sample's outputs of one phase.
     struct Unit {
@@ -50,14 +46,11 @@ struct WinogradCorrelation<T>::Call {
         bool is_in_place;
     };
 
-    void share_out(int threads);
-    Index tile_blocks() const {
-        return unit_blocks * op.problem_.groups * far_outputs * row_blocks * column_blocks;
+    Unit unit(Index number) const {
+        if (op.phases() == 1) return {number, 0, 0};
+        const Index columns = op.column_phases(), phase = number % op.phases();
+        return {number / op.phases(), phase / columns, phase % columns};
     }
-    Index task_count() const { return tile_blocks() * channel_chunks; }
-
-    Place place(Index tiles) const;
-    Unit unit(Index number) const;
     Source locate_columns(const Place& at, const Unit& unit, char* own) const;
     void locate_rows(const Place& at, const Unit& unit, Index tap, const Source& source) const;
     void gather(const Source& source, const T* from) const;

@@ -70,7 +70,7 @@ inline void transform_rows(const WinogradInput<T>& b, const T* x, const Index* r
 
 template <class T, int R, int K>
 inline void prefetch_rows(const WinogradInput<T>& b, const T* x, const Index* row, Index width) {
-    constexpr Index line = 64 / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     for (int i = WinogradForm::taps_for(R, K) - 1; i < WinogradForm::points_for(R, K); ++i)
         if (row[i] != absent_row)
             for (Index column = b.begin; column < min_index(b.end, width); column += line)

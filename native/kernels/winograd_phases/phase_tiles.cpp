@@ -67,7 +67,7 @@ inline void transform_rows(const T* x, const Index* row, Index begin, Index end,
 
 template <class T, int M>
 inline void prefetch_rows(const T* x, const Index* row, Index begin, Index end) {
-    constexpr Index line = 64 / Index(sizeof(T));
+    constexpr Index line = line_elements<T>;
     FALTUNG_UNROLL for (int i = 0; i < M; ++i) if (row[i] != absent_row) for (Index column = begin;
                                                                               column < end; column += line)
         __builtin_prefetch(x + row[i] + column);

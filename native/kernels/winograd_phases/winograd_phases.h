@@ -4,11 +4,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
+#include "core/borrowed.h"
 #include "core/layout.h"
 #include "core/operation.h"
-#include "core/workspace.h"
 #include "kernels/transposed/phase_rows.h"
+#include "kernels/winograd/tile_tasks.h"
+#include "kernels/winograd/winograd_memory.h"
 #include "kernels/winograd_phases/phase_tiles.h"
 
 namespace faltung {
@@ -51,34 +54,14 @@ class WinogradPhases : public Correlation {
         bool shares_products;  // to which it adds
     };
 
-    // One task's tiles, at most.
-    struct Block {
-        Index rows = 1, columns = 1;  // of tiles
-        Index units = 1;              // samples
-        Index channel_blocks = 1;
-
-        Index tiles() const { return rows * columns; }
-    };
-
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
         Index v, m, u, turned, scratch, gathered, tables, rows, end;
     };
 
-    // What lies in packed weights, after their head.
-    enum class Form : Index {
-        points,    // [group][channel block][point][term][channel]
-        turned,    // [group][channel block][input channel][vector of channels][tap][lane]
-        borrowed,  // nothing; the head says where weights lie
-    };
-    struct Head {
-        Form form;
-        const void* weight;  // of borrowed ones, whose strides follow
-    };
-
-    // Weights that are transformed when they are wanted: as the head says.
+    // Weights that are transformed when they are wanted.
     struct Weights {
-        Array array;               // or
+        Array array;               // where they lie; or
         const T* turned;           // not null
         bool is_run, is_reversed;  // of `array`: whether a kernel lies in one piece, in which direction
     };
@@ -92,49 +75,46 @@ class WinogradPhases : public Correlation {
     Index vectors() const { return products_.channel_block / products_.lanes; }
     Index kernel_taps() const { return faltung::taps(problem_.axes); }
     Index terms() const { return problem_.in_channels * far_taps_; }
-    Index packed_panel() const {  // of one point; a line more, or points would share a few sets of L1
-        return terms() * products_.channel_block + workspace_alignment / Index(sizeof(T));
-    }
+    // Of one point; a line more, or points would share a few sets of L1.
+    Index packed_panel() const { return terms() * products_.channel_block + line_elements<T>; }
     Index packed_block() const { return u_points_ * packed_panel(); }
     Index turned_elements(Index channels) const { return channels * kernel_taps() * products_.channel_block; }
     Index turned_scratch(Index channels) const {  // whole vectors of taps are written
         return turned_elements(channels) + products_.lanes * products_.lanes;
     }
     Index turned_block() const { return turned_elements(problem_.in_channels); }
-    Index head_bytes() const {
-        const Index strides = outer_axes + Index(problem_.axes.size());
-        return round_up(Index(sizeof(Head)) + strides * Index(sizeof(Index)), workspace_alignment);
-    }
+    Index head_bytes() const { return packed_head_bytes(problem_.axes.size()); }
+    // Packed, either [group][channel block][point][term][channel] or, turned, [group][channel block][input
+    // channel][vector of channels][tap][lane].
     Index transformed_bytes() const {
         return problem_.groups * channel_blocks() * packed_block() * Index(sizeof(T));
     }
     Index turned_bytes() const {
         return problem_.groups * channel_blocks() * turned_block() * Index(sizeof(T));
     }
-    bool keeps_taps() const;  // rather than points, which would come from memory in each call
+    bool keeps_turned() const;  // rather than points, which would come from memory in each call
     Index tile_rows() const { return ceil_divide(layout_.rows().out, form_rows_); }
     Index tile_columns() const { return ceil_divide(layout_.columns().out, form_columns_); }
-    Index block_slots(const Block& block) const { return block.rows * form_rows_ + most_phase_taps - 1; }
-    Index block_columns(const Block& block) const {
+    Index block_slots(const TileBlock& block) const { return block.rows * form_rows_ + most_phase_taps - 1; }
+    Index block_columns(const TileBlock& block) const {
         return block.columns * form_columns_ + most_phase_taps - 1;
     }
-    Index v_pitch(const Block& block) const;  // of a point
-    Index v_bytes(const Block& block) const;
-    Index m_pitch(const Block& block) const;
+    Index v_pitch(const TileBlock& block) const;  // of a point
+    Index v_bytes(const TileBlock& block) const;
+    Index m_pitch(const TileBlock& block) const;
     Index channels_at_once() const;  // of the input, of weights that are transformed when they are wanted
     Index u_pitch() const;           // of a point of those
-    Index row_pitch(const Block& block) const;  // of outputs of one phase, before they are interleaved
-    Parts parts(const Block& block, bool transforms) const;
+    Index row_pitch(const TileBlock& block) const;  // of outputs of one phase, before they are interleaved
+    Parts parts(const TileBlock& block, bool transforms) const;
     void prefetch_taps(const Weights& weights, Index group, Index channel_block, Index channel) const;
     void turn(const Weights& weights, Index group, Index channel_block, Index channel, T* turned) const;
     void transform_taps(const Weights& weights, const Member& member, const T* turned, Index channels, T* u,
                         Index pitch) const;
     void transform_weights(const Weights& weights, T* u, char* scratch, Index scratch_pitch,
                            int threads) const;
-    Weights weights_of(const void* packed) const;
+    std::optional<Weights> weights_of(const void* packed) const;  // nothing where they are transformed
     Weights weights_of(const Array& weight) const;
-    Index workspace_limit() const;
-    int most_threads(int threads) const;  // that the workspace may serve
+    Index workspace_limit() const { return winograd_workspace_limit(problem_, sizeof(T)); }
 
     Problem problem_;
     Layout layout_;  // of outputs of the first phase of each axis, which has most
@@ -149,7 +129,7 @@ class WinogradPhases : public Correlation {
     Index far_taps_ = 1;                                             // at most
     Index u_points_ = 0, v_points_ = 0, m_points_ = 0, points_ = 0;  // of all members
     Index most_u_points_ = 0;                                        // of one
-    Block block_;
+    TileBlock block_;
 };
 
 extern template class WinogradPhases<float>;

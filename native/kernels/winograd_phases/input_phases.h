@@ -1,0 +1,22 @@
+// The phases of the input of a strided correlation: each meets taps of its own, as one of stride 1.
+#pragma once
+
+#include <vector>
+
+#include "core/problem.h"
+
+namespace faltung {
+
+// Of the input along a strided axis: cells `first`, `first` + stride, ... and the taps that meet them. In
+// order of the taps, so that `tap_step` is negative.
+struct InputPhases {
+    std::vector<Phase> phases;
+    std::vector<Index> first;
+};
+
+InputPhases input_phases(const Axis& axis);
+
+// All taps of an axis that is not transformed.
+Phase far_phase(const Axis& axis);
+
+}  // namespace faltung
