@@ -16,7 +16,7 @@ GradientProgram::GradientProgram(const nb::object& kernel, Index groups, const S
       small_(small),
       weight_(weight),
       dtype_(dtype),
-      allocate_(nb::module_::import_("numpy").attr("empty")),
+      results_(dtype),
       largest_(largest),
       needs_finite_small_(needs_finite_small),
       kind_(nb::cast<std::string>(dtype.attr("kind")).at(0)) {
@@ -41,7 +41,7 @@ nb::object GradientProgram::weight_grad(nb::handle large, nb::handle small, int 
     };
     if (!std::isinf(largest_) && !is_moderate(one)) return nb::none();
     if ((needs_finite_small_ || !std::isinf(largest_)) && !is_moderate(other)) return nb::none();
-    nb::object result = new_array(allocate_, weight_, dtype_);
+    nb::object result = results_.make(weight_);
     const NumpyArray gw = NumpyArray::read(result);
     if (!gw) return nb::none();
 

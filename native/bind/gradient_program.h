@@ -7,6 +7,7 @@
 
 #include "bind/bound.h"
 #include "bind/numpy_array.h"
+#include "bind/result.h"
 
 namespace faltung {
 
@@ -28,7 +29,8 @@ class GradientProgram {
     const BoundWeightGradient& kernel_;
     Index groups_;
     Sizes large_, small_, weight_;
-    nb::object dtype_, allocate_;
+    nb::object dtype_;
+    Results results_;
     double largest_;
     bool needs_finite_small_;
     char kind_;

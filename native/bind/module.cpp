@@ -15,6 +15,7 @@
 #include "bind/gradient_program.h"
 #include "bind/program.h"
 #include "bind/released.h"
+#include "bind/result.h"
 #include "bind/spectral.h"
 #include "core/fingerprint.h"
 #include "core/half.h"
@@ -161,6 +162,7 @@ NB_MODULE(_native, m) {
 
     bind_between(m);
     bind_dilated(m);
+    bind_result(m);
     bind_spectral(m);
 
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")

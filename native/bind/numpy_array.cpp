@@ -115,18 +115,4 @@ bool NumpyArray::may_overlap(const NumpyArray& other) const {
     return begin < other_end && other_begin < end;
 }
 
-nb::object new_array(const nb::object& empty, const std::vector<Index>& shape, const nb::object& dtype) {
-    nb::object sizes = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
-    if (!sizes.is_valid()) nb::raise_python_error();
-    for (std::size_t a = 0; a < shape.size(); ++a)
-        PyTuple_SET_ITEM(sizes.ptr(), static_cast<Py_ssize_t>(a), PyLong_FromLongLong(shape[a]));
-    PyObject* const arguments[] = {sizes.ptr(), dtype.ptr()};
-    nb::object result = nb::steal(PyObject_Vectorcall(empty.ptr(), arguments, 2, nullptr));
-    if (!result.is_valid()) {
-        PyErr_Clear();  // what there is to be said of it is said elsewhere
-        return nb::none();
-    }
-    return result;
-}
-
 }  // namespace faltung

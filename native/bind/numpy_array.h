@@ -61,7 +61,4 @@ class NumpyArray {
     const ArrayInterface* interface_ = nullptr;
 };
 
-// NumPy's `empty` called; no array where there is no memory for it.
-nb::object new_array(const nb::object& empty, const std::vector<Index>& shape, const nb::object& dtype);
-
 }  // namespace faltung

@@ -28,7 +28,7 @@ Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const
       out_(out),
       weight_(weight),
       dtype_(dtype),
-      allocate_(nb::module_::import_("numpy").attr("empty")),
+      results_(dtype),
       largest_(largest),
       needs_finite_weight_(needs_finite_weight) {
     for (nb::handle entry : steps) {
@@ -81,7 +81,7 @@ nb::object Program::allocated(const NumpyArray& x) const {
     Sizes shape;
     if (x.axes() > static_cast<int>(in_.size())) shape.push_back(x.size(0));
     shape.insert(shape.end(), out_.begin(), out_.end());
-    return new_array(allocate_, shape, dtype_);
+    return results_.make(shape);
 }
 
 Array Program::grouped(const NumpyArray& array) const {

@@ -10,6 +10,7 @@
 #include "bind/arguments.h"
 #include "bind/bound.h"
 #include "bind/numpy_array.h"
+#include "bind/result.h"
 
 namespace faltung {
 
@@ -72,7 +73,8 @@ class Program {
     std::vector<Step> steps_;
     Index groups_;
     Sizes in_, out_, weight_;
-    nb::object dtype_, allocate_;
+    nb::object dtype_;
+    Results results_;
     double largest_;
     bool needs_finite_weight_, accumulates_ = false;
     Type type_ = Type::float32;    // of the kernels

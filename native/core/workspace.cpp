@@ -4,42 +4,19 @@
 #include <new>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "core/recycled.h"
 
 namespace faltung {
-
-namespace {
-
-// glibc takes memory of more than 32 MiB fresh from the system each time: in small pages, each of them a
-// fault, touching it for the first time takes longer than packing weights into it. Less than that is kept
-// and given out again, and huge pages would only be in the way.
-constexpr Index huge_page_bytes = Index(2) << 20, least_huge_bytes = Index(32) << 20;
-
-Index alignment_of(Index bytes) {
-    return bytes >= least_huge_bytes ? huge_page_bytes : workspace_alignment;
-}
-
-void ask_for_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] Index bytes) {
-#ifdef __linux__
-    // A wish: where it is not granted, pages are small.
-    if (bytes >= least_huge_bytes) madvise(data, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
-#endif
-}
-
-}  // namespace
 
 AlignedBuffer::AlignedBuffer(Index bytes) {
     if (bytes >= saturated) throw std::bad_alloc();
     bytes_ = round_up(max_index(bytes, 1), workspace_alignment);
-    data_ = static_cast<char*>(
-        ::operator new(static_cast<std::size_t>(bytes_), std::align_val_t(alignment_of(bytes_))));
-    ask_for_huge_pages(data_, bytes_);
+    data_ = take_recycled(bytes_);
+    if (!data_) throw std::bad_alloc();
 }
 
 AlignedBuffer::~AlignedBuffer() {
-    if (data_) ::operator delete(data_, std::align_val_t(alignment_of(bytes_)));
+    if (data_) give_recycled(data_, bytes_);
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept

@@ -49,6 +49,9 @@ def max_pool(
 def memory_bandwidth(threads: int, seconds: float) -> float:
     """Best triad rate measured in `seconds`, bytes read and written per second."""
 
+def idle_bytes() -> int:
+    """Memory that was given back and is kept for the next results."""
+
 def fingerprint(address: int, nbytes: int, threads: int) -> int:
     """A checksum of memory, by which a change is noticed."""
 

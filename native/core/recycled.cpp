@@ -1,0 +1,149 @@
+#include "core/recycled.h"
+
+#include <algorithm>
+#include <mutex>
+#include <new>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace faltung {
+
+namespace {
+
+constexpr Index line_bytes = 64, page_bytes = 4096;
+
+// From here on pages are asked to be huge, of which fewer have to be made.
+constexpr Index least_huge_bytes = Index(4) << 20;
+
+// From here on a block begins with a huge page.
+constexpr Index huge_page_bytes = Index(2) << 20, least_aligned_bytes = Index(32) << 20;
+
+std::align_val_t alignment_of(Index bytes) {
+    return std::align_val_t(bytes >= least_aligned_bytes ? huge_page_bytes : line_bytes);
+}
+
+void ask_for_huge_pages([[maybe_unused]] char* data, [[maybe_unused]] Index bytes) {
+#ifdef __linux__
+    if (bytes < least_huge_bytes) return;
+    // A wish: where it is not granted, pages are small.
+    const Index before = -reinterpret_cast<std::intptr_t>(data) & (page_bytes - 1);
+    madvise(data + before, static_cast<std::size_t>((bytes - before) / page_bytes * page_bytes),
+            MADV_HUGEPAGE);
+#endif
+}
+
+char* allocate(Index bytes) {
+    void* const data = ::operator new(static_cast<std::size_t>(bytes), alignment_of(bytes), std::nothrow);
+    if (data) ask_for_huge_pages(static_cast<char*>(data), bytes);
+    return static_cast<char*>(data);
+}
+
+void release(char* data, Index bytes) {
+    ::operator delete(data, alignment_of(bytes));
+}
+
+struct Block {
+    char* data;
+    Index bytes;
+};
+
+// Blocks in the order in which they were given back.
+class Shelf {
+  public:
+    char* take(Index bytes) {
+        // Where another thread is at it, or was when this process forked, nobody waits.
+        std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock()) return nullptr;
+        for (int i = count_; i-- > 0;) {
+            if (blocks_[i].bytes != bytes) continue;
+            char* const data = blocks_[i].data;
+            remove(i);
+            return data;
+        }
+        return nullptr;
+    }
+
+    void give(Block block) {
+        for (;;) {
+            Block oldest = block;
+            {
+                std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+                const bool fits = count_ < most_blocks && idle_ + block.bytes <= recycled_bytes_kept;
+                if (lock.owns_lock() && fits) {
+                    blocks_[count_++] = block;
+                    idle_ += block.bytes;
+                    return;
+                }
+                if (lock.owns_lock() && count_ > 0) {
+                    oldest = blocks_[0];
+                    remove(0);
+                }
+            }
+            release(oldest.data, oldest.bytes);
+            if (oldest.data == block.data) return;
+        }
+    }
+
+    Index idle() {
+        std::lock_guard<std::mutex> lock(mutex_);
+        return idle_;
+    }
+
+  private:
+    void remove(int i) {
+        idle_ -= blocks_[i].bytes;
+        std::move(blocks_ + i + 1, blocks_ + count_, blocks_ + i);
+        --count_;
+    }
+
+    static constexpr int most_blocks = 256;
+    std::mutex mutex_;
+    Block blocks_[most_blocks];
+    int count_ = 0;
+    Index idle_ = 0;
+};
+
+// Never destroyed: results may be given back while the process exits.
+Shelf& shelf() {
+    static Shelf& instance = *new Shelf;
+    return instance;
+}
+
+bool is_recycled(Index block_bytes) {
+    return block_bytes >= least_recycled_bytes && block_bytes <= recycled_bytes_kept / 4;
+}
+
+}  // namespace
+
+// Sizes that differ by less than an eighth share their blocks.
+Index recycled_block_bytes(Index bytes) {
+    Index step = line_bytes;
+    if (bytes >= least_recycled_bytes) {
+        step = page_bytes;
+        while (step * 16 <= bytes) step *= 2;
+    }
+    return round_up(max_index(bytes, 1), step);
+}
+
+char* take_recycled(Index bytes) {
+    const Index block_bytes = recycled_block_bytes(bytes);
+    char* const kept = is_recycled(block_bytes) ? shelf().take(block_bytes) : nullptr;
+    return kept ? kept : allocate(block_bytes);
+}
+
+void give_recycled(char* data, Index bytes) {
+    const Index block_bytes = recycled_block_bytes(bytes);
+    if (is_recycled(block_bytes)) {
+        shelf().give({data, block_bytes});
+    } else {
+        release(data, block_bytes);
+    }
+}
+
+Index recycled_bytes_idle() {
+    return shelf().idle();
+}
+
+}  // namespace faltung

@@ -1,0 +1,27 @@
+// Memory given back is kept and given out again: to touch fresh pages takes longer than most kernels take.
+#pragma once
+
+#include "core/index.h"
+
+namespace faltung {
+
+// Memory that nobody uses is kept up to so many bytes, in blocks up to a quarter of that.
+constexpr Index recycled_bytes_kept = Index(256) << 20;
+
+// Of less, the C library takes care itself.
+constexpr Index least_recycled_bytes = Index(64) << 10;
+
+// So many bytes are taken for a block of `bytes`; below `saturated`.
+Index recycled_block_bytes(Index bytes);
+
+// Aligned to a cache line at least, with unspecified contents; nullptr where there is no memory. From any
+// thread.
+char* take_recycled(Index bytes);
+
+// Of what was taken, with the same number of bytes.
+void give_recycled(char* data, Index bytes);
+
+// What is kept and not in use.
+Index recycled_bytes_idle();
+
+}  // namespace faltung
