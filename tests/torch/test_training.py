@@ -12,7 +12,7 @@ import pytest
 import faltung as fl
 import faltung.torch as ft
 import torch
-from faltung.engine.catalog import Request
+from faltung.engine.algorithm import Request
 from faltung.engine.compiled import compile_conv
 from faltung.engine.run import TRAINING_SAMPLES
 from faltung.torch import ops

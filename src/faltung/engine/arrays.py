@@ -18,11 +18,13 @@ from faltung.engine.native import chosen_isa, convert, get_num_threads
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 
 __all__ = [
-    "Array", "Described", "ElementTypes", "address", "as_array", "element_types", "element_types_of", "is_finite", "narrowed", "new_array",
-    "out_array", "promoted", "trailing", "widened",
+    "HALVES", "Array", "Described", "ElementTypes", "address", "as_array", "as_passed", "element_types", "element_types_of", "is_finite",
+    "narrowed", "new_array", "out_array", "promoted", "trailing", "widened",
 ]  # fmt: skip
 
 Array = NDArray[Any]
+
+HALVES = ("float16", "bfloat16")
 
 
 class HasDtype(Protocol):
@@ -132,6 +134,11 @@ def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, zeros:
         return np.zeros(shape, dtype) if zeros else np.empty(shape, dtype)
     except (MemoryError, ValueError):
         raise _unallocatable(name, shape, dtype) from None
+
+
+def as_passed(array: Array) -> Array:
+    """Half precision by its bits, as the compiled module takes it."""
+    return array.view(np.uint16) if array.dtype.itemsize == 2 else array
 
 
 def widened(array: Array) -> Array:

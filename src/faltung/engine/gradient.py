@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from faltung.engine.algorithm import Request
 from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, is_finite
-from faltung.engine.catalog import Request
 from faltung.engine.checks import check_weight
-from faltung.engine.compiled import LARGEST, Compiled, compile_conv
+from faltung.engine.compiled import Compiled, compile_conv
 from faltung.engine.epilogue import NOTHING
 from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
-from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads, is_within
+from faltung.engine.magnitude import LARGEST, is_moderate
+from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads
+from faltung.engine.packed import PackedWeights
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, one_of
@@ -38,7 +40,7 @@ def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int
         if result is not None:
             return result
     native = types.to_kernel(weight)
-    packed = compiled.pack(native.conj() if types.is_complex else native, types)
+    packed = PackedWeights.of(compiled, native.conj() if types.is_complex else native, types)
     return run_packed(packed, grad, NOTHING, types, None, get_num_threads())
 
 
@@ -76,7 +78,7 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
     careful = spec.transposed and not types.is_exact and not is_finite(small)
     choice = functools.partial(_kernel, spec, x.shape[-spec.ndim :], types.native, len(large))
     kernel, is_direct = choice("general") if careful else choice("exact" if accuracy == "exact" else "auto")
-    if not is_direct and not all(_is_moderate(array, types.native) for array in (large, small)):
+    if not is_direct and not all(is_moderate(array, types.native) for array in (large, small)):
         kernel, is_direct = choice("exact")
     if types.is_complex:
         _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)
@@ -104,12 +106,6 @@ def _weight_way(
     largest = math.inf if is_direct else LARGEST[types.native]
     is_careful = spec.transposed and not types.is_exact
     return types, batch, GradientProgram(kernel, spec.groups, large, small, spec.weight_shape, types.result, largest, is_careful)
-
-
-def _is_moderate(array: Array, native: str) -> bool:
-    """Whether all numbers, or both their parts, are of at most the `LARGEST` magnitude."""
-    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
-    return all(is_within(part, LARGEST[native], chosen_isa(), get_num_threads()) for part in parts)
 
 
 def _run_complex(kernel: WeightGradient, large: Array, small: Array, view: Array, *, conjugate_small: bool) -> None:

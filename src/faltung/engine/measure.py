@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from faltung.engine import tuning
+from faltung.engine.algorithm import Request
 from faltung.engine.arrays import Array, element_types, new_array
-from faltung.engine.catalog import BY_NAME, Request
-from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.catalog import BY_NAME
+from faltung.engine.compiled import Compiled, compile_conv
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.native import get_num_threads
+from faltung.engine.packed import PackedWeights
 from faltung.engine.run import run_packed
 from faltung.spec import ConvSpec
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from faltung.engine.algorithm import Request
 from faltung.engine.arrays import Array, ElementTypes, as_array, element_types, element_types_of, promoted
-from faltung.engine.catalog import CHOICES, Decision, Request
+from faltung.engine.catalog import CHOICES
 from faltung.engine.checks import as_spec, check_bias, check_weight
-from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.choice import Decision
+from faltung.engine.compiled import Compiled, compile_conv
 from faltung.engine.epilogue import ACTIVATIONS, WHOLE, Epilogue
 from faltung.engine.measure import tune as measure_and_remember
 from faltung.engine.native import checked_threads, get_num_threads
+from faltung.engine.packed import PackedWeights
 from faltung.engine.run import ACCURACIES, native_bias, run_packed
 from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
 from faltung.notebook import table_html
@@ -117,7 +120,7 @@ class Plan:
         native = self._types.to_kernel(kernel)
         # What is kept for another packing must not change with the caller's array.
         is_kept = not self._compiled.is_direct or self._compiled.most_rank > 1
-        packed = self._compiled.pack(native.copy() if is_kept else native, self._types)
+        packed = PackedWeights.of(self._compiled, native.copy() if is_kept else native, self._types)
         added = None if offset is None else native_bias(offset, self._types).copy()
         return PreparedConv(self, packed, Epilogue(added, activation or "none"))
 

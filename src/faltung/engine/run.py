@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from faltung.engine import tuning
+from faltung.engine.algorithm import Request
 from faltung.engine.arrays import Array, Described, ElementTypes, element_types_of, narrowed, new_array, out_array
-from faltung.engine.catalog import Request
 from faltung.engine.checks import check_bias, check_weight
-from faltung.engine.compiled import Compiled, PackedWeights, compile_conv
+from faltung.engine.compiled import Compiled, compile_conv
 from faltung.engine.epilogue import NOTHING, Epilogue
 from faltung.engine.native import Program, get_num_threads
+from faltung.engine.packed import PackedWeights
 from faltung.errors import ConvPlanError, one_of
 from faltung.spec import ConvSpec
 
@@ -87,7 +88,7 @@ def run_conv(
         result = program.convolve(x, weight, bias, out, get_num_threads())
         if result is not None:
             return result
-    packed = compiled.pack(types.to_kernel(weight), types)
+    packed = PackedWeights.of(compiled, types.to_kernel(weight), types)
     return run_packed(packed, x, NOTHING if bias is None else Epilogue(native_bias(bias, types)), types, out, get_num_threads())
 
 

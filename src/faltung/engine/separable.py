@@ -1,7 +1,7 @@
 """Kernels that are outer products, or sums of a few: found in the weights, run as passes along one axis at a time.
 
 Owns how they are found, when that pays, and the proof that the error bound of direct summation holds for them. Shapes alone do not
-tell, so `compiled` asks when weights are packed.
+tell, so it is asked when weights are packed.
 """
 
 from __future__ import annotations
