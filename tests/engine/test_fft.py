@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import os
-import tracemalloc
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,50 +17,14 @@ import scipy.signal
 
 import faltung as fl
 from faltung.engine import fft, fft_layout
-from faltung.engine.catalog import BY_NAME
 from faltung.engine.fft import FFTCorrelation
-from faltung.engine.fft_cost import cycles, error_growth, meets_every_tap, refusal, wrapped_ratio
-from faltung.engine.fft_guard import keeps_bound
-from faltung.engine.fft_layout import best_layout, fast_size, memory_limit
-from faltung.engine.lowering import lower
+from faltung.engine.fft_layout import best_layout
 from faltung.engine.problem import Problem
 from faltung.geometry import PADDING_MODES
 from tests.support.check import check_same, check_within
 from tests.support.engine import expected_forward, labelled, normals, run_python
 from tests.support.strategies import integers_of_shape
-
-DTYPES = ("float32", "float64")
-
-
-def problem_of(text: str, size: tuple[int, ...]) -> Problem:
-    (problem,) = lower(fl.ConvSpec.parse(text), size, backward=False).problems
-    return problem
-
-
-def x_shape(problem: Problem, batch: int) -> tuple[int, ...]:
-    return (batch, problem.groups, problem.in_channels, *problem.in_size)
-
-
-def y_shape(problem: Problem, batch: int) -> tuple[int, ...]:
-    return (batch, problem.groups, problem.out_channels, *problem.out_size)
-
-
-def weight_shape(problem: Problem) -> tuple[int, ...]:
-    return (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size)
-
-
-def arrays_of(problem: Problem, batch: int, dtype: str, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Input, weight and bias, random normal."""
-    shapes = (x_shape(problem, batch), weight_shape(problem), (problem.groups * problem.out_channels,))
-    x, weight, bias = (normals(shape, seed + which, dtype) for which, shape in enumerate(shapes))
-    return x, weight, bias
-
-
-def run(problem: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, threads: int = 1) -> np.ndarray:
-    kernel = FFTCorrelation(problem, x.dtype.name)
-    y = np.full(y_shape(problem, len(x)), np.nan, x.dtype)
-    kernel.run(x, kernel.pack(weight, threads), bias, y, False, threads)
-    return y
+from tests.support.transforms import DTYPES, LAYERS, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
 
 
 def check_spec(text: str, size: tuple[int, ...], batch: int = 2) -> None:
@@ -173,15 +134,6 @@ def test_nothing_to_compute() -> None:
 
 
 # -- arrays in and out -----------------------------------------------------------------------------
-
-LAYERS = [
-    ("conv1d(1, 1, 33, padding=16)", (40003,)),
-    ("conv1d(12, 10, 17, padding=8, padding_mode='reflect')", (900,)),
-    ("conv2d(30, 30, 13, padding=6, groups=30)", (28, 28)),
-    ("conv2d(1, 1, 9, padding=4, padding_mode='symmetric')", (260, 300)),
-    ("conv2d(9, 16, 11, padding=5, padding_mode='circular')", (40, 30)),
-    ("conv3d(12, 24, 5, padding=2, groups=12)", (12, 13, 14)),
-]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -312,206 +264,3 @@ def test_the_weight_is_read_once() -> None:
     y = np.empty_like(expected)
     kernel.run(x, packed, None, y, False, 1)
     check_same(y, expected, bits=True)
-
-
-# -- rounding --------------------------------------------------------------------------------------
-
-
-def signals(shape: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:
-    """Inputs and kernels of all kinds: white, positive, constant, one cell, periodic, smooth, one-sided."""
-    rng = np.random.default_rng(seed)
-    places = np.arange(math.prod(shape))
-    one = np.zeros(shape)
-    one[tuple(size // 2 for size in shape)] = 1 / 3
-    smooth = math.prod(np.ix_(*(np.exp(-(((np.arange(size) - size / 2) * 6 / size) ** 2) / 2) for size in shape)))
-    return {
-        "white": rng.normal(size=shape), "positive": rng.random(shape), "constant": np.full(shape, 0.7), "one": one,
-        "periodic": np.sin(places * 0.37).reshape(shape), "smooth": smooth, "one-sided": np.exp(-places * 20 / places.size).reshape(shape),
-        "sparse": rng.normal(size=shape) * (rng.random(shape) < 0.02), "corner": rng.random(shape) + 1e6 * (places == 0).reshape(shape),
-    }  # fmt: skip
-
-
-ROUNDED = [
-    ("conv1d(1, 1, 16, padding=8)", (3000,)),
-    ("conv1d(1, 1, 256)", (9000,)),
-    ("conv1d(1, 1, 31)", (40,)),
-    ("conv2d(1, 1, 31, padding=15)", (28, 28)),
-    ("conv2d(1, 1, 21)", (100, 90)),
-    ("conv2d(1, 1, 9, padding=8)", (50, 60)),
-    ("conv2d(1, 1, 13, padding=6, padding_mode='circular')", (28, 28)),
-]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("text", "size"), ROUNDED)
-def test_error_bound(text: str, size: tuple[int, ...], dtype: str) -> None:
-    """Where the guard lets a sample pass, each error is within the bound."""
-    problem = problem_of(text, size)
-    kernel = FFTCorrelation(problem, dtype)
-    unit = float(np.finfo(dtype).eps) / 2
-    bound = error_growth(problem, dtype) * (problem.terms + 1) * unit
-    passed = 0
-    for (name, x), (kind, weight) in itertools.product(signals(size, 1).items(), signals(problem.kernel_size, 2).items()):
-        x, weight = x.astype(dtype).reshape(x_shape(problem, 1)), weight.astype(dtype).reshape(weight_shape(problem))
-        if not keeps_bound(kernel, x[0], kernel.pack(weight)):
-            continue
-        passed += 1
-        expected = summed(problem, x, weight)
-        largest = float(summed(problem, np.abs(x), np.abs(weight)).max())
-        with labelled((name, kind)):
-            check_within(run(problem, x, weight), expected, bound * largest, dtype=np.dtype(dtype))
-    assert passed >= 55
-
-
-def summed(problem: Problem, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """In the widest type, by SciPy's own convolution."""
-    ends = zip(problem.before, problem.out_size, problem.kernel_size, problem.in_size, strict=True)
-    sides = [(before, out + kernel - 1 - before - size) for before, out, kernel, size in ends]
-    padded = np.pad(x.astype(np.longdouble), [(0, 0)] * 3 + sides, "wrap" if problem.mode == "circular" else "constant")
-    y = np.zeros(y_shape(problem, len(x)), np.longdouble)
-    for sample, group, out, channel in np.ndindex(*y.shape[:3], problem.in_channels):
-        kernel = weight[group, out, channel].astype(np.longdouble)
-        y[sample, group, out] += scipy.signal.correlate(padded[sample, group, channel], kernel, "valid", "fft")
-    return y
-
-
-def test_error_bound_over_channels() -> None:
-    problem = problem_of("conv1d(48, 9, 25, padding=12)", (400,))
-    x, weight, _ = arrays_of(problem, 1, "float32")
-    bound = error_growth(problem) * (problem.terms + 1) * 2.0**-24
-    largest = float(summed(problem, np.abs(x), np.abs(weight)).max())
-    check_within(run(problem, x, weight), summed(problem, x, weight), bound * largest, dtype=np.float32)
-
-
-def test_no_less_accurate_than_summing() -> None:
-    """On white data, the errors of a long kernel stay below those of one float32 sum after the other."""
-    problem = problem_of("conv1d(1, 1, 1024)", (4000,))
-    x, weight, _ = arrays_of(problem, 1, "float32")
-    expected = summed(problem, x, weight)
-    one_by_one = np.zeros(problem.out_size, np.float32)
-    for tap in range(1024):
-        one_by_one += weight[0, 0, 0, tap] * x[0, 0, 0, tap : tap + problem.out_size[0]]
-    assert np.abs(run(problem, x, weight) - expected).max() < np.abs(one_by_one - expected[0, 0, 0]).max()
-
-
-def test_guard_refuses_what_breaks_the_bound() -> None:
-    """A huge corner that meets one small tap alone: the other outputs drown in its rounding."""
-    problem = problem_of("conv2d(3, 3, 15, groups=3)", (60, 60))
-    x, weight, _ = arrays_of(problem, 1, "float32")
-    kernel = FFTCorrelation(problem, "float32")
-    assert keeps_bound(kernel, x[0], kernel.pack(weight))
-    x[0, 1, 0, 0, 0], weight[1, 0, 0, 0, 0] = 1e9, 1e-9
-    assert not keeps_bound(kernel, x[0], kernel.pack(weight))
-    bound = error_growth(problem) * (problem.terms + 1) * 2.0**-24 * summed(problem, np.abs(x), np.abs(weight)).max()
-    assert np.abs(run(problem, x, weight) - summed(problem, x, weight)).max() > bound
-
-
-@pytest.mark.parametrize(
-    ("text", "is_met"),
-    [
-        ("conv1d(1, 1, 5, padding='full')", True),
-        ("conv1d(1, 1, 5, padding=3)", False),
-        ("conv1d(1, 1, 5, padding=2, padding_mode='circular')", True),
-        ("conv1d(1, 1, 5, padding=1, padding_mode='circular')", False),
-        ("conv1d(1, 1, 5, padding=4, padding_mode='reflect')", True),
-    ],
-)
-def test_meeting_every_tap(text: str, is_met: bool) -> None:
-    problem = problem_of(text, (12,))
-    assert meets_every_tap(problem) is is_met
-    assert (wrapped_ratio(problem) == math.inf) is is_met
-
-
-# -- what the catalog asks -------------------------------------------------------------------------
-
-
-def test_sizes_of_transforms() -> None:
-    for least in range(1, 3000):
-        assert fast_size(least) == scipy.fft.next_fast_len(least, real=True)
-        assert fast_size(least, (11, 7, 5, 3)) == scipy.fft.next_fast_len(least)
-
-
-SEVEN_AXES = dict.fromkeys(("in_size", "out_size", "kernel_size", "stride", "dilation"), (1,) * 7) | {"before": (0,) * 7}
-PROBLEM = Problem(1, 1, 1, (100,), (100,), (9,), (1,), (1,), (4,), "zeros")
-
-
-@pytest.mark.parametrize(
-    ("changes", "dtype", "reason"),
-    [
-        ({}, "uint64", "integers are summed exactly, and a transform rounds"),
-        ({"stride": (2,)}, "float32", "stride 2: a transform computes every position"),
-        (
-            {"in_size": (1,), "before": (4097,), "mode": "symmetric"}, "float32",
-            "the border repeats the input 4097 times along axis 0, more than 4096",
-        ),
-        (
-            {"in_channels": 2048, "out_channels": 2048, "in_size": (40,), "out_size": (38,), "kernel_size": (3,), "before": (0,)},
-            "float64",
-            "spectra and scratch would take more than 67108864 bytes beside the weights, however the blocks are chosen",
-        ),
-        (SEVEN_AXES, "float64", "7 axes are more than 6"),
-        ({}, "float32", None),
-        ({}, "float64", None),
-    ],
-)  # fmt: skip
-def test_refusals(changes: dict[str, Any], dtype: str, reason: str | None) -> None:
-    assert refusal(dataclasses.replace(PROBLEM, **changes), dtype) == reason
-
-
-def test_refused_problems_are_errors() -> None:
-    with pytest.raises(ValueError, match="does not serve"):
-        FFTCorrelation(dataclasses.replace(PROBLEM, stride=(2,)), "float32")
-
-
-@pytest.mark.parametrize(
-    ("text", "size", "wins"),
-    [
-        ("conv1d(1, 1, 1024, padding=512)", (100000,), True),
-        ("conv2d(1, 1, 63, padding=31)", (1080, 1920), True),
-        ("conv2d(8, 8, 101, padding=50, groups=8)", (128, 128), True),
-        ("conv1d(1, 1, 8, padding=4)", (100000,), False),
-        ("conv2d(64, 64, 3, padding=1, groups=64)", (56, 56), False),
-        ("conv2d(64, 64, 3, padding=1)", (56, 56), False),
-        ("conv2d(3, 8, 1)", (5, 5), False),
-    ],
-)
-def test_cost_ranks_long_kernels(text: str, size: tuple[int, ...], wins: bool) -> None:
-    problem = problem_of(text, size)
-    assert (cycles(problem, "float32") < BY_NAME["filter"].cycles(problem, "float32")) is wins
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("text", "size"), [*LAYERS, ("conv1d(1, 1, 1024)", (300000,)), ("conv2d(64, 64, 9, padding=4)", (20, 20))])
-def test_workspace_is_true(text: str, size: tuple[int, ...], dtype: str) -> None:
-    problem = problem_of(text, size)
-    kernel = FFTCorrelation(problem, dtype)
-    x, weight, bias = arrays_of(problem, 1, dtype)
-    y = np.empty(y_shape(problem, 1), dtype)
-    packed = kernel.pack(weight)
-    assert packed.nbytes == kernel.packed_bytes
-    kernel.run(x, packed, bias, y, False, 1)  # whatever is made once is made
-    tracemalloc.start()
-    try:
-        kernel.run(x, packed, bias, y, False, 1)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    stated = kernel.workspace_bytes(1)
-    assert 0.3 * stated < peak < stated + 2**16
-    assert stated <= kernel.workspace_bytes(2) <= memory_limit(problem, dtype)
-    assert kernel.packed_bytes + stated <= memory_limit(problem, dtype) + weight.nbytes
-
-
-def test_threads_keep_within_the_memory() -> None:
-    problem = problem_of("conv1d(1, 1, 400000)", (900000,))
-    kernel = FFTCorrelation(problem, "float64")
-    assert kernel.workspace_bytes(1000) <= memory_limit(problem, "float64")
-    assert kernel.workspace_bytes(1000) == kernel.workspace_bytes(1001)
-
-
-def test_windows_that_pass_the_end_of_a_small_input() -> None:
-    """A phase of a transposed layer: more outputs than cells, one tap, no border in front."""
-    spec = fl.ConvSpec(2, 1, (1, 2), stride=(1, 2), dilation=(1, 3), transposed=True, bias=False)
-    x, weight = np.arange(4.0, dtype="float32").reshape(1, 2, 1, 2), np.arange(4.0, dtype="float32").reshape(2, 1, 1, 2)
-    plan = fl.plan(spec, x.shape, algorithm="fft")
-    np.testing.assert_allclose(plan(x, weight), fl.conv(spec, x, weight, accuracy="exact"), atol=1e-5)

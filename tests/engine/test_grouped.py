@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -10,26 +11,12 @@ import pytest
 import faltung as fl
 from faltung.engine.native import available_isas
 from tests.support.check import check_same
-from tests.support.engine import expected_forward, forced_isa, labelled, num_threads
+from tests.support.engine import check_planes, expected_forward, forced_isa, num_threads
 from tests.support.strategies import integers_of_shape
 
 pytestmark = pytest.mark.skipif("avx512" not in available_isas(), reason="only AVX-512 has these kernels")
 
-
-def check_case(text: str, size: tuple[int, ...], dtype: str = "float32", batch: int = 1) -> None:
-    spec = fl.ConvSpec.parse(text)
-    shape = (batch, spec.in_channels, *size)
-    x, weight, bias = (
-        integers_of_shape(one, 7 + i).astype(dtype) for i, one in enumerate((shape, spec.weight_shape, (spec.out_channels,)))
-    )
-    expected = expected_forward(spec, x, weight, bias)
-    plan = fl.plan(spec, shape, dtype, algorithm="grouped")
-    with labelled((text, size, dtype)):
-        check_same(plan(x, weight, bias), expected)
-        check_same(plan(np.asfortranarray(x), weight, bias), expected)
-        around = np.full((*shape[:-1], shape[-1] + 2), 99, dtype)
-        around[..., 1:-1] = x  # what lies beside a row is not read
-        check_same(plan(around[..., 1:-1], weight, bias, out=np.zeros(expected.shape[::-1], expected.dtype).T), expected)
+check_case = functools.partial(check_planes, algorithm="grouped")
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -43,7 +30,7 @@ def test_out_channels_by_columns(stride: int) -> None:
 def test_planes(stride: int, dtype: str) -> None:
     for rows, columns in [(1, 1), (1, 20), (7, 7), (14, 14), (13, 5), (9, 31), (20, 33), (8, 64), (3, 70)]:
         for out in (2, 4, 8):
-            check_case(f"conv2d(6, {2 * out}, 3, padding=1, stride={stride}, groups=2)", (rows, columns), dtype, batch=2)
+            check_case(f"conv2d(6, {2 * out}, 3, padding=1, stride={stride}, groups=2)", (rows, columns), dtype=dtype, batch=2)
 
 
 def test_kernels_borders_and_axes() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faltung as fl
-from faltung.engine.catalog import ALGORITHMS
+from faltung.engine.catalog import ALGORITHMS, BY_NAME
 from faltung.engine.native import available_isas
-from tests.support.check import check_same
-from tests.support.engine import examples, forced_isa, labelled, normal_arrays, normals, num_threads
+from tests.support.check import check_same, check_within
+from tests.support.engine import examples, forced_isa, labelled, magnitude, normal_arrays, normals, num_threads
 from tests.support.strategies import Problem, problems
 
 LAYERS = [  # large enough to be shared out
@@ -92,27 +92,42 @@ def test_every_way_of_calling(dtype: str) -> None:
     for text, size in LAYERS:
         spec, (x, weight, bias), _ = arrays_of(text, size, dtype)
         expected = fl.conv(spec, x, weight, bias)
-        plan = fl.plan(spec, x.shape, dtype)
-        prepared = plan.prepare(weight, bias)
-        out = np.empty_like(expected)
         with labelled(text):
             for _ in range(3):
                 check_same(fl.conv(spec, x, weight, bias), expected, bits=True)
                 check_same(fl.conv(text, x, weight, bias), expected, bits=True)
-                check_same(plan(x, weight, bias), expected, bits=True)
+
+
+@pytest.mark.parametrize("accuracy", ["default", "exact"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_way_of_planning(dtype: str, accuracy: str) -> None:
+    """The same bits; those of a call that packs its weights may be others, within the bounds of both (decision 13)."""
+    for text, size in LAYERS:
+        spec, (x, weight, bias), _ = arrays_of(text, size, dtype)
+        plan = fl.plan(spec, x.shape, dtype, accuracy=accuracy)
+        prepared = plan.prepare(weight, bias)
+        expected = plan(x, weight, bias)
+        out = np.empty_like(expected)
+        with labelled(text):
+            for _ in range(3):
                 check_same(prepared(x), expected, bits=True)
                 assert prepared(x, out) is out
                 check_same(out, expected, bits=True)
             check_same(prepared(x[:1]), expected[:1], bits=True)
             check_same(prepared(x[1]), expected[1], bits=True)
             check_same(prepared(x[:0]), expected[:0], bits=True)
-            check_same(fl.plan(spec, x.shape, dtype, threads=3)(x, weight, bias), expected, bits=True)
-            check_same(fl.plan(spec, x[0].shape, dtype)(x, weight, bias), expected, bits=True)
-            check_same(
-                fl.conv(spec, x, weight, bias, accuracy="exact"),
-                fl.plan(spec, x.shape, dtype, accuracy="exact")(x, weight, bias),
-                bits=True,
-            )
+            for shape, threads in ((x.shape, 3), (x[0].shape, None)):
+                other = fl.plan(spec, shape, dtype, threads=threads, accuracy=accuracy)
+                check_same(other(x, weight, bias), expected, bits=True)
+            bounds = plan.error_bound + largest_bound(plan, spec, x, accuracy)
+            called = fl.conv(spec, x, weight, bias, accuracy=accuracy)
+            check_within(called, expected, bounds * magnitude(spec, x, weight, bias), dtype=expected.dtype)
+
+
+def largest_bound(plan: fl.Plan, spec: fl.ConvSpec, x: np.ndarray, accuracy: str) -> float:
+    """Of the algorithms that a call may take."""
+    names = [decision.algorithm for decision in plan.why if decision.fits and not BY_NAME[decision.algorithm].by_request]
+    return max(fl.plan(spec, x.shape, x.dtype, accuracy=accuracy, algorithm=name).error_bound for name in names)
 
 
 def test_the_functions_are_the_spec() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -12,11 +13,15 @@ from faltung.engine.catalog import BY_NAME
 from faltung.engine.native import Correlation, available_isas, spectral_shape
 from faltung.engine.problem import Problem
 from faltung.engine.spectral import cycles, error_growth, packing_cycles, refusal
+from tests.support import problems
 from tests.support.check import check_same, check_within
 from tests.support.engine import expected_forward, labelled, normals
+from tests.support.problems import arrays_of
 
 DTYPES = ["float32", "float64"]
 MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
+
+run = functools.partial(problems.run, algorithm="spectral")
 
 
 def problem_of(
@@ -29,31 +34,6 @@ def problem_of(
     if out is None:
         out = tuple(i + 2 * b - d * (k - 1) for i, b, k, d in zip(size, before, kernel, dilation, strict=True))
     return Problem(groups, 1, multiplier, size, out, kernel, (1,) * len(size), dilation, before, mode)
-
-
-def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Input, weight, bias, and what stands in the output before."""
-    rng = np.random.default_rng(len(str(problem)) + batch)
-    shapes = (
-        (batch, problem.groups, 1, *problem.in_size),
-        (problem.groups, problem.out_channels, 1, *problem.kernel_size),
-        (problem.groups * problem.out_channels,),
-        (batch, problem.groups, problem.out_channels, *problem.out_size),
-    )
-    made = [rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape) for shape in shapes]
-    x, weight, bias, y = (array.astype(dtype) for array in made)
-    return x, weight, bias, y
-
-
-def run(
-    problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
-    *, threads: int = 1, algorithm: str = "spectral",
-) -> np.ndarray:  # fmt: skip
-    """Added to a copy of `y`, where it is given."""
-    kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
-    result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
-    kernel.run(x, kernel.pack(weight), bias, result, y is not None, threads)
-    return result
 
 
 def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -10,21 +11,10 @@ import pytest
 import faltung as fl
 from faltung.engine.native import available_isas
 from tests.support.check import check_same
-from tests.support.engine import expected_forward, forced_isa, labelled, num_threads
+from tests.support.engine import check_planes, expected_forward, forced_isa, labelled, num_threads
 from tests.support.strategies import integers_of_shape
 
-
-def check_case(text: str, size: tuple[int, ...], dtype: str = "float32", batch: int = 1) -> None:
-    spec = fl.ConvSpec.parse(text)
-    shape = (batch, spec.in_channels, *size)
-    x, weight, bias = (
-        integers_of_shape(one, 7 + i).astype(dtype) for i, one in enumerate((shape, spec.weight_shape, (spec.out_channels,)))
-    )
-    expected = expected_forward(spec, x, weight, bias)
-    plan = fl.plan(spec, shape, dtype, algorithm="unfold")
-    with labelled((text, size, dtype)):
-        check_same(plan(x, weight, bias), expected)
-        check_same(plan(np.asfortranarray(x), weight, bias), expected)
+check_case = functools.partial(check_planes, algorithm="unfold")
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4, 8, 16])
@@ -37,7 +27,7 @@ def test_strides_by_columns(stride: int) -> None:
 def test_planes(dtype: str) -> None:
     for rows, columns in [(1, 20), (7, 7), (14, 14), (13, 5), (9, 31), (20, 33), (3, 70)]:
         for stride, kernel in [(1, 3), (2, 3), (2, 2), (4, 4)]:
-            check_case(f"conv2d(3, 10, {kernel}, padding={kernel // 2}, stride={stride})", (rows, columns), dtype, batch=2)
+            check_case(f"conv2d(3, 10, {kernel}, padding={kernel // 2}, stride={stride})", (rows, columns), dtype=dtype, batch=2)
 
 
 def test_kernels_borders_and_axes() -> None:
@@ -69,7 +59,7 @@ def test_taps_of_leading_axes_alone() -> None:
         ("conv2d(5, 9, (5, 1), padding=(2, 0), stride=(2, 1))", (9, 50)),
     ]:
         for dtype in ("float32", "float64"):
-            check_case(text, size, dtype, batch=2)
+            check_case(text, size, dtype=dtype, batch=2)
 
 
 def test_more_terms_than_are_unfolded_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from fractions import Fraction
@@ -22,12 +23,7 @@ from tests.support.problems import arrays_of, flipped, largest_sum, problem_of, 
 DTYPES = ["float32", "float64"]
 MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
 
-
-def run(
-    problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
-    *, threads: int = 1, algorithm: str = "winograd",
-) -> np.ndarray:  # fmt: skip
-    return problems.run(problem, isa, x, weight, bias, y, threads=threads, algorithm=algorithm)
+run = functools.partial(problems.run, algorithm="winograd")
 
 
 def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1, *, by_six: bool = False) -> None:

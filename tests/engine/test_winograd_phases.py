@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from fractions import Fraction
@@ -16,10 +17,14 @@ from faltung.engine.problem import Problem
 from faltung.engine.winograd import form_of as form_by_three_taps
 from faltung.engine.winograd import transforms
 from faltung.engine.winograd_phases import POINTS, cycles, error_growth, form_of, packing_cycles, refusal
+from tests.support import problems
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
+from tests.support.problems import arrays_of
 
 DTYPES = ["float32", "float64"]
+
+run = functools.partial(problems.run, algorithm="winograd")
 
 
 def phases_of(text: str, *size: int) -> Problem:
@@ -40,31 +45,6 @@ def strided(text: str, *size: int) -> Problem:
     problem = lower(fl.ConvSpec.parse(text), size, backward=False).main.steps[0].problem
     assert not problem.phases
     return problem
-
-
-def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Input, weight, bias, and what stands in the output before."""
-    rng = np.random.default_rng(len(str(problem)) + batch)
-    shapes = (
-        (batch, problem.groups, problem.in_channels, *problem.in_size),
-        (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size),
-        (problem.groups * problem.out_channels,),
-        (batch, problem.groups, problem.out_channels, *problem.out_size),
-    )
-    made = [rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape) for shape in shapes]
-    x, weight, bias, y = (array.astype(dtype) for array in made)
-    return x, weight, bias, y
-
-
-def run(
-    problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
-    *, threads: int = 1, algorithm: str = "winograd", borrows: bool = False,
-) -> np.ndarray:  # fmt: skip
-    """Added to a copy of `y`, where it is given."""
-    kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
-    result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
-    kernel.run(x, kernel.pack(weight, threads, borrows=borrows), bias, result, y is not None, threads)
-    return result
 
 
 def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:

@@ -22,12 +22,11 @@ from faltung import reference
 from faltung.engine import native
 from faltung.engine.catalog import ALGORITHMS
 from tests.support.check import check_same, check_within
-from tests.support.strategies import Problem
+from tests.support.strategies import Problem, integers_of_shape
 
 __all__ = [
-    "check_all_directions", "examples", "expected_forward", "expected_input_grad", "expected_weight_grad", "forced_isa", "labelled",
-    "magnitude",
-    "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
+    "check_all_directions", "check_planes", "examples", "expected_forward", "expected_input_grad", "expected_weight_grad", "forced_isa",
+    "labelled", "magnitude", "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
 ]  # fmt: skip
 
 
@@ -65,6 +64,22 @@ def expected_input_grad(spec: fl.ConvSpec, grad: np.ndarray, weight: np.ndarray,
 
 def expected_weight_grad(spec: fl.ConvSpec, x: np.ndarray, grad: np.ndarray) -> np.ndarray:
     return _in_result_dtype(reference.conv_weight_grad(spec, x, grad), x, grad)
+
+
+def check_planes(text: str, size: tuple[int, ...], algorithm: str, dtype: str = "float32", batch: int = 1) -> None:
+    """Of small integers equal to the definition, on planes in order and not; what lies beside a row is not read."""
+    spec = fl.ConvSpec.parse(text)
+    shape = (batch, spec.in_channels, *size)
+    arrays = (integers_of_shape(one, 7 + i) for i, one in enumerate((shape, spec.weight_shape, (spec.out_channels,))))
+    x, weight, bias = (array.astype(dtype) for array in arrays)
+    expected = expected_forward(spec, x, weight, bias)
+    plan = fl.plan(spec, shape, dtype, algorithm=algorithm)
+    with labelled((text, size, dtype)):
+        check_same(plan(x, weight, bias), expected)
+        check_same(plan(np.asfortranarray(x), weight, bias), expected)
+        around = np.full((*shape[:-1], shape[-1] + 2), 99, dtype)
+        around[..., 1:-1] = x
+        check_same(plan(around[..., 1:-1], weight, bias, out=np.zeros(expected.shape[::-1], expected.dtype).T), expected)
 
 
 def check_all_directions(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, grad: np.ndarray) -> None:

@@ -39,12 +39,12 @@ def arrays_of(problem: Problem, batch: int, dtype: str, *, whole: bool = False) 
 
 def run(
     problem: Problem, isa: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, y: np.ndarray | None = None,
-    *, threads: int = 1, algorithm: str,
+    *, threads: int = 1, algorithm: str, borrows: bool = False,
 ) -> np.ndarray:  # fmt: skip
     """Added to a copy of `y`, where it is given."""
     kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
     result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
-    kernel.run(x, kernel.pack(weight), bias, result, y is not None, threads)
+    kernel.run(x, kernel.pack(weight, threads, borrows), bias, result, y is not None, threads)
     return result
 
 
