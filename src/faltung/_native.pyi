@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Array: TypeAlias = NDArray[Any]
+_Size: TypeAlias = Sequence[int]  # an entry for each axis
+_Phases: TypeAlias = Sequence[Sequence[tuple[int, int, int, int, int, int, int]]]  # of each axis, the fields of `problem.Phase`
+_TileClasses: TypeAlias = list[tuple[int, list[int]]]  # of one axis: the numbers of forms, and how many tiles lie side by side, run by run
 
 def detected_isas() -> list[str]:
     """Instruction sets that this processor runs and this build holds, best last."""
@@ -38,11 +41,11 @@ def is_within(array: _Array, largest: float, isa: str, threads: int, dtype: str 
 def has_bfloat16_dots(isa: str) -> bool:
     """Whether this processor multiplies pairs of bfloat16 numbers."""
 
-def convert(source: _Array, target: _Array, /, dtype: str, isa: str, threads: int) -> None:
+def convert(source: _Array, target: _Array, dtype: str, isa: str, threads: int) -> None:
     """Half precision, passed as uint16, to float32 or back, of any strides."""
 
 def max_pool(
-    x: _Array, y: _Array, isa: str, threads: int, kernel: Sequence[int], stride: Sequence[int], before: Sequence[int]
+    x: _Array, y: _Array, isa: str, threads: int, kernel: _Size, stride: _Size, before: _Size
 ) -> None:  # fmt: skip
     """``y`` (N, C, *O) = the largest number of each window of `x` (N, C, *I)."""
 
@@ -100,32 +103,15 @@ class SpectralShape:
         """The error bound over that of direct summation."""
 
 def dilated_tiling(
-    dtype: str,
-    groups: int,
-    in_channels: int,
-    out_channels: int,
-    in_size: Sequence[int],
-    out_size: Sequence[int],
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    mode: str,
-) -> tuple[list[tuple[int, list[int]]], list[tuple[int, list[int]]]]: ...
+    dtype: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
+    kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str,
+) -> tuple[_TileClasses, _TileClasses]:  # fmt: skip
+    """The tiles that a dilated correlation of this problem would have along rows and columns; empty where it does not serve it."""
+
 def spectral_shape(
-    dtype: str,
-    isa: str,
-    groups: int,
-    in_channels: int,
-    out_channels: int,
-    in_size: Sequence[int],
-    out_size: Sequence[int],
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    mode: str,
-) -> SpectralShape:
+    dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
+    kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str,
+) -> SpectralShape:  # fmt: skip
     """The shape that a spectral correlation of this problem would have; builds nothing."""
 
 @final
@@ -145,47 +131,23 @@ class _Operation:
     """
 
     def __init__(
-        self,
-        algorithm: str,
-        dtype: str,
-        isa: str,
-        groups: int,
-        in_channels: int,
-        out_channels: int,
-        in_size: Sequence[int],
-        out_size: Sequence[int],
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
-        dilation: Sequence[int],
-        before: Sequence[int],
-        mode: str,
-    ) -> None: ...
+        self, algorithm: str, dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
+        kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
+    ) -> None: ...  # fmt: skip
     @staticmethod
     def panel_bytes(
-        algorithm: str,
-        dtype: str,
-        isa: str,
-        groups: int,
-        in_channels: int,
-        out_channels: int,
-        in_size: Sequence[int],
-        out_size: Sequence[int],
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
-        dilation: Sequence[int],
-        before: Sequence[int],
-        mode: str,
-    ) -> int:
+        algorithm: str, dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
+        kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
+    ) -> int:  # fmt: skip
         """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
 
 @final
 class Correlation(_Operation):
     """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
 
-    Immutable and safe to share between threads. `algorithm` is "direct", "pointwise", "filter", "depthwise", "winograd",
-    "spectral" or "general";
-    `dtype` "float32", "float64" or "uint64" (which takes int64 arrays too); `mode` "zeros", "absent", "circular",
-    "reflect", "replicate" or "symmetric".
+    Immutable and safe to share between threads. `algorithm` is one of the families in native/kernels/registry.cpp; `dtype` "float32",
+    "float64", "uint64" (which takes int64 arrays too), "float16" or "bfloat16" (both passed as uint16); `mode` "zeros",
+    "absent", "circular", "reflect", "replicate" or "symmetric".
     """
 
     @property
@@ -206,6 +168,7 @@ class Correlation(_Operation):
 
         The taps are those of all axes but the last, in order, then those of the last.
         """
+
     def keeps_bound(self, x: _Array, packed: PackedWeight, threads: int) -> bool:
         """Whether the stated error bound holds for the first sample of x, all of whose values are finite and of moderate size."""
 
@@ -232,11 +195,11 @@ class Program:
 
     def __init__(
         self,
-        steps: Sequence[tuple[Correlation, Sequence[int], Sequence[int], bool, int, Sequence[int]]],
+        steps: Sequence[tuple[Correlation, _Size, _Size, bool, int, _Size]],
         groups: int,
-        in_shape: Sequence[int],
-        out_shape: Sequence[int],
-        weight_shape: Sequence[int],
+        in_shape: _Size,
+        out_shape: _Size,
+        weight_shape: _Size,
         dtype: np.dtype[Any],
         largest: float,
         needs_finite_weight: bool,
@@ -251,6 +214,7 @@ class PreparedProgram:
     def __init__(self, program: Program, packed: Sequence[PackedWeight], bias: _Array | None, activation: str) -> None: ...
     def run(self, x: object, out: object, residual: object, threads: int) -> _Array | None:
         """The convolution, or None where it does not serve these arguments: then nothing has been done."""
+
     def run_at(self, x: int, y: int, residual: int, batch: int, is_channels_last: bool, threads: int) -> bool:
         """`run` from addresses of memory without gaps, `residual` 0 for none; False where it does not serve the values of x.
 
@@ -261,7 +225,7 @@ class PreparedProgram:
 class WeightGradient(_Operation):
     """gw[g,oc,ic,k] = sum over n, o of grad[n,g,oc,o] * x[n,g,ic, o*stride + k*dilation - before].
 
-    As `Correlation`; `algorithm` is "direct", "filter" or "general".
+    As `Correlation`.
     """
 
     def workspace_bytes(self, threads: int) -> int:
@@ -282,9 +246,9 @@ class GradientProgram:
         self,
         kernel: WeightGradient,
         groups: int,
-        large_shape: Sequence[int],
-        small_shape: Sequence[int],
-        weight_shape: Sequence[int],
+        large_shape: _Size,
+        small_shape: _Size,
+        weight_shape: _Size,
         dtype: np.dtype[Any],
         largest: float,
         needs_finite_small: bool,
