@@ -9,9 +9,9 @@ namespace faltung {
 
 using TaskBody = void (*)(void* context, Index task, int worker);
 
-// Every worker begins with a range of its own, the same at each call of the same size, so that what it reads
-// and writes is still in its caches; whoever is done early helps with the others' ranges. However many
-// workers come, one is enough.
+// Every worker begins with a range of its own (from `starts` on, where there is one for each thread), the
+// same at each call of the same size, so that what it reads and writes is still in its caches; whoever is
+// done early helps with the others' ranges. However many workers come, one is enough.
 struct Job {
     static constexpr int most_ranges = 32;
     struct alignas(64) Range {
@@ -24,11 +24,12 @@ struct Job {
     int ranges = 0;
     Range range[most_ranges];
 
-    Job(Index tasks, int threads, TaskBody task_body, void* task_context)
+    Job(Index tasks, int threads, TaskBody task_body, void* task_context, const Index* starts = nullptr)
         : body(task_body), context(task_context), ranges(threads < most_ranges ? threads : most_ranges) {
         for (int r = 0; r < ranges; ++r) {
-            range[r].next.store(r * tasks / ranges, std::memory_order_relaxed);
-            range[r].end = (r + 1) * tasks / ranges;
+            const bool is_given = starts && ranges == threads;
+            range[r].next.store(is_given ? starts[r] : r * tasks / ranges, std::memory_order_relaxed);
+            range[r].end = !is_given ? (r + 1) * tasks / ranges : r + 1 < ranges ? starts[r + 1] : tasks;
         }
     }
 

@@ -50,13 +50,13 @@ bool spin_until(Predicate done) {
 
 class Pool {
   public:
-    void run(Index tasks, int threads, TaskBody body, void* context) {
+    void run(Index tasks, int threads, TaskBody body, void* context, const Index* starts) {
         std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
         if (!sole.owns_lock()) {
             Job(tasks, 1, body, context).work(0);
             return;
         }
-        Job job(tasks, threads, body, context);
+        Job job(tasks, threads, body, context, starts);
         if (team_.run(job, threads)) {
             return;
         }
@@ -215,10 +215,12 @@ void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number) {
     pool().team().borrow(parallel, thread_number);
 }
 
-void run_tasks(Index tasks, int threads, TaskBody body, void* context) {
+void run_tasks(Index tasks, int threads, TaskBody body, void* context, const Index* starts) {
+    const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
+    if (threads < wanted) starts = nullptr;
     if (threads > 1) {
-        pool().run(tasks, threads, body, context);
+        pool().run(tasks, threads, body, context, starts);
     } else {
         for (Index task = 0; task < tasks; ++task) body(context, task, 0);
     }

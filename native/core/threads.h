@@ -22,14 +22,16 @@ int worthwhile_threads(Index multiply_adds, int threads);
 
 // Calls body(task, worker) once for every task in [0, tasks), on up to `threads` threads, the caller's
 // included, and returns when all are done. 0 <= worker < threads; no two calls that overlap in time share a
-// worker. Runs on the caller alone when another caller holds the pool or no thread can be started.
-void run_tasks(Index tasks, int threads, TaskBody body, void* context);
+// worker. With `starts`, one for each of the threads, worker w begins at task starts[w]. Runs on the caller
+// alone when another caller holds the pool or no thread can be started.
+void run_tasks(Index tasks, int threads, TaskBody body, void* context, const Index* starts = nullptr);
 
 template <class Body>
-void parallel_for(Index tasks, int threads, Body& body) {
+void parallel_for(Index tasks, int threads, Body& body, const Index* starts = nullptr) {
     run_tasks(
         tasks, threads,
-        [](void* context, Index task, int worker) { (*static_cast<Body*>(context))(task, worker); }, &body);
+        [](void* context, Index task, int worker) { (*static_cast<Body*>(context))(task, worker); }, &body,
+        starts);
 }
 
 }  // namespace faltung

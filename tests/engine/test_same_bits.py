@@ -170,3 +170,29 @@ def test_a_plan_is_not_changed_by_what_runs_through_it() -> None:
     y = first(x)
     check_same(second(x), 2 * y)
     check_same(first(x), y, bits=True)
+
+
+TILED = [  # rows of tiles and blocks of 32 channels that no number of threads divides
+    ("conv2d(7, 200, 3, padding=1)", (25, 18), 1),
+    ("conv2d(7, 12, 3, padding=1)", (16, 16), 1),
+    ("conv2d(5, 70, 3, padding=2, dilation=2)", (19, 21), 1),
+    ("conv2d(5, 70, 3, padding=1)", (8, 7), 5),
+    ("conv2d(6, 100, 3, stride=2, padding=1)", (49, 30), 1),
+    ("conv2d(6, 100, 3, stride=2, padding=1, groups=2)", (49, 30), 3),
+    ("conv_transpose2d(6, 100, 4, stride=2, padding=1)", (25, 17), 1),
+    ("conv3d(4, 40, 3, padding=1)", (3, 9, 13), 1),
+    ("conv1d(9, 130, 3)", (260,), 2),
+]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize(("text", "size", "batch"), TILED)
+def test_tiles_shared_out(text: str, size: tuple[int, ...], batch: int, prepared: bool) -> None:
+    spec, (x, weight, bias), _ = arrays_of(text, size, "float32", batch)
+    plan = fl.plan(spec, x.shape, x.dtype, algorithm="winograd")
+    compute = plan.prepare(weight, bias) if prepared else lambda x: plan(x, weight, bias)
+    with num_threads(1):
+        expected = compute(x)
+    for threads in (2, 3, 4, 5, 6, 7, 16, 33):
+        with num_threads(threads), labelled(threads):
+            check_same(compute(x), expected)

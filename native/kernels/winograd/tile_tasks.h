@@ -2,6 +2,8 @@
 // never touches the order of a sum.
 #pragma once
 
+#include <vector>
+
 #include "core/layout.h"
 
 namespace faltung {
@@ -23,19 +25,35 @@ inline Index even_pieces(Index all, Index most) {
 // Of about `wanted` tiles, and of several units where these have fewer.
 TileBlock choose_tile_block(Index tile_rows, Index tile_columns, Index wanted);
 
-struct TileTasks {
-    const Layout& layout;
+// What a call has to do. Cycles are those of one core; only their ratios matter.
+struct TileWork {
     Index groups, units, tile_rows, tile_columns, channel_blocks;
     TileBlock block;
+    double row_cycles;      // to transform a row of a block's tiles
+    double product_cycles;  // of a tile with a block of output channels
+    double weight_cycles;   // to have a block of output channels' weights, whatever the tiles they are for
+};
 
-    Index far_outputs = 1, unit_blocks = 1, row_blocks = 1, column_blocks = 1, channel_chunks = 1;
+struct TileTask {
+    Index block;  // its number: tasks of the same one share transformed tiles
+    Index plane;  // group, and outputs along the far axes
+    Index first_unit, first_row, first_column, first_channel_block;
+    TileBlock tiles;
+};
 
-    // Blocks no larger than `block`.
-    TileTasks(const Layout& layout, Index groups, Index units, Index tile_rows, Index tile_columns,
-              Index channel_blocks, const TileBlock& block, int threads);
+// Each thread begins with about as much as any other. Those that take the same tiles with other channels
+// transform them again, those that take other tiles bring the same weights: of the ways to share out, the one
+// that should take the least time.
+class TileTasks {
+  public:
+    TileTasks(const Layout& layout, const TileWork& work, int threads);
 
-    Index tile_blocks() const { return unit_blocks * groups * far_outputs * row_blocks * column_blocks; }
-    Index count() const { return tile_blocks() * channel_chunks; }
+    Index count() const { return static_cast<Index>(tasks_.size()); }
+    const TileTask& task(Index number) const { return tasks_[static_cast<std::size_t>(number)]; }
+    // Where each thread begins; null for fewer threads.
+    const Index* starts(int threads) const {
+        return static_cast<std::size_t>(threads) == starts_.size() ? starts_.data() : nullptr;
+    }
 
     struct Place {
         static constexpr std::size_t axes_limit = 64;
@@ -43,7 +61,15 @@ struct TileTasks {
         Index far[axes_limit];
         TileBlock tiles;
     };
-    Place at(Index tile_block) const;
+    Place at(const TileTask& task) const;
+
+  private:
+    const Layout& layout_;
+    std::vector<TileTask> tasks_;
+    std::vector<Index> starts_;
 };
+
+// Blocks that one thread makes of the tiles.
+Index tile_blocks(const Layout& layout, const TileWork& work);
 
 }  // namespace faltung

@@ -74,6 +74,7 @@ class WinogradCorrelation : public Correlation {
     Index u_pitch() const;        // of a point of those
     // `transforms`: weights are transformed when they are wanted.
     Parts parts(const TileBlock& block, bool transforms) const;
+    TileWork tile_work(Index batch, bool transforms) const;
     void transform_weights(const Array& weight, Index group, Index channel_block, Index first_term,
                            Index last_term, T* u, Index pitch) const;
     void transform_weights(const Array& weight, T* packed, int threads) const;

@@ -12,6 +12,12 @@ namespace {
 constexpr Index few_tile_blocks = 2, most_tile_blocks = 6;
 constexpr Index few_weight_bytes = Index(4) << 20;
 
+// What sharing out reckons with: cycles of a row of tiles and of one more, for 36 points of a term; of a
+// transformed weight's vector; and bytes a cycle of weights that no cache of the core's own keeps.
+constexpr double row_cycles = 90, tile_cycles = 13, weight_vector_cycles = 100, weight_point_cycles = 2;
+constexpr double l3_bytes_a_cycle = 12, memory_bytes_a_cycle = 5;
+constexpr Index l2_bytes = Index(1) << 19, l3_bytes = Index(12) << 20;
+
 }  // namespace
 
 template <class T>
@@ -162,16 +168,15 @@ void WinogradCorrelation<T>::Call::transform_and_multiply(const Place& at, Index
 }
 
 template <class T>
-void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
-    const Index chunk = task % tasks.channel_chunks, tiles = task / tasks.channel_chunks;
-    const Place at = tasks.at(tiles);
+void WinogradCorrelation<T>::Call::operator()(Index number, int worker) {
+    const TileTask& task = tasks.task(number);
+    const Place at = tasks.at(task);
     char* const own = workspace + worker * parts.end;
     char* const v = own + parts.v;
     Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
-    if (transformed != tiles) transform(at, v, own);
-    transformed = tiles;
-    const Index first_block = chunk * tasks.block.channel_blocks;
-    const Index last_block = min_index(first_block + tasks.block.channel_blocks, op.channel_blocks());
+    if (transformed != task.block) transform(at, v, own);
+    transformed = task.block;
+    const Index first_block = task.first_channel_block, last_block = first_block + at.tiles.channel_blocks;
     if (packed) {
         multiply(at, first_block, last_block, v, own);
     } else {
@@ -180,14 +185,39 @@ void WinogradCorrelation<T>::Call::operator()(Index task, int worker) {
 }
 
 template <class T>
+TileWork WinogradCorrelation<T>::tile_work(Index batch, bool transforms) const {
+    TileWork work{
+        problem_.groups, batch * phases(), tile_rows(), tile_columns(), channel_blocks(), block_, 0, 0, 0};
+    work.block.units = min_index(work.block.units, work.units);
+    const double points = form_.points(), terms = double(terms_);
+    const double vectors = double(kernel_.channel_block / kernel_.lanes);
+    work.row_cycles = points / 36 * terms * (row_cycles + tile_cycles * double(work.block.columns));
+    work.product_cycles = points * terms * vectors;
+    const Index bytes = transformed_bytes();
+    if (transforms) {
+        work.weight_cycles = vectors * terms * (weight_vector_cycles + weight_point_cycles * points);
+    } else if (bytes > l2_bytes) {
+        work.weight_cycles = double(packed_block() * Index(sizeof(T))) /
+                             (bytes > l3_bytes ? memory_bytes_a_cycle : l3_bytes_a_cycle);
+    }
+    return work;
+}
+
+template <class T>
 void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                  const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
-    threads = work < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
+    const Index products = saturating_multiply(batch, multiply_adds(problem_));
+    threads =
+        products < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
 
     const std::optional<Array> weight = borrowed_weight(packed, problem_.axes.size());
     const T* const behind_head = reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
+    const Index blocks = tile_blocks(layout_, tile_work(batch, false));
+    const bool transforms_first = weight && blocks > few_tile_blocks &&
+                                  transformed_bytes() <= workspace_limit() &&
+                                  (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
+    const TileWork work = tile_work(batch, weight && !transforms_first);
     Call call{*this,
               x,
               y,
@@ -197,16 +227,11 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride),
-              TileTasks(layout_, problem_.groups, batch * phases(), tile_rows(), tile_columns(),
-                        channel_blocks(), block_, threads)};
-    const Index blocks = call.tasks.tile_blocks();
-    const bool transforms_first = weight && blocks > few_tile_blocks &&
-                                  transformed_bytes() <= workspace_limit() &&
-                                  (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
+              TileTasks(layout_, work, threads)};
     const Index tasks = call.tasks.count();
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
-    call.parts = parts(call.tasks.block, weight && !transforms_first);
+    call.parts = parts(work.block, weight && !transforms_first);
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
     const Index u_begin = call.parts.end * threads;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
@@ -216,9 +241,11 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
         transform_weights(*weight, u, wanted);
         call.packed = u;
     }
-    parallel_for(tasks, threads, call);
+    parallel_for(tasks, threads, call, call.tasks.starts(threads));
 }
 
+template TileWork WinogradCorrelation<float>::tile_work(Index, bool) const;
+template TileWork WinogradCorrelation<double>::tile_work(Index, bool) const;
 template void WinogradCorrelation<float>::run(Index, const Array&, const void*, const Epilogue&, const Array&,
                                               bool, int) const;
 template void WinogradCorrelation<double>::run(Index, const Array&, const void*, const Epilogue&,

@@ -106,6 +106,7 @@ class WinogradPhases : public Correlation {
     Index u_pitch() const;           // of a point of those
     Index row_pitch(const TileBlock& block) const;  // of outputs of one phase, before they are interleaved
     Parts parts(const TileBlock& block, bool transforms) const;
+    TileWork tile_work(Index batch, bool transforms) const;
     void prefetch_taps(const Weights& weights, Index group, Index channel_block, Index channel) const;
     void turn(const Weights& weights, Index group, Index channel_block, Index channel, T* turned) const;
     void transform_taps(const Weights& weights, const Member& member, const T* turned, Index channels, T* u,

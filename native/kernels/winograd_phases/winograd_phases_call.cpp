@@ -12,6 +12,13 @@ namespace {
 // memory.
 constexpr Index few_tile_blocks = 2;
 
+// What sharing out reckons with: cycles of a row of tiles and of one more, for 25 points of a term; of a row
+// of a strided input, copied; of a vector of transformed weights and of a point of it; and bytes a cycle of
+// weights that no cache of the core's own keeps.
+constexpr double row_cycles = 100, tile_cycles = 6.5, copied_row_cycles = 30;
+constexpr double weight_vector_cycles = 12, weight_point_cycles = 2.5, l3_bytes_a_cycle = 12;
+constexpr Index l2_bytes = Index(1) << 19;
+
 }  // namespace
 
 template <class T>
@@ -91,17 +98,16 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
 }
 
 template <class T>
-void WinogradPhases<T>::Call::operator()(Index task, int worker) {
-    const Index chunk = task % tasks.channel_chunks, tiles = task / tasks.channel_chunks;
-    const Place at = tasks.at(tiles);
+void WinogradPhases<T>::Call::operator()(Index number, int worker) {
+    const TileTask& task = tasks.task(number);
+    const Place at = tasks.at(task);
     char* const own = workspace + worker * parts.end;
     char* const v = own + parts.v;
     // Each thread transforms for itself: what another one wrote is far away.
     Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
-    if (transformed != tiles) transform(at, v, own);
-    transformed = tiles;
-    const Index first = chunk * tasks.block.channel_blocks;
-    const Index last = min_index(first + tasks.block.channel_blocks, op.channel_blocks());
+    if (transformed != task.block) transform(at, v, own);
+    transformed = task.block;
+    const Index first = task.first_channel_block, last = first + at.tiles.channel_blocks;
     T* const turned = reinterpret_cast<T*>(own + parts.turned);
     TapsAhead taps(op, weights, at.group, turned, turned + op.turned_scratch(op.channels_at_once()));
     if (!packed && !weights->turned)
@@ -113,18 +119,47 @@ void WinogradPhases<T>::Call::operator()(Index task, int worker) {
 }
 
 template <class T>
+TileWork WinogradPhases<T>::tile_work(Index batch, bool transforms) const {
+    TileWork work{problem_.groups, batch, tile_rows(), tile_columns(), channel_blocks(), block_, 0, 0, 0};
+    work.block.units = min_index(work.block.units, batch);
+    const double channels = double(problem_.in_channels), columns = double(work.block.columns);
+    double there = 0, products = 0, made = 0;
+    for (const Member& member : members_) {
+        const double far = double(member.far_taps), points = double(member.form.points());
+        if (!member.shares_input) {
+            there += far * points / 25 * (row_cycles + tile_cycles * columns);
+            if (is_strided_) there += far * form_rows_ * copied_row_cycles;
+        }
+        products += far * points;
+        made += far * (weight_vector_cycles + weight_point_cycles * double(member.form.weight_points()));
+    }
+    work.row_cycles = channels * there;
+    work.product_cycles = channels * double(vectors()) * products;
+    if (transforms) {
+        work.weight_cycles = channels * double(vectors()) * made;
+    } else if (transformed_bytes() > l2_bytes) {
+        work.weight_cycles = double(packed_block() * Index(sizeof(T))) / l3_bytes_a_cycle;
+    }
+    return work;
+}
+
+template <class T>
 void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                             const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    Problem work = problem_;
+    Problem once = problem_;
     if (!is_strided_)  // each tap meets each input cell about once
-        for (Axis& axis : work.axes) axis.out = axis.in;
-    const Index products = saturating_multiply(batch, multiply_adds(work));
+        for (Axis& axis : once.axes) axis.out = axis.in;
+    const Index products = saturating_multiply(batch, multiply_adds(once));
     threads =
         products < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
 
     const std::optional<Weights> weights = weights_of(packed);
     const T* const behind_head = reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
+    const bool transforms_first = weights &&
+                                  tile_blocks(layout_, tile_work(batch, false)) > few_tile_blocks &&
+                                  !keeps_turned() && transformed_bytes() <= workspace_limit();
+    const TileWork work = tile_work(batch, weights && !transforms_first);
     Call call{*this,
               x,
               y,
@@ -134,14 +169,11 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
               accumulate,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(y.stride),
-              TileTasks(layout_, problem_.groups, batch, tile_rows(), tile_columns(), channel_blocks(),
-                        block_, threads)};
-    const bool transforms_first = weights && call.tasks.tile_blocks() > few_tile_blocks && !keeps_turned() &&
-                                  transformed_bytes() <= workspace_limit();
+              TileTasks(layout_, work, threads)};
     const Index tasks = call.tasks.count();
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
-    call.parts = parts(call.tasks.block, weights.has_value());
+    call.parts = parts(work.block, weights.has_value());
     call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
     const Index u_begin = call.parts.end * wanted;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
@@ -151,9 +183,11 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
         transform_weights(*weights, u, workspace.data() + call.parts.turned, call.parts.end, wanted);
         call.packed = u;
     }
-    parallel_for(tasks, threads, call);
+    parallel_for(tasks, threads, call, call.tasks.starts(threads));
 }
 
+template TileWork WinogradPhases<float>::tile_work(Index, bool) const;
+template TileWork WinogradPhases<double>::tile_work(Index, bool) const;
 template void WinogradPhases<float>::run(Index, const Array&, const void*, const Epilogue&, const Array&,
                                          bool, int) const;
 template void WinogradPhases<double>::run(Index, const Array&, const void*, const Epilogue&, const Array&,

@@ -78,7 +78,7 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
     output.m_pitch = m_pitch;
     output.tile_pitch = width;
     output.tiles = at.tiles.columns;
-    output.row_pitch = op.row_pitch(tasks.block);
+    output.row_pitch = op.row_pitch(op.block_);
     output.channel_pitch = form_rows * output.row_pitch;
     const Index phase_pitch = lanes * output.channel_pitch;
     T* const own_rows = reinterpret_cast<T*>(own + parts.rows);
