@@ -291,12 +291,12 @@ struct DotsFamily {
 
     static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
         check(type, isa);
-        return std::make_unique<DotsCorrelation>(problem, dots_kernel(), isa);
+        return make_dots(problem, isa);
     }
 
     static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
         check(type, isa);
-        return DotsCorrelation::panel_bytes_for(problem);
+        return dots_panel_bytes(problem);
     }
 };
 
@@ -480,7 +480,7 @@ constexpr CorrelationFamily correlation_families[] = {
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
     correlation<Winograd6Family>("winograd6"),
     correlation<DilatedFamily>("dilated"),
-    correlation<DotsFamily>("dots"),
+    {"dots", DotsFamily::make, DotsFamily::panel_bytes},
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };
 

@@ -32,7 +32,28 @@ namespace {
 constexpr Index rows_budget_bytes = 256 << 10, whole_rows_bytes = Index(4) << 20;
 constexpr Index held_bytes = 512 << 10;
 
+// Up to so many output channels leave half of the lanes empty.
+constexpr Index few_out_channels = 8;
+
+bool is_plane(const Problem& problem) {
+    return problem.phases.empty() && why_not_pointwise(problem) == nullptr;
+}
+
+bool has_channels_in_lanes(const Problem& problem) {
+    return !problem.phases.empty() || (!is_plane(problem) && problem.out_channels > few_out_channels);
+}
+
 }  // namespace
+
+std::unique_ptr<Correlation> make_dots(const Problem& problem, Isa isa) {
+    if (has_channels_in_lanes(problem)) return std::make_unique<PixelDots>(problem, dots_kernel(), isa);
+    return std::make_unique<DotsCorrelation>(problem, dots_kernel(), isa);
+}
+
+Index dots_panel_bytes(const Problem& problem) {
+    if (has_channels_in_lanes(problem)) return PixelDots::panel_bytes_for(problem);
+    return DotsCorrelation::panel_bytes_for(problem);
+}
 
 const char* why_not_dots(Type type, Isa isa) {
     if (type != Type::bfloat16) return "it multiplies bfloat16 numbers";
@@ -59,6 +80,7 @@ DotsCorrelation::DotsCorrelation(const Problem& problem, const DotsKernel& kerne
         saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
     for (const Axis& axis : problem.axes) sizes_.push_back(axis.out);
+    if (is_pointwise_) pixels_ = std::make_unique<PixelDots>(problem, kernel, isa);
 }
 
 Index DotsCorrelation::most_held_blocks() const {
@@ -88,14 +110,17 @@ Index DotsCorrelation::panel_bytes_for(const Problem& problem) {
 }
 
 Index DotsCorrelation::workspace_bytes(int threads) const {
-    return saturating_multiply(thread_bytes(), threads);
+    const Index own = saturating_multiply(thread_bytes(), threads);
+    return pixels_ ? max_index(own, pixels_->workspace_bytes(threads)) : own;
 }
 
 Index DotsCorrelation::packed_bytes() const {
+    if (pixels_) return pixels_->packed_bytes();
     return problem_.groups * channel_blocks() * pairs() * dots_channel_block * Index(sizeof(Pair));
 }
 
 std::vector<Index> DotsCorrelation::packed_layout() const {
+    if (pixels_) return pixels_->packed_layout();
     std::vector<Index> key{problem_.groups, problem_.out_channels, problem_.in_channels};
     for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
         key.push_back(layout_.origin[a]);
@@ -105,6 +130,7 @@ std::vector<Index> DotsCorrelation::packed_layout() const {
 }
 
 void DotsCorrelation::pack(const Array& weight, void* packed, int threads) const {
+    if (pixels_) return pixels_->pack(weight, packed, threads);
     pack_pairs(problem_, layout_, dots_channel_block, weight, static_cast<std::uint32_t*>(packed), threads);
 }
 
@@ -122,6 +148,7 @@ void DotsCorrelation::run(Index batch, const Array& x, const void* packed, const
             PlaneCall call{*this, x, y, weight, epilogue, accumulate, *y_step, blocks};
             return run_call(call, batch, products, threads);
         }
+        return pixels_->run(batch, x, packed, epilogue, y, accumulate, threads);
     }
     RowsCall call{*this,
                   x,

@@ -1,11 +1,15 @@
 // Correlations of bfloat16 numbers by the processor's dot products of pairs: a matrix product, summed in
-// float32 and rounded once. Planes of a 1x1 correlation are read where they lie; else rows are packed with
-// their padding in place, and the cells that some vectors of positions read are unfolded from there.
+// float32 and rounded once. Here with positions in the lanes: planes of a 1x1 correlation are read where they
+// lie; for few output channels rows are packed with their padding in place, and the cells that some vectors
+// of positions read are unfolded from there. All else: pixel_dots.h.
 #pragma once
+
+#include <memory>
 
 #include "core/operation.h"
 #include "core/panel.h"
 #include "kernels/dots/dots_block.h"
+#include "kernels/dots/pixel_dots.h"
 
 namespace faltung {
 
@@ -15,13 +19,19 @@ const char* why_not_dots(Type type, Isa isa);
 // For processors that have such products.
 DotsKernel dots_kernel();
 
+// With positions in the lanes for planes and for few output channels, else with output channels in them.
+std::unique_ptr<Correlation> make_dots(const Problem& problem, Isa isa);
+Index dots_panel_bytes(const Problem& problem);
+
 class DotsCorrelation : public Correlation {
   public:
     DotsCorrelation(const Problem& problem, const DotsKernel& kernel, Isa isa);
 
     static Index panel_bytes_for(const Problem& problem);
 
-    Index panel_bytes() const override { return rows_bytes() + patches_bytes(); }
+    Index panel_bytes() const override {
+        return max_index(rows_bytes() + patches_bytes(), pixels_ ? pixels_->panel_bytes() : 0);
+    }
     Index workspace_bytes(int threads) const override;
     Index packed_bytes() const override;
     std::vector<Index> packed_layout() const override;
@@ -63,6 +73,7 @@ class DotsCorrelation : public Correlation {
     Index taps_;
     bool is_pointwise_;
     std::vector<Index> sizes_;
+    std::unique_ptr<PixelDots> pixels_;  // reads the same packed weights
 };
 
 }  // namespace faltung

@@ -28,7 +28,7 @@ struct DotsCorrelation::PlaneCall {
         batch = all;
         if (blocks.tiles == 0) samples = max_index(1, min_index(batch, dots_most_columns / blocks.rest));
         sample_blocks = ceil_divide(batch, samples);
-        chunk_blocks = min_index(op.channel_blocks(), op.most_held_blocks());
+        chunk_blocks = whole(min_index(op.channel_blocks(), op.most_held_blocks()));
         channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
         if (threads == 1) return;
         const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
@@ -37,9 +37,12 @@ struct DotsCorrelation::PlaneCall {
         const Index panels = task_count(batch) / channel_chunks;
         const Index chunks =
             max_index(channel_chunks, min_index(op.channel_blocks(), ceil_divide(wanted, panels)));
-        chunk_blocks = ceil_divide(op.channel_blocks(), chunks);
+        chunk_blocks = min_index(chunk_blocks, whole(ceil_divide(op.channel_blocks(), chunks)));
         channel_chunks = ceil_divide(op.channel_blocks(), chunk_blocks);
     }
+
+    // Blocks of channels that share their pairs are not parted.
+    static Index whole(Index blocks) { return round_up(blocks, dots_pixel_lanes / dots_channel_block); }
 
     Index task_count(Index) const {
         return op.problem_.groups * sample_blocks * blocks.count() * channel_chunks;
@@ -83,7 +86,8 @@ struct DotsCorrelation::PlaneCall {
         DotsBlock product{};
         product.x_pitch = x.stride[2];
         product.panel = reinterpret_cast<Pair*>(own + op.patches_place());
-        product.weight_pitch = op.pairs() * dots_channel_block;
+        product.weight_pitch = op.pairs() * dots_pixel_lanes;
+        product.weight_step = dots_pixel_lanes;
         product.positions = all;
         Index term = 0;
         do {  // at least once: without input channels there is still the bias
@@ -92,8 +96,9 @@ struct DotsCorrelation::PlaneCall {
             product.x = is_held || is_rest ? nullptr : first;
             if (is_rest && !is_held) gather(first, product.terms, positions, all, product.panel);
             product.weight = packed +
-                             (g * op.channel_blocks() + chunk * chunk_blocks) * product.weight_pitch +
-                             term / 2 * dots_channel_block;
+                             g * ceil_divide(problem.out_channels, dots_pixel_lanes) * product.weight_pitch +
+                             dots_weight_place(chunk * chunk_blocks, product.weight_pitch, dots_pixel_lanes) +
+                             term / 2 * dots_pixel_lanes;
             product.bias = bias && term == 0 ? bias + g * problem.out_channels + first_channel : nullptr;
             block.multiply(product, is_rest, term == 0, term + most_terms >= problem.in_channels);
             term += most_terms;

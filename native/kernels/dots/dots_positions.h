@@ -48,7 +48,7 @@ struct DotsCorrelation::Block {
             if (accumulates && is_first) take_up(oc, product.out_channels);
             if (is_columns) {
                 op.kernel_.multiply_columns({product.panel, product.weight, product.weight_pitch,
-                                             ceil_divide(product.terms, 2), sums,
+                                             product.weight_step, ceil_divide(product.terms, 2), sums,
                                              static_cast<int>(product.positions), product.out_channels,
                                              product.bias, product.resumes});
             } else {
@@ -56,7 +56,8 @@ struct DotsCorrelation::Block {
             }
             if (is_last) finish(oc, product.out_channels, product.positions);
             product.x = nullptr;
-            product.weight += group / dots_channel_block * product.weight_pitch;
+            product.weight +=
+                dots_weight_place(group / dots_channel_block, product.weight_pitch, product.weight_step);
             if (product.bias) product.bias += group;
         }
     }

@@ -143,6 +143,7 @@ struct DotsCorrelation::RowsCall {
                 product.panel = own.panel;
                 product.weight = own.weight + first * taps / 2 * dots_channel_block;
                 product.weight_pitch = op.pairs() * dots_channel_block;
+                product.weight_step = dots_channel_block;
                 product.positions = patches.positions;
                 product.bias = pass == 0 ? own.bias : nullptr;
                 block.multiply(product, is_rest, pass == 0, pass == passes - 1);

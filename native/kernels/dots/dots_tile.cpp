@@ -88,12 +88,13 @@ void product_tile(const DotsBlock& b, Index channel) {
         }
     }
 
-    const Pair* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const Pair* weight = b.weight + dots_weight_place(channel / channel_block, b.weight_pitch, b.weight_step);
     Pair* panel = b.panel;
     const Half* x = b.x;
     const __mmask16 read = first(last);
-    for (Index term = 0; term < b.terms; term += 2, panel += V * L, weight += channel_block) {
-        __builtin_prefetch(weight + weights_ahead * channel_block);
+    const Index step = b.weight_step;
+    for (Index term = 0; term < b.terms; term += 2, panel += V * L, weight += step) {
+        __builtin_prefetch(weight + weights_ahead * step);
         __m512i cells[V];
         if constexpr (Reads) {
             const bool is_pair = term + 1 < b.terms;
@@ -176,13 +177,16 @@ void columns_product(const DotsColumns& b, Index channel) {
     FALTUNG_UNROLL for (int i = 0; i < B; ++i) FALTUNG_UNROLL for (int j = 0; j < J; ++j) sum[i][j] =
         _mm256_load_ps(values[j] + i * channel_block);
 
-    const Pair* weight = b.weight + channel / channel_block * b.weight_pitch;
+    const Pair* weight = b.weight;
     const Pair* panel = b.panel;
-    for (Index pair = 0; pair < b.pairs; ++pair, panel += J, weight += channel_block) {
+    Index place[B];
+    for (int i = 0; i < B; ++i)
+        place[i] = dots_weight_place(channel / channel_block + i, b.weight_pitch, b.weight_step);
+    for (Index pair = 0; pair < b.pairs; ++pair, panel += J, weight += b.weight_step) {
         __m256i w[B];
         FALTUNG_UNROLL for (int i = 0; i < B; ++i) {
-            const Pair* const own = weight + i * b.weight_pitch;
-            __builtin_prefetch(own + weights_ahead * channel_block);
+            const Pair* const own = weight + place[i];
+            __builtin_prefetch(own + weights_ahead * b.weight_step);
             w[i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(own));
         }
         FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
@@ -308,8 +312,17 @@ double burst(Index rounds, float* sink) {
 
 }  // namespace
 
+void add_pixel_kernels(DotsKernel& kernel);
+
 DotsKernel dots_kernel() {
-    return {multiply, multiply_columns, unfold, copy_columns, burst};
+    DotsKernel kernel;
+    kernel.multiply = multiply;
+    kernel.multiply_columns = multiply_columns;
+    kernel.unfold = unfold;
+    kernel.copy = copy_columns;
+    kernel.burst = burst;
+    add_pixel_kernels(kernel);
+    return kernel;
 }
 
 }  // namespace faltung::FALTUNG_ISA

@@ -74,11 +74,12 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     ),
     Algorithm(
         "dots",
-        "dot products of pairs of bfloat16 numbers, positions in the vector lanes",
+        "dot products of pairs of bfloat16 numbers, positions or output channels in the vector lanes",
         dots.refusal,
         dots.cycles,
         dots.packing_cycles,
         error_growth=dots.error_growth,
+        serves_phases=True,
     ),
     Algorithm(
         "winograd",

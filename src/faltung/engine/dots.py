@@ -14,7 +14,16 @@ __all__ = ["conversion_cycles", "cycles", "error_growth", "packing_cycles", "ref
 
 LANES = 16
 TILE_VECTORS = 3
+FEW_OUT_CHANNELS = 8
+MOST_VECTORS = 4
+PRODUCT_CYCLES = {1: 1.28, 2: 1.13, 3: 1.09, 4: 1.09}
+"""Of a pair and vector, by the vectors of output channels that are computed together."""
+
+RUN_CYCLES = 3
+"""Of cells that lie together, of one position: pointers are set anew."""
+
 KEPT_WEIGHT_BYTES = 2**19
+MOST_PHASES = 64
 MAX_PANEL_BYTES = 32 * 2**20
 
 
@@ -24,6 +33,8 @@ def refusal(problem: Problem, dtype: str) -> str | None:
         return f"it multiplies bfloat16 numbers, these are {dtype}"
     if not has_bfloat16_dots(chosen_isa()):
         return "this processor has no dot products of bfloat16 numbers, or FALTUNG_ISA leaves them out"
+    if any(len(axis) > MOST_PHASES for axis in problem.phases):
+        return f"a stride of more than {MOST_PHASES} has too many phases"
     panel_bytes = Correlation.panel_bytes("dots", dtype, chosen_isa(), *problem.arguments)
     if panel_bytes > MAX_PANEL_BYTES:
         return f"the rows under one kernel would need {panel_bytes} bytes a thread, more than {MAX_PANEL_BYTES}"
@@ -36,24 +47,55 @@ def error_growth(_problem: Problem, _dtype: str) -> float:
 
 
 def cycles(problem: Problem, _dtype: str) -> float:
-    """Vectors of positions by output channels; a pair of products a cycle."""
+    """Vectors of positions by output channels, or positions by vectors of channels; a pair of products a cycle."""
+    if _is_plane(problem):
+        return _plane_cycles(problem)
+    if problem.phases or problem.out_channels > FEW_OUT_CHANNELS:
+        return _pixel_cycles(problem)
+    return 2000 + _position_cycles(problem, 1.04, 10) + _panel_cycles(problem)
+
+
+def _is_plane(problem: Problem) -> bool:
+    """Whether planes of a 1×1 layer are read where they lie."""
+    is_point = all(kernel == stride == 1 for kernel, stride in zip(problem.kernel_size, problem.stride, strict=True))
+    return is_point and not any(problem.before) and not problem.phases
+
+
+def _plane_cycles(problem: Problem) -> float:
+    return _position_cycles(problem, 1.03, 9)
+
+
+def _position_cycles(problem: Problem, product: float, output: float) -> float:
+    """Positions in the lanes."""
     positions = math.prod(problem.out_size)
     rest = positions % LANES if positions % LANES <= LANES // 2 else 0
     vectors = problem.groups * (-(-(positions - rest) // LANES) + ((1.2 + 1.1 * rest) / LANES if rest else 0.0))
     pairs, channels = -(-problem.terms // 2), problem.out_channels + problem.out_channels % 2
     weights = 2 * problem.groups * problem.out_channels * problem.terms
     streamed = 0.03 * weights * max(1.0, vectors / TILE_VECTORS) if weights > KEPT_WEIGHT_BYTES else 0.0
-    is_plane = all(kernel == stride == 1 for kernel, stride in zip(problem.kernel_size, problem.stride, strict=True)) and not any(
-        problem.before
-    )
-    if is_plane:
-        return vectors * (pairs * (1.03 * channels + 5) + 9 * channels) + streamed
-    return 2000 + vectors * (pairs * (1.04 * channels + 5) + 10 * channels) + streamed + _panel_cycles(problem)
+    return vectors * (pairs * (product * channels + 5) + output * channels) + streamed
+
+
+def _pixel_cycles(problem: Problem) -> float:
+    """Output channels in the lanes: products, outputs, input cells brought together."""
+    vectors = -(-problem.out_channels // LANES)
+    together = min(MOST_VECTORS, round(vectors / -(-vectors // MOST_VECTORS)))
+    positions = math.prod(problem.out_size)
+    met = problem.macs / max(1, problem.groups * problem.out_channels * 2)
+    if problem.in_channels % 2:  # pairs go along a row of taps
+        met *= 1 + 1 / (problem.in_channels * problem.kernel_size[-1])
+    runs = met / max(1, problem.in_channels * problem.kernel_size[-1] // 2)
+    products = vectors * (PRODUCT_CYCLES[together] * met + RUN_CYCLES * runs / together + 9.5 * positions)
+    rows = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+    cells = problem.in_channels * math.prod(rows[:-1]) * problem.in_size[-1]
+    weights = 2 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
+    streamed = 0.03 * weights if weights > KEPT_WEIGHT_BYTES else 0.0
+    return 2000 + problem.groups * (1500 + products + 0.37 * cells) + streamed
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
-    """Pairs of terms that lie together are packed as one number, others are put together."""
-    return (0.6 if problem.terms % 2 == 0 else 1.5) * problem.groups * problem.out_channels * problem.terms
+    """Pairs of channels are packed by vectors, others one by one."""
+    return (0.6 if problem.in_channels % 2 == 0 else 3.0) * problem.groups * problem.out_channels * problem.terms
 
 
 def conversion_cycles(read: int, written: int) -> float:
