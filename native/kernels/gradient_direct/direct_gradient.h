@@ -7,6 +7,7 @@
 #include "core/layout.h"
 #include "core/operation.h"
 #include "kernels/gradient_direct/gradient_product.h"
+#include "kernels/gradient_direct/tap_segments.h"
 
 namespace faltung {
 
@@ -24,13 +25,9 @@ class DirectGradient : public WeightGradient {
   private:
     struct Call;
 
-    // Outputs [first, first + count) of an axis that, for one tap, read cells evenly spaced.
-    struct Segment {
-        Index first, count, cell, step;
-    };
-    using Segments = std::vector<std::vector<Segment>>;  // of each tap
+    static constexpr Index block_positions = 512;  // packed at once: in L2, and what they meet in L1
+    static constexpr Index few_channels = 4;       // too few sums of a tap for the multiplier's latency
 
-    static Segments segments_of(const Axis& axis, Border border);
     Index tap_limit() const;
     Index unit_limit() const;
     Index sums_elements() const;
@@ -49,7 +46,7 @@ class DirectGradient : public WeightGradient {
     bool swaps_;  // whether the packed side is x
     bool joins_;  // whether taps of one row may be multiplied together
     Index taps_;
-    Segments row_segments_, column_segments_;
+    std::vector<std::vector<Segment>> row_segments_, column_segments_;  // of each tap
 };
 
 extern template class DirectGradient<float>;

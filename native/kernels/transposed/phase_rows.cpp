@@ -1,5 +1,7 @@
 #include "kernels/transposed/phase_rows.h"
 
+#include <type_traits>
+
 #include "core/transpose.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -51,34 +53,38 @@ void separate_rows(const T* y, Index count, T* rows, Index pitch) {
     }
 }
 
-template <class T>
-void interleave(const T* rows, Index pitch, Index phases, Index count, T* y) {
+// `by_vectors` of 2, 4 or 8 phases, or else `one_by_one`.
+template <class ByVectors, class OneByOne>
+__attribute__((always_inline)) inline void for_phases(Index phases, ByVectors by_vectors,
+                                                      OneByOne one_by_one) {
     switch (phases) {
         case 2:
-            return interleave_rows<T, 2>(rows, pitch, count, y);
+            return by_vectors(std::integral_constant<int, 2>());
         case 4:
-            return interleave_rows<T, 4>(rows, pitch, count, y);
+            return by_vectors(std::integral_constant<int, 4>());
         case 8:
-            return interleave_rows<T, 8>(rows, pitch, count, y);
+            return by_vectors(std::integral_constant<int, 8>());
         default:
-            for (Index p = 0; p < phases; ++p)
-                for (Index i = 0, at = p; at < count; ++i, at += phases) y[at] = rows[p * pitch + i];
+            for (Index p = 0; p < phases; ++p) one_by_one(p);
     }
 }
 
 template <class T>
+void interleave(const T* rows, Index pitch, Index phases, Index count, T* y) {
+    for_phases(
+        phases, [=](auto of) { interleave_rows<T, decltype(of)::value>(rows, pitch, count, y); },
+        [=](Index p) {
+            for (Index i = 0, at = p; at < count; ++i, at += phases) y[at] = rows[p * pitch + i];
+        });
+}
+
+template <class T>
 void separate(const T* y, Index phases, Index count, T* rows, Index pitch) {
-    switch (phases) {
-        case 2:
-            return separate_rows<T, 2>(y, count, rows, pitch);
-        case 4:
-            return separate_rows<T, 4>(y, count, rows, pitch);
-        case 8:
-            return separate_rows<T, 8>(y, count, rows, pitch);
-        default:
-            for (Index p = 0; p < phases; ++p)
-                for (Index i = 0, at = p; at < count; ++i, at += phases) rows[p * pitch + i] = y[at];
-    }
+    for_phases(
+        phases, [=](auto of) { separate_rows<T, decltype(of)::value>(y, count, rows, pitch); },
+        [=](Index p) {
+            for (Index i = 0, at = p; at < count; ++i, at += phases) rows[p * pitch + i] = y[at];
+        });
 }
 
 // A vector of channels by at most 8 taps.
