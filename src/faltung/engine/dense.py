@@ -73,7 +73,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
         products = vectors * (problem.terms * (1.02 * channels + 4) + 7 * problem.out_channels)
         return CALL_CYCLES + products + streamed + _panel_cycles(problem)
     # Few positions at the end want all weights once more, and have little to do meanwhile.
-    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.1 if rest else 0.0))
+    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
     columns = problem.out_size[-1]
     # Rows shorter than a vector are unfolded one by one, under masks.
     unfolded = 9 * problem.groups * positions / columns if 0 < columns < lanes else (3 if problem.stride[-1] == 1 else 6) * vectors

@@ -28,6 +28,8 @@ FEWEST_TILES, MOST_TILES = 16, 48
 V_BYTES = 2**20
 MANY_WEIGHT_BYTES = 2**23
 L2_BYTES = 2**19
+MUCH_WEIGHT_BYTES = 2**22
+"""More arrive from L3 more slowly."""
 
 CALL_CYCLES = 2000
 
@@ -232,8 +234,9 @@ def refusal(problem: Problem, dtype: str) -> str | None:
 def cycles(problem: Problem, lanes: int) -> float:
     """Estimated for one sample on one core, as `catalog` counts them; weights packed before.
 
-    Measured on one Zen 4 core with AVX-512 over thirty layers, per phase: a vector of products takes a cycle; a row of tiles of one
-    channel 100 cycles and 6.5 more a tile to transform; a vector of channels of a tile 350 to transform back; all for 25 points.
+    Measured on one Zen 4 core with AVX-512 over forty layers, per phase: a vector of products takes a cycle; a row of tiles of one
+    channel 100 cycles and 6.5 more a tile to transform; a vector of channels of a tile 350 to transform back, 275 where phases add to the
+    same sums; all for 25 points. Of fetching weights a third is not hidden by products.
     """
     form = form_of(problem)
     if form is None:
@@ -245,13 +248,16 @@ def cycles(problem: Problem, lanes: int) -> float:
     points = sum(member.points for member in form.outputs)
     if form.is_strided:  # every second cell is taken first, row by row
         rows_of_member = form.rows * form.tile_rows * form.far_outputs
-        there += 1.5 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
+        there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
     multiplied = 1.05 * terms * vectors * form.tiles
-    back = 14 * points * vectors * form.tiles
+    back = (11 if form.is_strided else 14) * points * vectors * form.tiles
+    fetched = _fetching_cycles(problem, form, lanes)
+    multiplied = max(multiplied, fetched) + (0.35 * min(multiplied, fetched) if form.is_strided else 0.0)
     wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if _keeps_taps(problem, form, lanes) else 0.0
-    summed = there + max(multiplied, _fetching_cycles(problem, form, lanes)) + back + wanted
-    return CALL_CYCLES + winograd.COMPARED * summed + 0.15 * max(0, _array_bytes(problem) - L2_BYTES)
+    summed = there + multiplied + back + wanted
+    waited = (0.08 if form.is_strided else 0.15) * max(0, _array_bytes(problem) - L2_BYTES)
+    return CALL_CYCLES + winograd.COMPARED * summed + waited
 
 
 def packing_cycles(problem: Problem, lanes: int) -> float:
@@ -298,7 +304,7 @@ def _fetching_cycles(problem: Problem, form: Form, lanes: int) -> float:
     fetched = _packed_bytes(problem, form, lanes)
     if fetched <= L2_BYTES or _keeps_taps(problem, form, lanes):
         return 0.0
-    return fetched * _blocks(problem, form) / 12
+    return fetched * _blocks(problem, form) / (12 if fetched <= MUCH_WEIGHT_BYTES else 8)
 
 
 def _array_bytes(problem: Problem) -> int:
