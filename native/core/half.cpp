@@ -11,7 +11,25 @@ namespace faltung {
 
 FALTUNG_DECLARE_PER_ISA(HalfLoops half_loops_for(Type type);)
 
+#if defined(FALTUNG_BFLOAT16_DOTS)
+namespace avx512bf16 {
+void narrow_bfloat16(const float* from, Half* to, Index count);
+}
+#endif
+
 namespace {
+
+#if defined(FALTUNG_BFLOAT16_DOTS)
+void narrow_by_processor(const float* from, Half* to, const SweepPiece& piece) {
+    if (piece.column_stride != 1 || piece.second_column_stride != 1) {
+        static const HalfLoops loops = avx512::half_loops_for(Type::bfloat16);
+        return loops.narrow(from, to, piece);
+    }
+    for (Index row = 0; row < piece.rows; ++row)
+        avx512bf16::narrow_bfloat16(from + row * piece.row_stride, to + row * piece.second_row_stride,
+                                    piece.columns);
+}
+#endif
 
 constexpr Index cells_of_a_task = 1 << 15;
 
@@ -45,6 +63,13 @@ std::vector<Index> compact_strides(const std::vector<Index>& size, const std::ve
 }
 
 HalfLoops half_loops(Type type, Isa isa) {
+#if defined(FALTUNG_BFLOAT16_DOTS)
+    if (type == Type::bfloat16 && has_bfloat16_dots(isa)) {
+        HalfLoops loops = avx512::half_loops_for(type);
+        loops.narrow = narrow_by_processor;
+        return loops;
+    }
+#endif
     FALTUNG_RETURN_FOR_ISA(isa, half_loops_for(type))
     return {};
 }

@@ -73,13 +73,35 @@ struct Float16 {
     static Half of(float) { return infinity - 1; }  // all of them are moderate
 };
 
+// The first `count` cells, zeros behind them.
 template <class T, class V>
 V some(const T* from, Index count) {
+#if defined(__AVX512F__)
+    const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
+    if constexpr (sizeof(T) == 4)
+        return (V)_mm512_maskz_loadu_ps(mask, from);
+    else
+        return (V)_mm256_maskz_loadu_epi16(mask, from);
+#else
     T cells[width] = {};
     for (Index lane = 0; lane < count; ++lane) cells[lane] = from[lane];
     V v;
     __builtin_memcpy(&v, cells, sizeof v);
     return v;
+#endif
+}
+
+template <class T, class V>
+void store_first(T* to, V v, Index count) {
+#if defined(__AVX512F__)
+    const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(to, mask, (__m512)v);
+    else
+        _mm256_mask_storeu_epi16(to, mask, (__m256i)v);
+#else
+    for (Index lane = 0; lane < count; ++lane) to[lane] = v[lane];
+#endif
 }
 
 // A run of cells, by whole vectors and a rest.
@@ -93,8 +115,7 @@ void convert_run(const From* from, To* to, Index count, Convert convert) {
         __builtin_memcpy(to + i, &out, sizeof out);
     }
     if (i == count) return;
-    const Out out = convert(some<From, In>(from + i, count - i));
-    for (Index lane = 0; lane < count - i; ++lane) to[i + lane] = out[lane];
+    store_first(to + i, convert(some<From, In>(from + i, count - i)), count - i);
 }
 
 template <class From, class To, class In, class Out, class Convert>

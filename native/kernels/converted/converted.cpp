@@ -45,6 +45,8 @@ ConvertedCorrelation::ConvertedCorrelation(const Problem& problem, const Correla
     whole_ = family.make(own, Type::float32, isa);
     own.groups = problem.groups % part_groups_;
     if (own.groups > 0) rest_ = family.make(own, Type::float32, isa);
+    if (problem.in_channels == 1 && problem.out_channels == 1 && problem.groups > 1)
+        all_ = family.make(problem, Type::float32, isa);
 }
 
 const Correlation& ConvertedCorrelation::part(Index number) const {
@@ -68,11 +70,15 @@ Index ConvertedCorrelation::scratch_cells() const {
 
 Index ConvertedCorrelation::workspace_bytes(int threads) const {
     const Index own = saturating_multiply(scratch_cells(), sizeof(float));
-    return saturating_multiply(saturating_add(own, whole_->workspace_bytes(1)), threads);
+    const Index parted = saturating_multiply(saturating_add(own, whole_->workspace_bytes(1)), threads);
+    if (!all_) return parted;
+    const Index cells =
+        saturating_multiply(saturating_multiply(2 * problem_.groups, cells_of(problem_)), sizeof(float));
+    return max_index(parted, saturating_add(cells, all_->workspace_bytes(threads)));
 }
 
 Index ConvertedCorrelation::packed_bytes() const {
-    return saturating_multiply(parts(), part_bytes());
+    return saturating_add(all_place(), all_ ? all_->packed_bytes() : 0);
 }
 
 std::vector<Index> ConvertedCorrelation::packed_layout() const {
@@ -97,12 +103,49 @@ void ConvertedCorrelation::pack(const Array& weight, void* packed, int threads) 
         own.data = buffer.data() + p * part_groups_ * wide.stride[0] * Index(sizeof(float));
         part(p).pack(own, static_cast<char*>(packed) + p * part_bytes(), threads);
     }
+    if (all_) all_->pack(wide, static_cast<char*>(packed) + all_place(), threads);
+}
+
+bool ConvertedCorrelation::lies_by_pixels(const Array& array) const {
+    return array.stride[1] == 1 && (problem_.axes.empty() || array.stride.back() >= problem_.groups);
+}
+
+// Parts of the channels would be short runs of cells: one sample after the other, by all threads.
+void ConvertedCorrelation::run_whole(Index batch, const Array& x, const void* packed,
+                                     const Epilogue& epilogue, const Array& y, bool accumulate,
+                                     int threads) const {
+    const std::vector<Index> x_size = size_of(problem_.groups, 1, &Axis::in),
+                             y_size = size_of(problem_.groups, 1, &Axis::out);
+    const Index x_cells = round_up(cells(x_size), 16), y_cells = round_up(cells(y_size), 16);
+    Workspace workspace((x_cells + 2 * y_cells) * Index(sizeof(float)), Borrower::conversion);
+    auto* const data = reinterpret_cast<float*>(workspace.data());
+    const Array x_wide{data, compact_strides(x_size, x.stride)},
+        y_wide{data + x_cells, compact_strides(y_size, y.stride)};
+    float* const residual = data + x_cells + y_cells;
+    for (Index sample = 0; sample < batch; ++sample) {
+        const Array x_half{static_cast<Half*>(x.data) + sample * x.stride[0], x.stride},
+            y_half{static_cast<Half*>(y.data) + sample * y.stride[0], y.stride};
+        Epilogue own(epilogue.bias);
+        const void* const added = epilogue.residual_of(y_half.data);
+        if (added)
+            widen(type_, isa_, y_size, {const_cast<void*>(added), y.stride}, {residual, y_wide.stride},
+                  threads);
+        own.finish_with(epilogue.loop(), y_wide.data, added ? residual : nullptr);
+        widen(type_, isa_, x_size, x_half, x_wide, threads);
+        if (accumulate) widen(type_, isa_, y_size, y_half, y_wide, threads);
+        all_->run(1, x_wide, static_cast<const char*>(packed) + all_place(), own, y_wide, accumulate,
+                  threads);
+        narrow(type_, isa_, y_size, y_wide, y_half, threads);
+    }
 }
 
 void ConvertedCorrelation::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                const Array& y, bool accumulate, int threads) const {
     const Index work = saturating_multiply(batch, multiply_adds(problem_)), tasks = batch * parts();
     if (tasks == 0) return;
+    if (all_ && lies_by_pixels(x) && lies_by_pixels(y))
+        return run_whole(batch, x, packed, epilogue, y, accumulate,
+                         work < parallel_multiply_adds ? 1 : threads);
     threads = work < parallel_multiply_adds
                   ? 1
                   : static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));

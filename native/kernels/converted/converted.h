@@ -26,6 +26,11 @@ class ConvertedCorrelation : public Correlation {
     std::vector<Index> size_of(Index groups, Index channels, Index Axis::* extent) const;
     const Correlation& part(Index number) const;
     Index part_bytes() const;  // of packed weights
+    // Of all groups together, where their channels lie side by side.
+    Index all_place() const { return saturating_multiply(parts(), part_bytes()); }
+    bool lies_by_pixels(const Array& array) const;
+    void run_whole(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
+                   bool accumulate, int threads) const;
     Index scratch_cells() const;
 
     Problem problem_;
@@ -33,6 +38,7 @@ class ConvertedCorrelation : public Correlation {
     Isa isa_;
     Index part_groups_;
     std::unique_ptr<Correlation> whole_, rest_;  // of a whole part, and of the last one where it is smaller
+    std::unique_ptr<Correlation> all_;           // of all groups with one channel each, null for others
 };
 
 }  // namespace faltung

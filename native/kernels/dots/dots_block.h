@@ -122,7 +122,8 @@ struct DotsWeights {
     Index outs, ins, all_taps;    // `ins` is even
     const Index* taps;            // those wanted, in order
     Index tap_count;
-    Pair* to;  // [tap][pair of input channels][16]
+    Pair* to;         // [tap][pair of input channels][16]
+    Index tap_pitch;  // in `to`
 };
 
 struct DotsKernel {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Index most_members = 4096;
 constexpr Index pass_pairs = 256;  // 64 KB of weights
+constexpr Index packed_input_channels = 16;
 constexpr Index parallel_pack_bytes = 256 << 10;
 
 Layout layout_of(const Problem& problem) {
@@ -199,8 +200,13 @@ void PixelDots::pack(const Array& weight, void* packed, int threads) const {
     }
     const Index columns_merged = merges() ? 1 : 0;
     const Index blocks = vectors(), block_pairs = dots_pixel_lanes;
+    // Weights whose output channels lie together are read in the order in which they lie.
+    const bool by_inputs = is_plain && out_stride == all_taps && in_stride != all_taps;
+    const Index some = by_inputs ? packed_input_channels : max_index(channels, 1),
+                parts = ceil_divide(channels, some);
     auto pack_block = [&](Index task, int) {
-        const Index g = task / blocks, block = task % blocks, oc = block * dots_pixel_lanes;
+        const Index in_first = task / blocks % parts * some, ins = min_index(some, channels - in_first);
+        const Index g = task / (blocks * parts), block = task % blocks, oc = block * dots_pixel_lanes;
         const Half* const from =
             static_cast<const Half*>(weight.data) + g * weight.stride[0] + oc * out_stride + first_place;
         const Index outs = min_index(dots_pixel_lanes, problem_.out_channels - oc);
@@ -209,8 +215,9 @@ void PixelDots::pack(const Array& weight, void* packed, int threads) const {
             Pair* to = static_cast<Pair*>(packed) +
                        ((g * pairs_ + member.first_pair) * blocks + block * member.pairs) * block_pairs;
             if (is_plain) {
-                kernel_.pack(
-                    {from, out_stride, in_stride, outs, channels, all_taps, taps[m].data(), member.taps, to});
+                kernel_.pack({from + in_first * in_stride, out_stride, in_stride, outs, ins, all_taps,
+                              taps[m].data(), member.taps, to + in_first / 2 * block_pairs,
+                              channels / 2 * block_pairs});
                 continue;
             }
             // Runs of taps along a row, or of one tap: an odd number of terms leaves half a pair.
@@ -227,7 +234,8 @@ void PixelDots::pack(const Array& weight, void* packed, int threads) const {
             }
         }
     };
-    parallel_for(problem_.groups * blocks, packed_bytes() < parallel_pack_bytes ? 1 : threads, pack_block);
+    parallel_for(problem_.groups * parts * blocks, packed_bytes() < parallel_pack_bytes ? 1 : threads,
+                 pack_block);
 }
 
 void PixelDots::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,

@@ -264,12 +264,45 @@ void pack_rows(const DotsWeights& b) {
             FALTUNG_UNROLL for (int i = 0; i < square; ++i) _mm512_store_si512(terms[term / 2 + i], v[i]);
         }
         for (Index t = 0; t < b.tap_count; ++t) {
-            Pair* to = b.to + (t * b.ins + c) / 2 * L;
+            Pair* to = b.to + t * b.tap_pitch + c / 2 * L;
             for (Index own = 0; own < channels; own += 2, to += L) {
                 const Index lower = own * taps + b.taps[t], upper = lower + taps;
                 _mm512_storeu_si512(to, joined(_mm512_load_si512(terms[lower / 2]), lower % 2 != 0,
                                                _mm512_load_si512(terms[upper / 2]), upper % 2 != 0));
             }
+        }
+    }
+}
+
+// As pack_columns, of at most N taps: their permutations are fewer than a transposition's.
+template <int N>
+void pack_short_columns(const DotsWeights& b) {
+    __m512i order[N];
+    __mmask16 is_of[N][N];
+    for (int t = 0; t < b.tap_count; ++t) {
+        alignas(64) int lanes[L];
+        for (int lane = 0; lane < L; ++lane) lanes[lane] = static_cast<int>((lane * N + b.taps[t]) % L);
+        order[t] = _mm512_load_si512(lanes);
+        for (int k = 0; k < N; ++k) {
+            is_of[t][k] = 0;
+            for (int lane = 0; lane < b.outs; ++lane)
+                if ((lane * N + b.taps[t]) / L == k) is_of[t][k] |= static_cast<__mmask16>(1u << lane);
+        }
+    }
+    const Index cells = b.outs * N;
+    for (Index c = 0; c < b.ins; c += 2) {
+        const Half* const from = b.from + c * b.in_stride;
+        __m512i in[N];
+        FALTUNG_UNROLL for (int k = 0; k < N; ++k) {
+            const __mmask16 read = static_cast<__mmask16>(first(min_index(cells - k * L, L)));
+            in[k] = paired(_mm256_maskz_loadu_epi16(read, from + k * L),
+                           _mm256_maskz_loadu_epi16(read, from + b.in_stride + k * L));
+        }
+        for (Index t = 0; t < b.tap_count; ++t) {
+            __m512i out = _mm512_setzero_si512();
+            FALTUNG_UNROLL for (int k = 0; k < N; ++k) out =
+                _mm512_mask_permutexvar_epi32(out, is_of[t][k], order[t], in[k]);
+            _mm512_storeu_si512(b.to + t * b.tap_pitch + c / 2 * L, out);
         }
     }
 }
@@ -293,7 +326,7 @@ void pack_columns(const DotsWeights& b) {
             for (Index own = 0; own < b.tap_count; ++own) {
                 const Index tap = b.taps[own] - t;
                 if (tap < 0 || tap >= taps) continue;
-                _mm512_storeu_si512(b.to + (own * b.ins + c) / 2 * L, _mm512_load_si512(rows[tap]));
+                _mm512_storeu_si512(b.to + own * b.tap_pitch + c / 2 * L, _mm512_load_si512(rows[tap]));
             }
         }
     }
@@ -301,7 +334,21 @@ void pack_columns(const DotsWeights& b) {
 
 void pack(const DotsWeights& b) {
     // As many taps as leave room for two channels.
-    b.in_stride == b.all_taps&& b.all_taps <= 256 ? pack_rows(b) : pack_columns(b);
+    if (b.in_stride == b.all_taps && b.all_taps <= 256) return pack_rows(b);
+    switch (b.all_taps) {
+        case 1:
+            return pack_short_columns<1>(b);
+        case 2:
+            return pack_short_columns<2>(b);
+        case 3:
+            return pack_short_columns<3>(b);
+        case 4:
+            return pack_short_columns<4>(b);
+        case 9:
+            return pack_short_columns<9>(b);
+        default:
+            return pack_columns(b);
+    }
 }
 
 }  // namespace
