@@ -87,13 +87,7 @@ Index PanelCorrelation<T>::packed_bytes() const {
 
 template <class T>
 std::vector<Index> PanelCorrelation<T>::packed_layout() const {
-    std::vector<Index> key{Index(sizeof(T)), kernel_.channel_block, problem_.groups, problem_.out_channels,
-                           problem_.in_channels};
-    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
-        key.push_back(layout_.origin[a]);
-        key.push_back(layout_.axes[a].kernel);
-    }
-    return key;
+    return correlation_weights_layout(problem_, layout_, kernel_.channel_block, sizeof(T));
 }
 
 template <class T>

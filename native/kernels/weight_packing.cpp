@@ -103,6 +103,17 @@ void pack_correlation_weights(const Problem& problem, const Layout& layout, Inde
     parallel_for(tasks, bytes < parallel_pack_bytes ? 1 : threads, pack_block);
 }
 
+std::vector<Index> correlation_weights_layout(const Problem& problem, const Layout& layout,
+                                              Index channel_block, Index element_bytes) {
+    std::vector<Index> key{element_bytes, channel_block, problem.groups, problem.out_channels,
+                           problem.in_channels};
+    for (std::size_t a = 0; a < layout.axes.size(); ++a) {
+        key.push_back(layout.origin[a]);
+        key.push_back(layout.axes[a].kernel);
+    }
+    return key;
+}
+
 void pack_pairs(const Problem& problem, const Layout& layout, Index channel_block, const Array& weight,
                 std::uint32_t* packed, int threads) {
     const std::vector<Index> place = term_places(problem, layout, weight);

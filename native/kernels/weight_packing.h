@@ -36,8 +36,13 @@ extern template void pack_correlation_weights(const Problem&, const Layout&, Ind
 extern template void pack_correlation_weights(const Problem&, const Layout&, Index, const Array&,
                                               std::uint64_t*, int);
 
-// The same of numbers of 16 bits, two consecutive terms (input channel, then tap) in 32, the first one in the
-// lower half: [group][block of channels][pair][channel of the block]. An odd last term is paired with zero.
+// The layout key (core/operation.h) of weights so packed.
+std::vector<Index> correlation_weights_layout(const Problem& problem, const Layout& layout,
+                                              Index channel_block, Index element_bytes);
+
+// All weights of a problem as numbers of 16 bits, two consecutive terms (input channel, then tap) in 32, the
+// first one in the lower half: [group][block of channels][pair][channel of the block]. An odd last term is
+// paired with zero.
 void pack_pairs(const Problem& problem, const Layout& layout, Index channel_block, const Array& weight,
                 std::uint32_t* packed, int threads);
 

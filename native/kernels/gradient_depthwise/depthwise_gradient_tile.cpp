@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
+#include "core/narrow.h"
 #include "core/registers.h"
-#include "core/vec.h"
 
 namespace faltung::FALTUNG_ISA {
 
@@ -24,25 +24,10 @@ constexpr int columns_for(int taps) {
     return has_masks || taps <= 2 ? 3 : taps == 3 ? 2 : 1;
 }
 
-template <class T, int N>
-struct LanesOf {
-    typedef T type __attribute__((vector_size(N * sizeof(T))));
-};
-
-template <class T, int N>
-using Lanes = typename LanesOf<T, N>::type;
-
-template <class T, int N>
-inline Lanes<T, N> load_lanes(const T* from) {
-    Lanes<T, N> v;
-    __builtin_memcpy(&v, from, sizeof v);
-    return v;
-}
-
 // Zero in the lanes that the mask leaves out; under AVX-512 nothing is read there.
 template <class T, int N>
-inline Lanes<T, N> load_masked(const T* from, std::uint32_t mask) {
-    using V = Lanes<T, N>;
+inline Narrow<T, N> load_masked(const T* from, std::uint32_t mask) {
+    using V = Narrow<T, N>;
 #if defined(__AVX512F__)
     if constexpr (sizeof(V) == 64 && sizeof(T) == 4)
         return (V)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(mask), from);
@@ -53,7 +38,7 @@ inline Lanes<T, N> load_masked(const T* from, std::uint32_t mask) {
     if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
         return (V)_mm256_maskz_loadu_epi64(static_cast<__mmask8>(mask), from);
 #else
-    V v = load_lanes<T, N>(from);
+    V v = load_narrow<T, N>(from);
     if (mask == (1u << N) - 1) return v;
     for (int lane = 0; lane < N; ++lane)
         if (!(mask >> lane & 1)) v[lane] = T(0);
@@ -70,21 +55,21 @@ bool has_nonzero(V v) {
 }
 
 template <class T, int N>
-inline Lanes<T, N> load_grad(const DepthwiseGradientTile<T>& tile, Index row) {
+inline Narrow<T, N> load_grad(const DepthwiseGradientTile<T>& tile, Index row) {
     const T* from = tile.grad + row * tile.grad_pitch;
-    return has_masks ? load_masked<T, N>(from, tile.grad_lanes) : load_lanes<T, N>(from);
+    return has_masks ? load_masked<T, N>(from, tile.grad_lanes) : load_narrow<T, N>(from);
 }
 
 // C columns of taps from `column` on, K rows of them.
 template <class T, int N, int K, int C>
 inline __attribute__((always_inline)) void add_columns(const DepthwiseGradientTile<T>& tile, Index column,
                                                        bool fills) {
-    using V = Lanes<T, N>;
+    using V = Narrow<T, N>;
     constexpr int L = lanes<T>;
     T* sums = tile.sums + column * L;
     V sum[K][C], grad[K];
     FALTUNG_UNROLL for (int k = 0; k < K; ++k) FALTUNG_UNROLL for (int c = 0; c < C; ++c) sum[k][c] =
-        load_lanes<T, N>(sums + k * tile.sums_pitch + c * L);
+        load_narrow<T, N>(sums + k * tile.sums_pitch + c * L);
     const T* from[C];
     std::uint32_t mask[C];
     FALTUNG_UNROLL for (int c = 0; c < C; ++c) {
@@ -128,7 +113,7 @@ inline __attribute__((always_inline)) void add_columns(const DepthwiseGradientTi
 // Whether some row of grad that meets cells outside is not finite.
 template <class T, int N>
 __attribute__((noinline)) bool meets_outside(const DepthwiseGradientTile<T>& tile) {
-    Lanes<T, N> nothing{};
+    Narrow<T, N> nothing{};
     for (Index row = 0; row < min_index(tile.begin, tile.rows); ++row)
         nothing += load_grad<T, N>(tile, row) * T(0);
     for (Index row = max_index(0, tile.end - tile.taps + 1); row < tile.rows; ++row)

@@ -2,7 +2,7 @@
 // the border. A register tile is 2, 4 or 8 output channels by up to 6 vectors, 24 sums of 32 registers.
 #include "kernels/grouped/grouped_tile.h"
 
-#include "core/vec.h"
+#include "core/narrow.h"
 
 namespace faltung::FALTUNG_ISA {
 
@@ -10,22 +10,14 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
-template <class T>
-inline Vec<T> load_masked(const T* from, std::uint16_t mask) {
-    if constexpr (sizeof(T) == 4) {
-        return (Vec<T>)_mm512_maskz_loadu_epi32(mask, from);
-    } else {
-        return (Vec<T>)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(mask), from);
-    }
-}
-
 template <class T, int S, bool ReadsAll>
 inline Vec<T> load_cells(const T* from, const std::uint16_t* mask) {
     constexpr int L = lanes<T>;
     if constexpr (S == 1) {
-        return ReadsAll ? load(from) : load_masked(from, mask[0]);
+        return ReadsAll ? load(from) : load_lanes<T, lanes<T>>(from, mask[0]);
     } else {
-        return unzip<T, 0>(load_masked(from, mask[0]), load_masked(from + L, mask[1]));
+        return unzip<T, 0>(load_lanes<T, lanes<T>>(from, mask[0]),
+                           load_lanes<T, lanes<T>>(from + L, mask[1]));
     }
 }
 

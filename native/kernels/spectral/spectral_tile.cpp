@@ -1,26 +1,12 @@
 // The kernels of spectral correlation: lines into the lanes and back, spectra of two lines apart and
 // together, products summed over the rows of the kernel.
-#include "core/vec.h"
+#include "core/transpose.h"
 #include "kernels/spectral/fourier.h"
 #include "kernels/spectral/spectral_block.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
-
-// A square of lanes by lanes: as many rounds of zipping as a lane's number has bits.
-template <class T>
-inline void transpose(Vec<T> (&v)[lanes<T>]) {
-    constexpr int L = lanes<T>;
-    FALTUNG_UNROLL for (int distance = L / 2; distance > 0; distance /= 2) {
-        Vec<T> zipped[L];
-        FALTUNG_UNROLL for (int i = 0; i < L / 2; ++i) {
-            zipped[2 * i] = zip<T, 0>(v[i], v[i + L / 2]);
-            zipped[2 * i + 1] = zip<T, 1>(v[i], v[i + L / 2]);
-        }
-        FALTUNG_UNROLL for (int i = 0; i < L; ++i) v[i] = zipped[i];
-    }
-}
 
 template <class T>
 void fill_zeros(T* z, Index first, Index end) {
@@ -38,14 +24,14 @@ void gather(const T* const* line, Index ahead, Index front, Index length, Index 
         Vec<T> v[L];
         FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) v[lane] = load(line[lane] + column);
         FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) __builtin_prefetch(line[lane] + column + ahead);
-        transpose<T>(v);
+        transpose_square<T>(v);
         FALTUNG_UNROLL for (int i = 0; i < L; ++i) store(to + (column + i) * 2 * L, v[i]);
     }
     if (column < length) {
         const Index rest = length - column;
         Vec<T> v[L];
         FALTUNG_UNROLL for (int lane = 0; lane < L; ++lane) v[lane] = load_some(line[lane] + column, rest);
-        transpose<T>(v);
+        transpose_square<T>(v);
         // Zeros follow in the vectors as they follow the line.
         const Index room = min_index(L, size - front - column);
         for (Index i = 0; i < room; ++i) {
@@ -110,7 +96,7 @@ void scatter(const FourierPlan<T>& plan, const T* z, int which, const SpectralOu
             const Index n = min_index(column + i, plan.size - 1);  // past it nothing is used
             v[i] = load(z + n * 2 * L) + bias;
         }
-        transpose<T>(v);
+        transpose_square<T>(v);
         T rows[L][L] __attribute__((aligned(64)));
         bool is_whole = out.column_stride == 1;
         for (int lane = 0; lane < L; ++lane) is_whole &= out.length[which][lane] >= column + L;

@@ -1,7 +1,7 @@
 // Cells unfolded from planes where they lie: masked loads at the borders, cells a stride apart taken apart in
 // registers.
 #include "core/lines.h"
-#include "core/vec.h"
+#include "core/narrow.h"
 #include "kernels/unfold/plane_unfolder.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -11,15 +11,6 @@ namespace faltung::FALTUNG_ISA {
 namespace {
 
 constexpr Index channels_ahead = 6;  // planes lie too far apart for the processor to foresee the next one
-
-template <class T>
-inline Vec<T> load_masked(const T* from, std::uint16_t mask) {
-    if constexpr (sizeof(T) == 4) {
-        return (Vec<T>)_mm512_maskz_loadu_epi32(mask, from);
-    } else {
-        return (Vec<T>)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(mask), from);
-    }
-}
 
 // S vectors of consecutive cells to one of each phase: out[k * step] holds cells k, k + S, k + 2 S, ...
 template <class T, int S, int Step>
@@ -91,8 +82,8 @@ void unfold_vector(const PlanePatches<T>& b, const PlaneVector& vector) {
             auto unfold_group = [&](Index group) {
                 Vec<T> held[S], out[S];
                 FALTUNG_UNROLL for (int i = 0; i < S; ++i) {
-                    held[i] =
-                        ReadsAll ? load(cells + i * L) : load_masked(cells + i * L, mask[group * S + i]);
+                    held[i] = ReadsAll ? load(cells + i * L)
+                                       : load_lanes<T, lanes<T>>(cells + i * L, mask[group * S + i]);
                 }
                 take_apart<T, S, 1>(held, out);
                 FALTUNG_UNROLL for (int k = 0; k < shared; ++k) if (group * shared + k < column_taps) {

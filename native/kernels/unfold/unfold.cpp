@@ -113,13 +113,7 @@ Index UnfoldCorrelation<T>::packed_bytes() const {
 
 template <class T>
 std::vector<Index> UnfoldCorrelation<T>::packed_layout() const {
-    std::vector<Index> key{Index(sizeof(T)), width(), problem_.groups, problem_.out_channels,
-                           problem_.in_channels};
-    for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
-        key.push_back(layout_.origin[a]);
-        key.push_back(layout_.axes[a].kernel);
-    }
-    return key;
+    return correlation_weights_layout(problem_, layout_, width(), sizeof(T));
 }
 
 template <class T>

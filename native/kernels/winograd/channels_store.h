@@ -1,28 +1,38 @@
 // Vectors of output channels, one a column, stored as rows of columns. Internal linkage.
 #pragma once
 
+#include "core/narrow.h"
 #include "core/transpose.h"
-#include "kernels/winograd/narrow.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
 
+// Columns of one channel that vectors hold together, once they are transposed.
+template <class T>
+constexpr int piece_columns = lanes<T> < transposed_columns ? lanes<T> : transposed_columns;
+
+// From `place` on: column `place` % 8 of channel `place` / 8.
+template <class T>
+inline Narrow<T, piece_columns<T>> piece_at(const Vec<T> (&v)[transposed_columns], int place) {
+    constexpr int L = lanes<T>, part = piece_columns<T>;
+    const Vec<T> from = v[place / L];
+    if constexpr (part == L) {
+        return from;
+    } else {
+        return place % L == 0 ? part_of<T, part, 0>(from) : part_of<T, part, L - part>(from);
+    }
+}
+
 // One row of outputs of each channel of a vector: 8 columns of outputs, of which `columns` exist.
 template <class T>
 inline void store_channels(T* y, Index channel_stride, Index column_stride, bool accumulates, Index channels,
                            Index columns, Vec<T> (&v)[transposed_columns]) {
-    constexpr int L = lanes<T>, part = L < transposed_columns ? L : transposed_columns;
+    constexpr int L = lanes<T>, part = piece_columns<T>;
     transpose_to_rows<T>(v);
     if (column_stride == 1 && columns == transposed_columns && channels == L && !accumulates) {
         FALTUNG_UNROLL for (int place = 0; place < L * transposed_columns; place += part) {
-            const Vec<T> from = v[place / L];
-            Narrow<T, part> piece;
-            if constexpr (part == L) {
-                piece = from;
-            } else {
-                piece = place % L == 0 ? part_of<T, part, 0>(from) : part_of<T, part, L - part>(from);
-            }
+            const Narrow<T, part> piece = piece_at<T>(v, place);
             __builtin_memcpy(y + place / transposed_columns * channel_stride + place % transposed_columns,
                              &piece, sizeof piece);
         }

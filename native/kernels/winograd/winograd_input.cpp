@@ -1,41 +1,12 @@
 // The input's transform: consecutive tiles of a row in the vector lanes.
 #include <cstddef>
 
-#include "kernels/winograd/narrow.h"
+#include "kernels/winograd/load_tiles.h"
 #include "kernels/winograd/winograd_transforms.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
-
-// The P inputs of each of N consecutive tiles, C apart, from a row of columns: d[i][tile] = row[tile * C +
-// i].
-template <class T, int N, int C, int P>
-inline void load_tiles(const T* row, Narrow<T, N> (&d)[P]) {
-    using V = Narrow<T, N>;
-    if constexpr (C == 4) {
-        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
-        const V c = load_narrow<T, N>(row + 2 * N), e = load_narrow<T, N>(row + 3 * N);
-        const V even0 = every_second<T, N, 0>(a, b), even1 = every_second<T, N, 0>(c, e);
-        const V odd0 = every_second<T, N, 1>(a, b), odd1 = every_second<T, N, 1>(c, e);
-        d[0] = every_second<T, N, 0>(even0, even1);
-        d[1] = every_second<T, N, 0>(odd0, odd1);
-        d[2] = every_second<T, N, 1>(even0, even1);
-        d[3] = every_second<T, N, 1>(odd0, odd1);
-    } else if constexpr (C == 2) {
-        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
-        d[0] = every_second<T, N, 0>(a, b);
-        d[1] = every_second<T, N, 1>(a, b);
-    } else if constexpr (C == 1) {
-        d[0] = load_narrow<T, N>(row);
-    } else {
-        T turned[C][N];
-        for (int tile = 0; tile < N; ++tile)
-            FALTUNG_UNROLL for (int i = 0; i < C; ++i) turned[i][tile] = row[tile * C + i];
-        FALTUNG_UNROLL for (int i = 0; i < C; ++i) d[i] = load_narrow<T, N>(turned[i]);
-    }
-    FALTUNG_UNROLL for (int i = C; i < P; ++i) d[i] = followed_by<T, N>(d[i - C], row[C * N + i - C]);
-}
 
 // One row of tiles of one channel, its rows only: scratch[point][column].
 template <class T, int N, int R, int K>

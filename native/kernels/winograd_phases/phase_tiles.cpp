@@ -6,34 +6,14 @@
 
 #include "core/strided_copy.h"
 #include "core/transpose.h"
-#include "kernels/winograd/narrow.h"
+#include "kernels/winograd/channels_store.h"
+#include "kernels/winograd/load_tiles.h"
 #include "kernels/winograd/turn_channels.h"
 #include "kernels/winograd_phases/phase_transforms.h"
 
 namespace faltung::FALTUNG_ISA {
 
 namespace {
-
-// The inputs of N consecutive tiles, M apart, from a row of columns: d[i][tile] = row[tile * M + i].
-template <class T, int N, int M, int K>
-inline void load_phase_tiles(const T* row, Narrow<T, N> (&d)[M + K - 1]) {
-    using V = Narrow<T, N>;
-    if constexpr (M == 4) {
-        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
-        const V c = load_narrow<T, N>(row + 2 * N), e = load_narrow<T, N>(row + 3 * N);
-        const V even0 = every_second<T, N, 0>(a, b), even1 = every_second<T, N, 0>(c, e);
-        const V odd0 = every_second<T, N, 1>(a, b), odd1 = every_second<T, N, 1>(c, e);
-        d[0] = every_second<T, N, 0>(even0, even1);
-        d[1] = every_second<T, N, 0>(odd0, odd1);
-        d[2] = every_second<T, N, 1>(even0, even1);
-        d[3] = every_second<T, N, 1>(odd0, odd1);
-    } else {
-        const V a = load_narrow<T, N>(row), b = load_narrow<T, N>(row + N);
-        d[0] = every_second<T, N, 0>(a, b);
-        d[1] = every_second<T, N, 1>(a, b);
-    }
-    FALTUNG_UNROLL for (int i = 0; i + 1 < K; ++i) d[M + i] = followed_by<T, N>(d[i], row[M * N + i]);
-}
 
 // One row of tiles of one channel, its rows only: to[point][column], columns [begin, end) and zeros up to a
 // vector.
@@ -95,7 +75,7 @@ void transform_tiles(const WinogradInput<T>& b) {
                 T* to = v + tile;
                 _Pragma("GCC unroll 1") for (int i = 0; i < row_points; ++i, from += pitch) {
                     Narrow<T, N> d[column_points];
-                    load_phase_tiles<T, N, MC, KC>(from, d);
+                    load_tiles<T, N, MC>(from, d);
                     phase_to_points<T, MC, KC>(d);
                     FALTUNG_UNROLL for (int j = 0; j < column_points; ++j, to += point_pitch)
                         __builtin_memcpy(to, &d[j], sizeof d[j]);
@@ -167,16 +147,10 @@ inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, int first,
 // Eight columns of each channel of a vector, or added to what stands there.
 template <class T>
 inline void store_columns(Vec<T> (&v)[transposed_columns], bool adds, T* to, Index channel_pitch) {
-    constexpr int L = lanes<T>, part = L < transposed_columns ? L : transposed_columns;
+    constexpr int L = lanes<T>, part = piece_columns<T>;
     transpose_to_rows<T>(v);
     FALTUNG_UNROLL for (int place = 0; place < L * transposed_columns; place += part) {
-        const Vec<T> from = v[place / L];
-        Narrow<T, part> piece;
-        if constexpr (part == L) {
-            piece = from;
-        } else {
-            piece = place % L == 0 ? part_of<T, part, 0>(from) : part_of<T, part, L - part>(from);
-        }
+        Narrow<T, part> piece = piece_at<T>(v, place);
         T* const at = to + place / transposed_columns * channel_pitch + place % transposed_columns;
         if (adds) piece = load_narrow<T, part>(at) + piece;
         __builtin_memcpy(at, &piece, sizeof piece);
