@@ -1,6 +1,5 @@
-// From one call of a driver whose tasks share panels to its threads. A `Call` knows `op`, which has
-// `workspace_bytes`; `share_out` and `task_count` of a batch; its `workspace`; and which panel each worker
-// holds.
+// From one call of a driver to its threads. A `Call` knows its `op`, which has `workspace_bytes`, and its
+// `workspace`.
 #pragma once
 
 #include "core/threads.h"
@@ -8,7 +7,18 @@
 
 namespace faltung {
 
-// `products` are all multiply-adds of the call: few of them are not worth a second thread.
+// `call(task, worker)` for each of `tasks`.
+template <class Call>
+void run_tasks_of(Call& call, Index tasks, int threads) {
+    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
+    Workspace workspace(call.op.workspace_bytes(threads));
+    call.workspace = workspace.data();
+    parallel_for(tasks, threads, call);
+}
+
+// The same where tasks share panels: a call also has `share_out` and `task_count` of a batch, and notes which
+// panel each worker holds. `products` are all multiply-adds of the call: few of them are not worth a second
+// thread.
 template <class Call>
 void run_call(Call& call, Index batch, Index products, int threads) {
     threads = products < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
@@ -16,9 +26,7 @@ void run_call(Call& call, Index batch, Index products, int threads) {
     const Index tasks = call.task_count(batch);
     threads = static_cast<int>(min_index(tasks, threads));
     call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
-    Workspace workspace(call.op.workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, tasks, threads);
 }
 
 }  // namespace faltung

@@ -3,8 +3,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "core/threads.h"
-#include "core/workspace.h"
+#include "kernels/run_call.h"
 
 namespace faltung {
 
@@ -239,10 +238,7 @@ void PanelGradient<T>::run(Index batch, const Array& x, const Array& grad, const
         }
     }
     const Index tasks = task_count();
-    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, tasks, threads);
 }
 
 template class PanelGradient<float>;

@@ -4,8 +4,7 @@
 #include <utility>
 
 #include "core/border.h"
-#include "core/threads.h"
-#include "core/workspace.h"
+#include "kernels/run_call.h"
 
 namespace faltung {
 
@@ -183,10 +182,7 @@ void ChannelwiseGradient<T>::run(Index batch, const Array& x, const Array& grad,
               has_many ? kernel_.block : kernel_.block / 2,
               nullptr};
     const Index tasks = ceil_divide(problem_.groups, call.lanes);
-    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, tasks, threads);
 }
 
 template class ChannelwiseGradient<float>;

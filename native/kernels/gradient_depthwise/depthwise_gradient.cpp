@@ -4,9 +4,8 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "core/threads.h"
-#include "core/workspace.h"
 #include "kernels/gradient_depthwise/depthwise_gradient_call.h"
+#include "kernels/run_call.h"
 
 namespace faltung {
 
@@ -266,10 +265,7 @@ void DepthwiseGradient<T>::run(Index batch, const Array& x, const Array& grad, c
         call.splits = max_index(1, min_index(layout_.columns().kernel / fewest_columns_of_task,
                                              tasks_per_thread * threads / pairs));
     const Index tasks = pairs * call.splits;
-    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, tasks, threads);
 }
 
 template class DepthwiseGradient<float>;

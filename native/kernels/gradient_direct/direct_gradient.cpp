@@ -1,9 +1,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "core/threads.h"
-#include "core/workspace.h"
 #include "kernels/gradient_direct/direct_gradient_call.h"
+#include "kernels/run_call.h"
 
 namespace faltung {
 
@@ -149,10 +148,7 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
     auto idle = [&] { return ceil_divide(task_count(), threads) * threads - task_count(); };
     while (task_count() < wanted && 8 * idle() > task_count() && part(fewest_balanced_products)) continue;
     const Index tasks = task_count();
-    threads = static_cast<int>(min_index(tasks, min_index(threads, thread_limit)));
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, tasks, threads);
 }
 
 template class DirectGradient<float>;
