@@ -152,7 +152,7 @@ struct PixelDots::Call {
 
     void segment(const Block& block, Index phase, const Part& part, Index vector, int vectors) const {
         const std::size_t rows_axis = op.layout_.far_axes();
-        const PixelAxis &row_axis = op.axes_[rows_axis], &column_axis = op.axes_[rows_axis + 1];
+        const PixelAxis& column_axis = op.axes_[rows_axis + 1];
         const Problem& problem = op.problem_;
         const Index phases = op.column_members_;
         const Index first_channel = vector * dots_pixel_lanes,
