@@ -24,6 +24,9 @@ class GradientProgram {
 
   private:
     bool takes(const NumpyArray& array, const Sizes& sample) const;
+    // Of half precision, in float32 between two conversions.
+    void compute_converted(Index batch, const Array& large, const Array& small, const Array& gw,
+                           int threads) const;
 
     nb::object keeps_;
     const BoundWeightGradient& kernel_;
@@ -34,6 +37,7 @@ class GradientProgram {
     double largest_;
     bool needs_finite_small_;
     char kind_;
+    Type stored_;  // of the arrays: the kernel's type, or half precision
 };
 
 void bind_gradient_program(nb::module_& m);

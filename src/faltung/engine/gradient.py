@@ -95,7 +95,7 @@ def _weight_way(
     types = element_types_of(x=Described(x_shape, x_dtype), grad=Described(grad_shape, grad_dtype))
     batch, input_size = spec.split_shape(x_shape)
     _check_grad(spec, grad_shape, batch, input_size)
-    if types.is_complex or types.is_converted or spec.flip:
+    if types.is_complex or (types.is_converted and not types.is_half) or spec.flip:
         return types, batch, None
     try:
         kernel, is_direct = _kernel(spec, input_size, types.native, math.prod(batch), "exact" if is_exact else "auto")
