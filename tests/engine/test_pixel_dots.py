@@ -92,6 +92,7 @@ def test_edges_of_passes(channels: int) -> None:
         ("conv_transpose2d(6, 20, (3, 4), stride=3)", (1, 6, 5, 30)),
         ("conv_transpose2d(6, 20, (5, 3), stride=(2, 3), dilation=(3, 1))", (1, 6, 5, 7)),
         ("conv_transpose2d(12, 20, 3, stride=2, groups=2)", (1, 12, 5, 7)),
+        ("conv_transpose2d(6, 20, 2, stride=3)", (1, 6, 5, 30)),  # outputs that no input meets
         ("conv_transpose3d(4, 17, (3, 3, 4), stride=(3, 1, 2), padding=(0, 1, 1))", (1, 4, 2, 3, 5)),
         ("conv_transpose1d(16, 24, 7, stride=5)", (1, 16, 33)),
         ("conv3d(4, 17, 3, padding=1, stride=(2, 1, 2))", (1, 4, 5, 4, 6)),
@@ -108,7 +109,11 @@ def test_every_kind(text: str, shape: tuple[int, ...], layout: str) -> None:
 
 
 def test_input_gradients_are_dot_products() -> None:
-    for text, size in (("conv2d(24, 20, 3, padding=1)", (9, 8)), ("conv2d(24, 20, 3, stride=2, padding=1)", (9, 8))):
+    for text, size in (
+        ("conv2d(24, 20, 3, padding=1)", (9, 8)),
+        ("conv2d(24, 20, 3, stride=2, padding=1)", (9, 8)),
+        ("conv2d(24, 20, 1, stride=2)", (9, 8)),
+    ):
         spec = fl.ConvSpec.parse(text)
         grad, weight = integers((2, 20, *spec.output_size(size)), 0, 2), integers(spec.weight_shape, 1, 1)
         expected = fl.conv_input_grad(spec, grad, weight, size).astype(np.float32).astype(BFLOAT16)

@@ -241,16 +241,20 @@ def _with_dots(decisions: tuple[Decision, ...], own: Decision) -> tuple[Decision
 
 def _compile_dots(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool) -> Compiled | Decision:
     """All of it by dot products, or why not."""
-    lowered = lower(spec, input_size, backward=backward)
-    refusals = [dots.refusal(problem, request.dtype) for problem in lowered.problems]
-    reason = next((refusal for refusal in refusals if refusal is not None), None)
-    if reason is None and (lowered.folded or not lowered.main.is_covered or not lowered.problems):
-        reason = "sums would be rounded before all of their parts are added"
-    if reason is None and request.is_exact:
-        reason = "accuracy='exact' asks for direct summation of denormal numbers, too"
+    ways = (lower(spec, input_size, backward=backward, bundles_phases=bundles) for bundles in (True, False))
+    reason = min((_dots_refusal(way, request) for way in ways), key=lambda refusal: refusal is not None)
     if reason is not None:
         return Decision("dots", False, False, reason, None)
     return _compile(spec, input_size, request, backward=backward, skips_padding=False)
+
+
+def _dots_refusal(way: Lowered, request: Request) -> str | None:
+    """Why dot products do not compute all of it, or None if they do."""
+    if way.folded or not way.main.is_covered or not way.problems:
+        return "sums would be rounded before all of their parts are added"
+    if request.is_exact:
+        return "accuracy='exact' asks for direct summation of denormal numbers, too"
+    return next((refusal for problem in way.problems if (refusal := dots.refusal(problem, request.dtype)) is not None), None)
 
 
 def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool, skips_padding: bool) -> Compiled:
@@ -263,7 +267,7 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
         bundled = lower(spec, input_size, backward=backward, bundles_phases=True)
         if bundled.main != apart.main and serves(bundled.problems[0], request):
             ways.append(bundled)
-            if not serves(apart.problems[0], request):
+            if not serves(apart.problems[0], request) or (request.algorithm == "dots" and not apart.main.is_covered):
                 ways.remove(apart)
     if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
         ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
