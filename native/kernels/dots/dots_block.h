@@ -93,6 +93,10 @@ struct DotsPixels {
 
     float* sums;        // [slot][dots_pixel_channels], 64-byte aligned
     const Index* slot;  // of each pixel
+    // Where rounded sums are written instead, and only `channels` of each pixel; or null.
+    Half* y;
+    const Index* y_place;  // of each pixel
+    Index channels;
     const float* bias;  // of all vectors' lanes, or null
     bool resumes;
 };

@@ -10,6 +10,7 @@ namespace faltung {
 constexpr double pixel_cell_cycles = 0.3, pixel_row_cycles = 40, pixel_output_cycles = 8,
                  pixel_task_cycles = 600;
 constexpr double pixel_weight_cycles = 0.5;  // of a pair and vector read anew
+constexpr double pixel_read_cycles = 0.1;    // of a cell that is read where it lies
 constexpr double pixel_uneven_turns = 0.3;   // of a task: what a thread waits for another at the end
 constexpr Index pixel_most_row_splits = 16, pixel_most_channel_chunks = 16;
 
@@ -59,7 +60,8 @@ struct PixelDots::Call {
                          const double pixels = double(rows * shape.columns);
                          const double vector =
                              pixels * (pairs + pixel_output_cycles * phases) + pixel_weight_cycles * pairs;
-                         const double task = pixel_task_cycles + double(blocks) * vector;
+                         const double task = pixel_task_cycles + double(blocks) * vector +
+                                             (is_in_place ? pixel_read_cycles * pixels * channels : 0.0);
                          return row_cycles * double(row_axis.cells(rows)) * packs +
                                 task * (turns + (threads > 1 ? pixel_uneven_turns : 0.0));
                      });
@@ -177,28 +179,42 @@ struct PixelDots::Call {
                 bias[c] = all[block.group * problem.out_channels + first_channel + c];
         if (accumulates) lines.widen(op, nullptr, block.sums);
 
-        Index place[dots_most_pixels], slot[dots_most_pixels];
+        Index place[dots_most_pixels], slot[dots_most_pixels], y_place[dots_most_pixels];
+        const std::size_t first_member = static_cast<std::size_t>(block.far_member + phase * phases);
         bool has_products = true;
+        for (Index own = 0; own < phases; ++own)
+            has_products =
+                has_products && op.members_[first_member + static_cast<std::size_t>(own)].pairs > 0;
+        // Sums that are complete and lie as they are computed go from the registers to y.
+        const bool is_direct = has_products && !epilogue.loop() && y.stride[2] == 1;
         for (Index own = 0; own < phases; ++own) {
-            const std::size_t number =
-                static_cast<std::size_t>(block.far_member + phase * op.column_members_ + own);
+            const std::size_t number = first_member + static_cast<std::size_t>(own);
             const Member& member = op.members_[number];
             const Index columns = min_index(part.columns, member.phases[rows_axis + 1]->count - first_column);
             Index pixels = 0;
             for (Index r = 0; r < part.rows; ++r)
                 for (Index c = 0; c < columns; ++c) {
                     place[pixels] = (part.row + r) * block.row_step + (part.column + c) * block.column_step;
+                    y_place[pixels] = r * line_step + (c * phases + own) * y_column;
                     slot[pixels++] = (r * line_slots + c * phases + own) * dots_pixel_channels;
                 }
             if (pixels == 0) continue;
             const Runs& runs = is_in_place ? in_place[number] : member.runs;
-            DotsPixels product{block.cells, place,   pixels,     nullptr, 0,    nullptr,    0,
-                               0,           vectors, block.sums, slot,    bias, accumulates};
+            DotsPixels product{};
+            product.cells = block.cells;
+            product.place = place;
+            product.pixels = pixels;
+            product.vectors = vectors;
+            product.sums = block.sums;
+            product.slot = slot;
+            product.y_place = y_place;
+            product.channels = channels;
+            product.bias = bias;
+            product.resumes = accumulates;
             product.weight_pitch = member.pairs * dots_pixel_lanes;
             const Pair* const weight =
                 packed + (block.group * op.pairs_ + member.first_pair) * op.vectors() * dots_pixel_lanes +
                 vector * product.weight_pitch;
-            has_products = has_products && member.pairs > 0;
             if (runs.passes.empty()) {  // there is still the bias
                 product.weight = weight;
                 op.kernel_.multiply_pixels(product);
@@ -210,12 +226,13 @@ struct PixelDots::Call {
                 const bool is_last = pass.pair + pass.pairs == member.pairs;
                 product.ahead = is_last ? vectors * product.weight_pitch - pass.pair * dots_pixel_lanes
                                         : pass.pairs * dots_pixel_lanes;
+                product.y = is_direct && is_last ? y_first : nullptr;
                 op.kernel_.multiply_pixels(product);
                 product.resumes = true;
                 product.bias = nullptr;
             }
         }
-        finish(lines, block, has_products);
+        if (!is_direct) finish(lines, block, has_products);
     }
 
     // Outputs of a segment: lines of so many pixels.

@@ -57,6 +57,15 @@ void pixel_tile(const DotsPixels& b, Index at, int look) {
             }
         }
     }
+    if (b.y) {
+        const __mmask16 last = static_cast<__mmask16>(first(b.channels - (V - 1) * L));
+        FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
+            Half* const to = b.y + b.y_place[at + j];
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) _mm256_mask_storeu_epi16(
+                to + v * L, v == V - 1 ? last : __mmask16(-1), (__m256i)_mm512_cvtneps_pbh(sum[j][v]));
+        }
+        return;
+    }
     FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int v = 0; v < V; ++v)
         _mm512_store_ps(sums[j] + v * L, sum[j][v]);
 }
