@@ -26,16 +26,20 @@ struct UnfoldCorrelation<T>::PlaneCall {
 
     char* workspace = nullptr;
     Index channel_chunks = 1, chunk_blocks = 1;
+    Index panels = 1;                         // tiles of all runs, groups and samples
     std::vector<Index> panel_of_worker = {};  // which tile's panel each worker holds
 
     void share_out(Index batch, int threads) {
         const Index blocks = op.channel_blocks();
         chunk_blocks = blocks;
+        panels = task_count(batch);
         if (threads == 1) return;
         const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
         const Index most = op.plane_passes() > 1 ? passing_tasks_per_thread : plane_tasks_per_thread;
         const Index wanted = min_index(most * threads, max_index(threads, work / least_task_multiply_adds));
-        channel_chunks = min_index(blocks, ceil_divide(wanted, task_count(batch)));
+        // A rest of positions has next to nothing to do.
+        const Index whole = batch * op.problem_.groups * op.planes_.runs() * max_index(1, tiles.tiles);
+        channel_chunks = min_index(blocks, ceil_divide(wanted, whole));
         chunk_blocks = ceil_divide(blocks, channel_chunks);
         channel_chunks = ceil_divide(blocks, chunk_blocks);
     }
@@ -46,7 +50,11 @@ struct UnfoldCorrelation<T>::PlaneCall {
 
     void operator()(Index task, int worker) {
         const Problem& problem = op.problem_;
-        const Index chunk = task % channel_chunks, panel_task = task / channel_chunks;
+        // Tasks that follow one another share a panel; where none can be held, threads differ in channels, so
+        // that each has as much of the tiles as of their rest.
+        const bool holds = op.plane_passes() == 1;
+        const Index chunk = holds ? task % channel_chunks : task / panels,
+                    panel_task = holds ? task / channel_chunks : task % panels;
         Index rest = panel_task;
         const Index run = rest % op.planes_.runs();
         rest /= op.planes_.runs();
