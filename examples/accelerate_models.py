@@ -7,12 +7,17 @@ in turns, and the medians of the ratios to eager are printed.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copy
 import io
+import json
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,12 +109,15 @@ def made(make: Callable[[], nn.Module], size: int = 224) -> nn.Module:
 
 
 def with_onnx(model: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
-    """The model in ONNX Runtime and OpenVINO."""
-    import onnxruntime
-    import openvino
-
+    """The model in ONNX Runtime and OpenVINO, where they are installed."""
+    try:
+        import onnxruntime
+        import openvino
+    except ImportError:
+        return {}
     file = io.BytesIO()
-    torch.onnx.export(model, (x,), file, dynamo=False, opset_version=17)
+    with contextlib.redirect_stdout(io.StringIO()):
+        torch.onnx.export(model, (x,), file, dynamo=False, opset_version=17)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
@@ -164,52 +172,109 @@ def photographs() -> Tensor:
     return torch.tensor((np.stack(pictures) - 0.498) / 0.502, dtype=torch.float32).permute(0, 3, 1, 2).contiguous()
 
 
-def row(name: str, make: Callable[[], nn.Module], batch: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one model: milliseconds, and times as fast as eager, of each way."""
+
+    model: str
+    batch: int
+    ways: dict[str, tuple[float, float]]
+    error: float
+    swapped: str
+    convolving: float
+
+    def __str__(self) -> str:
+        cells = "  ".join(f"{way} {ms:.1f} ms ({ratio:.2f}x)" for way, (ms, ratio) in self.ways.items())
+        return f"{self.model:18} batch {self.batch}: {cells}; error {self.error:.1e}; {self.swapped}; {self.convolving:.0%} in convolutions"
+
+    @property
+    def bound(self) -> float:
+        """How many times as fast as eager, if convolutions took no time and all else stayed."""
+        return 1 / (1 - self.convolving)
+
+
+def measured(name: str, make: Callable[[], nn.Module], batch: int, options: argparse.Namespace) -> Row:
     """Measure one model."""
     torch.manual_seed(1)
     x = torch.randn(batch, 3, options.size, options.size)
-    plain, faster = made(make, options.size), made(make, options.size)
+    plain = made(make, options.size)
+    faster = copy.deepcopy(plain)
     ways: dict[str, Callable[[], Any]] = {"eager": lambda: plain(x)}
     with torch.no_grad():
-        seen = plain(photographs()).argmax(1) if name == "EfficientNet-Lite0" else None
+        seen = plain(photographs()).argmax(1) if name == "EfficientNet-Lite0" and options.size == 224 else None
         plain(x)
         convolving = share(plain, x)
         faster, report = ft.accelerate(faster, x)
         ways["Faltung"] = lambda: faster(x)
-        if "compile" in options.peers:
-            compiled = torch.compile(made(make, options.size))
+        if "compile" in options.peers and str(batch) in options.compiled_batches.split(","):
+            torch.compiler.reset()
+            compiled = torch.compile(copy.deepcopy(plain))
             compiled(x)
             ways["torch.compile"] = lambda: compiled(x)
         if "onnx" in options.peers:
-            ways |= with_onnx(made(make, options.size), x)
+            ways |= with_onnx(copy.deepcopy(plain), x)
         found = ratios(ways, options.rounds)
         if seen is not None:
             assert seen[0] == LABEL_OF_CHELSEA
             assert torch.equal(faster(photographs()).argmax(1), seen)
-    cells = "  ".join(f"{way} {ms:.1f} ms ({ratio:.2f}x)" for way, (ms, ratio) in found.items())
-    how = f"{report.swapped} of {len(report.rows)} swapped, {report.runs} runs" + (f" ({report.reason})" if report.reason else "")
-    print(f"{name:18} batch {batch}: {cells}; error {report.error:.1e}; {how}; {convolving:.0%} of eager in convolutions", flush=True)
     if options.layers:
         print(report)
-    return found
+    swapped = f"{report.swapped} of {len(report.rows)} swapped, {report.runs} runs" + (f" ({report.reason})" if report.reason else "")
+    return Row(name, batch, found, report.error, swapped, convolving)
+
+
+def saved(file: Path | None) -> list[Row]:
+    """What an earlier run has measured."""
+    if file is None or not file.exists():
+        return []
+    rows = json.loads(file.read_text())
+    return [Row(**{**row, "ways": {way: tuple(times) for way, times in row["ways"].items()}}) for row in rows]
+
+
+def markdown(rows: list[Row]) -> str:
+    """The rows as the table of the handbook."""
+    ways = list(dict.fromkeys(way for row in rows for way in row.ways))
+    lines = ["| model | batch | " + " | ".join(f"{way}, ms" if way == "eager" else way for way in ways) + " | error | bound |"]
+    lines.append("|---" * (len(ways) + 4) + "|")
+    for row in rows:
+        cells = [
+            "–" if way not in row.ways else f"{row.ways[way][0]:.1f}" if way == "eager" else f"{row.ways[way][1]:.2f}" for way in ways
+        ]  # fmt: skip
+        lines.append(f"| {row.model} | {row.batch} | " + " | ".join(cells) + f" | {row.error:.1e} | {row.bound:.1f} |")
+    gains = {way: [row.ways[way][1] for row in rows if way in row.ways] for way in ways if way != "eager"}
+    means = [f"{statistics.geometric_mean(gains[way]):.2f}" if way in gains else "" for way in ways]
+    lines.append("| geometric mean | | " + " | ".join(means) + " | | |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure, and print a line for each model."""
+    """Measure, print a line for each model, and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="", help="names, by comma; default all")
     parser.add_argument("--batches", default="1,8")
-    parser.add_argument("--peers", default="compile,onnx")
+    parser.add_argument("--peers", default="compile,onnx", help="compile: torch.compile; onnx: ONNX Runtime and OpenVINO")
+    parser.add_argument("--compiled-batches", default="1", help="for torch.compile, which takes up to a minute for each")
     parser.add_argument("--size", type=int, default=224, help="height and width of the pictures")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--layers", action="store_true", help="print every layer")
+    parser.add_argument("--save", type=Path, help="JSON file of what was measured; what is in it is not measured again")
     options = parser.parse_args()
     every = models()
-    chosen = options.models.split(",") if options.models else list(every)
-    gains = [
-        row(name, every[name], int(batch), options)["Faltung"][1] for name in chosen for batch in options.batches.split(",")
-    ]  # fmt: skip
-    print(f"geometric mean over eager: {statistics.geometric_mean(gains):.2f}, lowest {min(gains):.2f}")
+    rows = saved(options.save)
+    for name in options.models.split(",") if options.models else list(every):
+        for batch in map(int, options.batches.split(",")):
+            if any((row.model, row.batch) == (name, batch) for row in rows):
+                continue
+            try:
+                rows.append(measured(name, every[name], batch, options))
+            except ImportError as error:
+                print(f"{name:18} left out: {error}", flush=True)
+                break
+            print(rows[-1], flush=True)
+            if options.save:
+                options.save.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    print(f"\n{torch.get_num_threads()} threads, {options.rounds} rounds, {options.size}x{options.size}; times as fast as eager, medians\n")
+    print(markdown(rows) if rows else "nothing was measured")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,20 @@ class ConvNeXtBlock(nn.Module):
         return x + self.narrow(nn.functional.gelu(self.wide(self.norm(self.spatial(x)))))
 
 
+class SeparableBlock(nn.Module):
+    """A depthwise-separable convolution, 7x7 and then pointwise, with ConvNeXt's norm, activation and identity."""
+
+    def __init__(self, layers: Any, channels: int) -> None:
+        super().__init__()
+        self.spatial = layers.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.BatchNorm2d(channels)
+        self.pointwise = layers.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        return x + nn.functional.gelu(self.pointwise(self.norm(self.spatial(x))))
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around which the identity passes, or a strided 1x1 (He et al., 2016)."""
 
@@ -99,6 +113,11 @@ def convnext(layers: Any, *, channels: int = 96, blocks: int = 2, expansion: int
     return nn.Sequential(*(ConvNeXtBlock(layers, channels, expansion) for _ in range(blocks)))
 
 
+def separable(layers: Any, *, channels: int = 96, blocks: int = 2) -> nn.Module:
+    """Blocks of one stage."""
+    return nn.Sequential(*(SeparableBlock(layers, channels) for _ in range(blocks)))
+
+
 def resnet18(layers: Any) -> nn.Module:
     """As published, with ten classes."""
     stages = [(64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1)]
@@ -138,6 +157,7 @@ class Network:
 
 
 NETWORKS = {
+    "separable": Network(separable, (4, 96, 56, 56)),
     "convnext": Network(convnext, (4, 96, 56, 56)),
     "resnet18": Network(resnet18, (8, 3, 64, 64)),
     "mobilenet_v2": Network(mobilenet_v2, (8, 3, 96, 96)),

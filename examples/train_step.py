@@ -42,25 +42,30 @@ def measured(name: str, batch: int | None, size: int | None, rounds: int, **fiel
 
 
 def main() -> None:
-    """Print a line for each network."""
+    """Print a line for each network, then a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", default="convnext", help="names, by comma, or all: " + ", ".join(NETWORKS))
+    parser.add_argument("--networks", default="separable,convnext", help="names, by comma, or all: " + ", ".join(NETWORKS))
     parser.add_argument("--batch", type=int)
     parser.add_argument("--size", type=int, help="pixels a side")
-    parser.add_argument("--channels", type=int, default=96, help="of convnext")
-    parser.add_argument("--blocks", type=int, default=2, help="of convnext")
-    parser.add_argument("--expansion", type=int, default=4, help="of convnext")
+    parser.add_argument("--channels", type=int, default=96, help="of separable and convnext")
+    parser.add_argument("--blocks", type=int, default=2, help="of separable and convnext")
+    parser.add_argument("--expansion", default="1,4", help="of convnext; several, by comma")
     parser.add_argument("--threads", type=int, help="of PyTorch and of Faltung; default those that each would use")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
         fl.set_num_threads(options.threads)
-    names = list(NETWORKS) if options.networks == "all" else options.networks.split(",")
-    for name in names:
-        fields = {key: getattr(options, key) for key in ("channels", "blocks", "expansion")} if name == "convnext" else {}
-        found = measured(name, options.batch, options.size, options.rounds, **fields)
-        print(f"{name:12}  PyTorch {found.before * 1e3:7.1f} ms  Faltung {found.after * 1e3:7.1f} ms  {found.ratio:.2f}x", flush=True)
+    lines = ["| network | PyTorch, ms | Faltung, ms | times as fast |", "|---|---|---|---|"]
+    for name in list(NETWORKS) if options.networks == "all" else options.networks.split(","):
+        fields = {key: getattr(options, key) for key in ("channels", "blocks")} if name in ("separable", "convnext") else {}
+        variants = [{"expansion": int(times)} for times in options.expansion.split(",")] if name == "convnext" else [{}]
+        for variant in variants:
+            found = measured(name, options.batch, options.size, options.rounds, **fields, **variant)
+            label = " ".join([name, *(f"{key} {value}" for key, value in variant.items())])
+            print(f"{label:22}  PyTorch {found.before * 1e3:7.1f} ms  Faltung {found.after * 1e3:7.1f} ms  {found.ratio:.2f}x", flush=True)
+            lines.append(f"| {label} | {found.before * 1e3:.1f} | {found.after * 1e3:.1f} | {found.ratio:.2f} |")
+    print(f"\n{torch.get_num_threads()} threads, {options.rounds} rounds, medians\n", *lines, sep="\n")
 
 
 if __name__ == "__main__":

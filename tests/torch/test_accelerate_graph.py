@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
+import json
 import pickle
 import runpy
+import sys
 import threading
 from pathlib import Path
 
@@ -311,12 +312,21 @@ def test_what_is_clearly_slower_stays_pytorchs(monkeypatch: pytest.MonkeyPatch) 
         assert_near(model(x), expected)
 
 
-def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "accelerate_models.py"))
-    options = argparse.Namespace(peers="", rounds=1, size=16, layers=False)
-    found = example["row"]("U-Net", lambda: example["UNet"](2), 1, options)
-    assert set(found) == {"eager", "Faltung"}
-    assert "13 of 13 swapped, 1 runs" in capsys.readouterr().out
+    main = example["main"]
+    monkeypatch.setitem(main.__globals__, "models", lambda: {"U-Net": lambda: example["UNet"](2)})
+    file = tmp_path / "rows.json"
+    monkeypatch.setattr(sys, "argv", ["", "--batches", "1,2", "--peers", "", "--size", "16", "--rounds", "1", "--save", str(file)])
+    main()
+    first = capsys.readouterr().out
+    assert "13 of 13 swapped, 1 runs" in first
+    assert first.count("| U-Net |") == 2
+    assert [row["batch"] for row in json.loads(file.read_text())] == [1, 2]
+    main()  # from the file alone
+    second = capsys.readouterr().out
+    assert "swapped" not in second
+    assert second.split("| model |")[1] == first.split("| model |")[1]
 
 
 @pytest.mark.parametrize("graph", [False, True])

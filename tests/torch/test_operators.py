@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch.nn.functional as F
 
@@ -111,6 +113,23 @@ def test_compiled_whole(dynamic: bool) -> None:
         (found,) = torch.autograd.grad(y.square().sum(), x)
         (expected,) = torch.autograd.grad(model(x).square().sum(), x)
         assert_near(found, expected)
+    torch._dynamo.reset()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own parts
+def test_compiled_by_inductor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what inductor would generate C++ for: that takes its compiler half a minute."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(ft.Conv2d(3, 8, 3, padding=1, bias=False), ft.ConvTranspose2d(8, 4, 2, stride=2, bias=False))
+    compiled = torch.compile(model, fullgraph=True)
+    x = torch.randn(2, 3, 9, 8, requires_grad=True)
+    with torch.no_grad():
+        assert_near(compiled(x), model(x))
+    grad = torch.randn(2, 4, 18, 16)
+    found, expected = (torch.autograd.grad(way(x), [x, *model.parameters()], grad) for way in (compiled, model))
+    for one, other in zip(found, expected, strict=True):
+        assert_near(one, other)
     torch._dynamo.reset()
 
 

@@ -210,7 +210,7 @@ def test_digits_are_learned_alike() -> None:
 
 
 @pytest.mark.usefixtures("examples")
-@pytest.mark.parametrize("name", ["convnext", "resnet18", "mobilenet_v2", "unet"])
+@pytest.mark.parametrize("name", ["separable", "convnext", "resnet18", "mobilenet_v2", "unet"])
 def test_networks_of_either_kind_take_the_same_step(name: str) -> None:
     import networks
 
