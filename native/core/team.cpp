@@ -14,16 +14,22 @@ bool Team::run(Job& job, int threads) {
         Job& job;
         int threads;
         ThreadNumber thread_number;
-    } region{job, threads, thread_number_.load(std::memory_order_relaxed)};
+        Crowding::Clock::time_point begin, done;  // of the caller's work
+    } region{job, threads, thread_number_.load(std::memory_order_relaxed), {}, {}};
+    const auto called = Crowding::Clock::now();
     // 0: as many threads as the runtime takes by itself. Another number would make it end threads and start
     // them again at its owner's next call.
     parallel(
         [](void* data) {
-            auto& [job, threads, thread_number] = *static_cast<Region*>(data);
-            const int worker = thread_number();
-            if (worker < threads) job.work(worker);
+            Region& own = *static_cast<Region*>(data);
+            const int worker = own.thread_number();
+            if (worker == 0) own.begin = Crowding::Clock::now();
+            if (worker < own.threads) own.job.work(worker);
+            if (worker == 0) own.done = Crowding::Clock::now();
         },
         &region, 0, 0);
+    const auto end = Crowding::Clock::now();
+    crowding_.observe(region.done - region.begin, region.begin - called + (end - region.done), end);
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "core/crowding.h"
 #include "core/job.h"
 
 namespace faltung {
@@ -23,7 +24,11 @@ class Team {
     // The job on at most `threads` of them, the caller's included; false when there is no team.
     bool run(Job& job, int threads);
 
+    // Whether the last calls waited for workers that had no processor.
+    bool is_crowded() const { return is_borrowed() && crowding_.is_crowded(Crowding::Clock::now()); }
+
   private:
+    Crowding crowding_;
     std::atomic<Parallel> parallel_{nullptr};
     std::atomic<ThreadNumber> thread_number_{nullptr};
 };

@@ -90,6 +90,7 @@ class Pool {
     // Whether so much work is worth a worker: always where one is awake; else where it lasts until one is, or
     // where more seems to follow.
     bool is_worth_waking(Index multiply_adds) {
+        if (multiply_adds < crowded_multiply_adds && team_.is_crowded()) return false;
         if (multiply_adds >= waking_multiply_adds || awake_.load(std::memory_order_relaxed) > 0) return true;
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         const auto before = last_small_call_.exchange(now.count(), std::memory_order_relaxed);

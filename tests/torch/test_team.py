@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -58,6 +60,38 @@ def test_many_callers() -> None:
     with num_threads(2), ThreadPoolExecutor(4) as pool:
         for future in [pool.submit(work, caller) for caller in range(4)]:
             future.result()
+
+
+def test_small_calls_do_not_wait_for_workers_without_a_processor() -> None:
+    """A team whose worker comes late is left alone by small calls for a while, not by large ones."""
+    calls = []
+
+    @ctypes.CFUNCTYPE(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    def parallel(region: Callable[[int], None], data: int, threads: int, flags: int) -> None:
+        began = time.perf_counter()
+        region(data)
+        calls.append(threads)
+        end = time.perf_counter()
+        while time.perf_counter() < 4 * end - 3 * began + 0.002:
+            pass
+
+    thread_number = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
+    small, large = normals((1, 16, 40, 40), 1, "float32"), normals((8, 16, 160, 160), 1, "float32")
+    weight = normals(SPEC.weight_shape, 2, "float32")
+    with num_threads(2):
+        expected = fl.conv(SPEC, small, weight)
+        borrow_team(*(ctypes.cast(each, ctypes.c_void_p).value or 0 for each in (parallel, thread_number)))
+        is_left_alone = False
+        for _ in range(50):  # the first wait is to be noticed; the test itself may be kept from its processor
+            before = len(calls)
+            check_same(fl.conv(SPEC, small, weight), expected, bits=True)
+            is_left_alone = is_left_alone or len(calls) == before
+        assert calls
+        assert is_left_alone
+        before = len(calls)
+        fl.conv(SPEC, large, weight)
+        assert len(calls) > before
+    share_threads()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is POSIX's")
