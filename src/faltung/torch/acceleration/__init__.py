@@ -14,7 +14,8 @@ from faltung.torch.acceleration.exported import exported, tensor_of
 from faltung.torch.acceleration.fused import Fused, FusedConv, Passing
 from faltung.torch.acceleration.measuring import Compared, compared
 from faltung.torch.acceleration.operations import Conv
-from faltung.torch.acceleration.reading import Read, read
+from faltung.torch.acceleration.read import Read
+from faltung.torch.acceleration.reading import read
 from faltung.torch.acceleration.report import AccelerationReport, Row
 from faltung.torch.acceleration.rerouting import Rerouted
 from faltung.torch.acceleration.watching import tensors_in, watch

@@ -11,7 +11,7 @@ from torch.nn.modules import module as modules
 import torch
 from faltung.torch.acceleration.exported import tensor_of, tensors_of
 from faltung.torch.acceleration.operations import FLAT, LAST, TOKENS, Operation, Value
-from faltung.torch.acceleration.reading import Read
+from faltung.torch.acceleration.read import Read
 from faltung.torch.acceleration.segments import Segment
 from faltung.torch.acceleration.steps import step_of
 from faltung.torch.tensors import is_direct
