@@ -15,6 +15,7 @@
 #include "kernels/gradient_winograd/winograd_gradient.h"
 #include "kernels/grouped/grouped.h"
 #include "kernels/panel_correlation.h"
+#include "kernels/planes/plane_phases.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/separable/separable.h"
 #include "kernels/spectral/spectral.h"
@@ -26,6 +27,7 @@
 namespace faltung {
 
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> direct_kernel(Index out_channels);)
+FALTUNG_DECLARE_PER_ISA(template <class T> PlaneKernel<T> plane_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> PointwiseKernel<T> pointwise_kernel(Index out_channels);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PlaneUnfolder<T> plane_unfolder();)
 FALTUNG_DECLARE_PER_ISA(template <class T> CorrelationKernel<T> filter_kernel(Index out_channels);)
@@ -108,6 +110,28 @@ struct PhasesToo : PanelFamily<Correlation, PanelCorrelation, Kernel> {
             using T = decltype(zero);
             return PhasedCorrelation<T>::panel_bytes_for(problem, get<T>(isa, problem.out_channels));
         });
+    }
+};
+
+struct PlanesFamily {
+    template <class T>
+    static PlaneKernel<T> kernel(Isa isa) {
+        FALTUNG_RETURN_FOR_ISA(isa, plane_kernel<T>())
+        return {};
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (const char* reason = why_not_plane_phases(problem))
+            throw std::invalid_argument(std::string("algorithm 'planes' does not serve this problem: ") +
+                                        reason);
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Correlation> {
+            using T = decltype(zero);
+            return std::make_unique<PlanePhases<T>>(problem, kernel<T>(isa), phase_rows<T>(isa));
+        });
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
     }
 };
 
@@ -477,6 +501,7 @@ constexpr CorrelationFamily correlation_families[] = {
     correlation<PanelFamily<Correlation, ChannelwiseCorrelation, ChannelwiseMaps>>("channelwise"),
     correlation<GroupedFamily>("grouped"),
     correlation<SpectralFamily>("spectral"),
+    {"planes", PlanesFamily::make, PlanesFamily::panel_bytes},
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
     correlation<Winograd6Family>("winograd6"),
     correlation<DilatedFamily>("dilated"),

@@ -1,4 +1,4 @@
-"""All phases of a stride by one kernel: every instruction set, both kernels, any stride, edges of tiles and of blocks of rows."""
+"""All phases of a stride by one kernel: every instruction set, each of the kernels, any stride, edges of tiles and of blocks of rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import faltung as fl
+from faltung.engine import planes
 from faltung.engine.compiled import compile_conv
 from faltung.engine.lowering import lower
 from faltung.engine.native import available_isas
@@ -15,7 +16,7 @@ from tests.support.check import check_same
 from tests.support.engine import expected_forward, expected_input_grad, forced_isa, labelled, num_threads
 from tests.support.strategies import integers_of_shape
 
-KERNELS = ["direct", "filter"]
+KERNELS = ["direct", "filter", "planes"]
 
 
 @pytest.fixture(params=available_isas())
@@ -71,7 +72,41 @@ def test_axes(isa: str, algorithm: str, dtype: str) -> None:
         ("conv_transpose2d(4, 6, 2, stride=2)", (1, 9)),
         ("conv_transpose3d(4, 6, (2, 3, 2), stride=(1, 3, 2))", (3, 4, 5)),
     ]:
-        check_bundled(text, size, algorithm, dtype, batch=2)
+        if algorithm != "planes" or len(size) < 3:
+            check_bundled(text, size, algorithm, dtype, batch=2)
+
+
+def test_planes_in_bands(isa: str) -> None:
+    """Rows of planes and sums beyond a cache, positions around whole tiles of vectors."""
+    for columns in (15, 16, 17, 63, 64, 65, 100):
+        check_bundled("conv_transpose2d(3, 3, 3, stride=2, groups=3, padding=1, output_padding=1)", (7, columns), "planes")
+    check_bundled("conv_transpose2d(2, 2, 7, stride=2, groups=2, padding=3)", (150, 90), "planes")
+    check_bundled("conv_transpose2d(16, 1, 4, stride=(2, 3), padding=1)", (40, 50), "planes")
+
+
+def test_what_planes_refuse() -> None:
+    shown = {
+        ("conv_transpose3d(2, 2, 3, stride=2)", (3, 4, 5)): "more than two axes",
+        ("conv_transpose2d(17, 2, 3, stride=2)", (4, 5)): "17 input channels a group, this takes at most 16",
+        ("conv_transpose1d(2, 2, 5000, stride=2)", (5,)): "more than 64 phases or 4096 taps",
+        ("conv_transpose2d(2, 2, 40, stride=2, dilation=101)", (5, 5)): "would be more than 1048576 cells",
+    }
+    for (text, size), reason in shown.items():
+        problem = lower(fl.ConvSpec.parse(text), size, backward=False, bundles_phases=True).problems[0]
+        assert problem.phases
+        assert reason in str(planes.refusal(problem, "float32"))
+    with pytest.raises(fl.ConvPlanError, match="stride 1×3 is not 1 along every axis"):
+        fl.plan("conv2d(2, 2, 3, stride=(1, 3))", (1, 2, 5, 6), algorithm="planes")
+
+
+def test_planes_where_they_pay() -> None:
+    for text, size in (
+        ("conv2d(96, 96, 7, padding=3, groups=96, stride=2)", (56, 56)),
+        ("conv2d(256, 256, 3, padding=1, groups=32, stride=2)", (28, 28)),
+    ):
+        spec = fl.ConvSpec.parse(text)
+        back = spec.adjoint(size).input_grad
+        assert fl.plan(back, spec.output_shape((1, spec.in_channels, *size))).algorithm == "phases+planes"
 
 
 def test_channels_beyond_a_panel(isa: str) -> None:
@@ -97,7 +132,11 @@ def test_input_gradients(mode: str) -> None:
 
 def test_same_bits_for_any_number_of_threads_and_samples() -> None:
     rng = np.random.default_rng(0)
-    for text, size in [("conv_transpose2d(40, 70, 4, stride=2, padding=1)", (33, 35)), ("conv_transpose1d(300, 20, 16, stride=8)", (500,))]:
+    for text, size in [
+        ("conv_transpose2d(40, 70, 4, stride=2, padding=1)", (33, 35)),
+        ("conv_transpose1d(300, 20, 16, stride=8)", (500,)),
+        ("conv_transpose2d(40, 40, 5, stride=2, padding=1, groups=40)", (65, 35)),
+    ]:
         spec = fl.ConvSpec.parse(text)
         x = rng.normal(size=(3, spec.in_channels, *size)).astype("float32")
         weight = rng.normal(size=spec.weight_shape).astype("float32")

@@ -121,6 +121,7 @@ def test_refusals_give_the_numbers() -> None:
         "spectral": "it has 8 input channels a group, this transforms one",
         "channelwise": "it has 8 input channels a group, this puts one in each lane",
         "fft": "stride 1×2: a transform computes every position",
+        "planes": "stride 1×2 is not 1 along every axis, and it is no transposed convolution",
     }
     plan = fl.plan("conv2d(8, 8, 1, stride=(1, 2))", (1, 8, 9, 9))
     assert plan.why[0].reason == "stride 1×2 is not 1 along every axis"

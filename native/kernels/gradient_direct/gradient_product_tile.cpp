@@ -121,7 +121,14 @@ bool pack(const GradientPack<T>& b) {
         for (Index row = 0; row < b.rows; ++row) {
             const T* from = b.from + row * b.row_stride + v * L * b.channel_stride;
             Index column = 0;
-            if (b.column_stride == 1) {
+            if (b.channel_stride == 1) {  // channels side by side
+                for (; column < b.columns; ++column) {
+                    const T* at = from + column * b.column_stride;
+                    const Vec<T> block = channels == L ? load(at) : load_some(at, channels);
+                    nothing[0] += block * T(0);
+                    store(to + column * width, block);
+                }
+            } else if (b.column_stride == 1) {
                 const T* channel[L];
                 for (Index i = 0; i < L; ++i) channel[i] = from + i * b.channel_stride;
                 while (column < b.columns && b.columns >= transposed_columns) {

@@ -9,7 +9,20 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from faltung.engine import channelwise, dense, depthwise, dilated, dots, fft_cost, grouped, phases, spectral, winograd, winograd_phases
+from faltung.engine import (
+    channelwise,
+    dense,
+    depthwise,
+    dilated,
+    dots,
+    fft_cost,
+    grouped,
+    phases,
+    planes,
+    spectral,
+    winograd,
+    winograd_phases,
+)
 from faltung.engine.algorithm import Algorithm
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
@@ -128,6 +141,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         grouped.refusal,
         lambda problem, dtype: grouped.cycles(problem, _lanes(dtype)),
         dense.packing_cycles,
+    ),
+    Algorithm(
+        "planes",
+        "few channels a group, planes copied with their border, positions over the ends of rows in the vector lanes",
+        planes.refusal,
+        lambda problem, dtype: planes.cycles(problem, _lanes(dtype)),
+        lambda problem, _dtype: planes.packing_cycles(problem),
+        serves_phases=True,
     ),
     Algorithm(
         "direct",

@@ -18,11 +18,14 @@ GROUP_CYCLES = 1600
 
 FEW_GROUPS = 16
 
+VECTOR_STRIDES = (1, 2, 4, 8)
+"""Rows of so many phases are interleaved in registers."""
+
 
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + _group_cycles(problem) + _panel_cycles(problem)
+    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + _other_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -34,7 +37,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     products = met * sum(count * taps for count, taps in vectors)
     shares_loads = problem.out_channels > 1 and columns[0].count > lanes
     channels = problem.groups * problem.out_channels
-    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + _group_cycles(problem) + _panel_cycles(problem)
+    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + _other_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
@@ -45,6 +48,17 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 def _met(problem: Problem) -> int:
     """Products for one output channel."""
     return problem.macs // (problem.groups * problem.out_channels) if problem.groups * problem.out_channels else 0
+
+
+def _other_cycles(problem: Problem) -> float:
+    return _group_cycles(problem) + _panel_cycles(problem) + _interleaving_cycles(problem)
+
+
+def _interleaving_cycles(problem: Problem) -> float:
+    """Of outputs that no shuffle puts in order."""
+    if len(problem.phases[-1]) in VECTOR_STRIDES:
+        return 0.0
+    return 2.0 * problem.groups * problem.out_channels * math.prod(problem.out_size)
 
 
 def _group_cycles(problem: Problem) -> float:
