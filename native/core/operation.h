@@ -11,6 +11,9 @@ namespace faltung {
 
 class Correlation {
   public:
+    Correlation() = default;
+    Correlation(const Correlation&) = delete;
+    Correlation& operator=(const Correlation&) = delete;
     virtual ~Correlation() = default;
 
     virtual Index panel_bytes() const = 0;  // of one thread
@@ -41,6 +44,9 @@ class Correlation {
 
 class WeightGradient {
   public:
+    WeightGradient() = default;
+    WeightGradient(const WeightGradient&) = delete;
+    WeightGradient& operator=(const WeightGradient&) = delete;
     virtual ~WeightGradient() = default;
 
     virtual Index panel_bytes() const = 0;

@@ -13,9 +13,6 @@ class PanelCorrelation : public Correlation {
   public:
     PanelCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel);
 
-    PanelCorrelation(const PanelCorrelation&) = delete;
-    PanelCorrelation& operator=(const PanelCorrelation&) = delete;
-
     static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel);
 
     Index panel_bytes() const override;

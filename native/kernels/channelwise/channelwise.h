@@ -14,9 +14,6 @@ class ChannelwiseCorrelation : public Correlation {
   public:
     ChannelwiseCorrelation(const Problem& problem, const ChannelwiseKernel<T>& kernel);
 
-    ChannelwiseCorrelation(const ChannelwiseCorrelation&) = delete;
-    ChannelwiseCorrelation& operator=(const ChannelwiseCorrelation&) = delete;
-
     // Of the larger way to lay out the map.
     static Index panel_bytes_for(const Problem& problem, const ChannelwiseKernel<T>& kernel);
 

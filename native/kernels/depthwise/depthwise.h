@@ -19,9 +19,6 @@ class DepthwiseCorrelation : public Correlation {
   public:
     DepthwiseCorrelation(const Problem& problem, const DepthwiseKernel<T>& kernel);
 
-    DepthwiseCorrelation(const DepthwiseCorrelation&) = delete;
-    DepthwiseCorrelation& operator=(const DepthwiseCorrelation&) = delete;
-
     static Index panel_bytes_for(const Problem& problem, const DepthwiseKernel<T>& kernel);
 
     Index panel_bytes() const override;

@@ -14,9 +14,6 @@ class PixelDots : public Correlation {
   public:
     PixelDots(const Problem& problem, const DotsKernel& kernel, Isa isa);
 
-    PixelDots(const PixelDots&) = delete;
-    PixelDots& operator=(const PixelDots&) = delete;
-
     static Index panel_bytes_for(const Problem& problem);
 
     Index panel_bytes() const override { return cells_bytes(); }

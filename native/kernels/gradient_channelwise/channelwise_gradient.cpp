@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/border.h"
+#include "kernels/gradient/tap_offsets.h"
 #include "kernels/run_call.h"
 
 namespace faltung {
@@ -157,18 +158,7 @@ template <class T>
 void ChannelwiseGradient<T>::run(Index batch, const Array& x, const Array& grad, const Array& gw,
                                  int threads) const {
     if (problem_.groups == 0 || taps_ == 0) return;
-    const std::vector<Index> gw_spatial = layout_.spatial_strides(gw.stride);
-    std::vector<Index> tap_offset(static_cast<std::size_t>(taps_));
-    bool has_adjacent_taps = true;
-    for (Index tap = 0; tap < taps_; ++tap) {
-        Index rest = tap, place = 0;
-        for (std::size_t a = layout_.axes.size(); a-- > 0;) {
-            place += rest % layout_.axes[a].kernel * gw_spatial[a];
-            rest /= layout_.axes[a].kernel;
-        }
-        tap_offset[static_cast<std::size_t>(tap)] = place;
-        has_adjacent_taps = has_adjacent_taps && place == tap;
-    }
+    TapOffsets offsets(layout_, gw.stride);
     const bool has_many = ceil_divide(problem_.groups, kernel_.block) >= tasks_per_thread * threads;
     Call call{*this,
               outputs_ > 0 ? batch : 0,
@@ -177,8 +167,8 @@ void ChannelwiseGradient<T>::run(Index batch, const Array& x, const Array& grad,
               gw,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(grad.stride),
-              std::move(tap_offset),
-              has_adjacent_taps,
+              std::move(offsets.of_tap),
+              offsets.are_adjacent,
               has_many ? kernel_.block : kernel_.block / 2,
               nullptr};
     const Index tasks = ceil_divide(problem_.groups, call.lanes);

@@ -1,6 +1,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/gradient/tap_offsets.h"
 #include "kernels/gradient_direct/direct_gradient_call.h"
 #include "kernels/run_call.h"
 
@@ -107,18 +108,7 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
     const Array &x = swaps_ ? grad_given : x_given, &grad = swaps_ ? x_given : grad_given;
     Array gw = gw_given;
     if (swaps_) std::swap(gw.stride[1], gw.stride[2]);
-    const std::vector<Index> gw_spatial = layout_.spatial_strides(gw.stride);
-    std::vector<Index> tap_offset(static_cast<std::size_t>(taps_));
-    bool has_adjacent_taps = true;
-    for (Index tap = 0; tap < taps_; ++tap) {
-        Index rest = tap, place = 0;
-        for (std::size_t a = layout_.axes.size(); a-- > 0;) {
-            place += rest % layout_.axes[a].kernel * gw_spatial[a];
-            rest /= layout_.axes[a].kernel;
-        }
-        tap_offset[static_cast<std::size_t>(tap)] = place;
-        has_adjacent_taps &= place == tap;
-    }
+    TapOffsets offsets(layout_, gw.stride);
     const Index most_taps_of_piece = joins_ ? ceil_divide(layout_.columns().kernel, row_pieces()) : 1;
     Call call{*this,
               outputs(problem_.axes) > 0 ? batch : 0,
@@ -127,8 +117,8 @@ void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad
               gw,
               layout_.spatial_strides(x.stride),
               layout_.spatial_strides(grad.stride),
-              std::move(tap_offset),
-              has_adjacent_taps,
+              std::move(offsets.of_tap),
+              offsets.are_adjacent,
               nullptr,
               ceil_divide(problem_.out_channels, kernel_.block),
               ceil_divide(units(), unit_limit()),

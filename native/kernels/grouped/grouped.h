@@ -17,9 +17,6 @@ class GroupedCorrelation : public Correlation {
     GroupedCorrelation(const Problem& problem, const GroupedKernel<T>& kernel,
                        const CorrelationKernel<T>& filter, const PixelKernel<T>& pixels);
 
-    GroupedCorrelation(const GroupedCorrelation&) = delete;
-    GroupedCorrelation& operator=(const GroupedCorrelation&) = delete;
-
     static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& filter) {
         return PanelCorrelation<T>::panel_bytes_for(problem, filter);
     }

@@ -17,9 +17,6 @@ class PlanePhases : public Correlation {
   public:
     PlanePhases(const Problem& problem, const PlaneKernel<T>& kernel, const PhaseRows<T>& rows);
 
-    PlanePhases(const PlanePhases&) = delete;
-    PlanePhases& operator=(const PlanePhases&) = delete;
-
     Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override { return saturating_multiply(panel_bytes(), threads); }
     Index packed_bytes() const override;

@@ -12,9 +12,6 @@ class SpectralCorrelation : public Correlation {
   public:
     SpectralCorrelation(const Problem& problem, const SpectralKernel<T>& kernel);
 
-    SpectralCorrelation(const SpectralCorrelation&) = delete;
-    SpectralCorrelation& operator=(const SpectralCorrelation&) = delete;
-
     Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override;
     Index packed_bytes() const override;

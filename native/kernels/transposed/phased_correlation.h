@@ -13,9 +13,6 @@ class PhasedCorrelation : public Correlation {
   public:
     PhasedCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel, const PhaseRows<T>& rows);
 
-    PhasedCorrelation(const PhasedCorrelation&) = delete;
-    PhasedCorrelation& operator=(const PhasedCorrelation&) = delete;
-
     static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel);
 
     Index panel_bytes() const override;

@@ -27,9 +27,6 @@ class WinogradPhases : public Correlation {
     WinogradPhases(const Problem& problem, const KernelOf& kernel_of, const WinogradKernel<T>& products,
                    const PhaseRows<T>& rows);
 
-    WinogradPhases(const WinogradPhases&) = delete;
-    WinogradPhases& operator=(const WinogradPhases&) = delete;
-
     Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override;
     Index packed_bytes() const override;
