@@ -17,7 +17,7 @@ from tests.support.strategies import integers_of_shape
 check_case = functools.partial(check_planes, algorithm="unfold")
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3, 4, 8, 16])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5, 7, 8, 14, 16, 19])
 def test_strides_by_columns(stride: int) -> None:
     for columns, kernel in itertools.product((1, 2, 15, 16, 17, 31, 33, 48, 49, 56), (1, 2, 3, stride, stride + 1)):
         check_case(f"conv1d(2, 9, {kernel}, padding={kernel // 2}, stride={stride})", (columns * stride,))
@@ -26,7 +26,7 @@ def test_strides_by_columns(stride: int) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex64"])
 def test_planes(dtype: str) -> None:
     for rows, columns in [(1, 20), (7, 7), (14, 14), (13, 5), (9, 31), (20, 33), (3, 70)]:
-        for stride, kernel in [(1, 3), (2, 3), (2, 2), (4, 4)]:
+        for stride, kernel in [(1, 3), (2, 3), (2, 2), (4, 4), (3, 3), (7, 5)]:
             check_case(f"conv2d(3, 10, {kernel}, padding={kernel // 2}, stride={stride})", (rows, columns), dtype=dtype, batch=2)
 
 

@@ -92,6 +92,7 @@ struct UnfoldCorrelation<T>::PlaneCall {
             patches.channel_stride = x.stride[2];
             patches.row_taps = op.planes_.row_taps();
             patches.column_taps = op.planes_.columns().kernel;
+            patches.stride = op.planes_.columns().stride;
             patches.dilation = op.planes_.columns().dilation;
             patches.columns = op.planes_.columns().in;
             patches.vectors = vectors;

@@ -21,7 +21,7 @@ template <class T>
 struct PlanePatches {
     const T* x;
     Index channel_stride, channels;
-    Index row_taps, column_taps, dilation;
+    Index row_taps, column_taps, stride, dilation;
     Index columns;  // of an input row
     const PlaneVector* vectors;
     Index vector_count;
@@ -34,8 +34,8 @@ struct PlaneUnfolder {
     static constexpr Index most_column_taps = 64;
     using Unfold = void (*)(const PlanePatches<T>&);
 
-    // Of a stride along the columns; null where there is none.
-    Unfold (*unfold)(Index stride) = nullptr;
+    // Of a stride and a number of taps along the columns; null where there is none.
+    Unfold (*unfold)(Index stride, Index column_taps) = nullptr;
 };
 
 }  // namespace faltung

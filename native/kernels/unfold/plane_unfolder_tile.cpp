@@ -10,6 +10,7 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
+constexpr Index most_gathered_stride = 1 << 20;
 constexpr Index channels_ahead = 6;  // planes lie too far apart for the processor to foresee the next one
 
 // S vectors of consecutive cells to one of each phase: out[k * step] holds cells k, k + S, k + 2 S, ...
@@ -138,8 +139,49 @@ void unfold_planes_of(const PlanePatches<T>& b) {
     unfold_planes<T, S, true, 0>(b);
 }
 
+// Cells any stride apart, none of which two taps of a row share, one by one.
 template <class T>
-typename PlaneUnfolder<T>::Unfold unfold(Index stride) {
+Vec<T> gather(const T* from, Index stride, std::uint16_t mask) {
+    if constexpr (sizeof(T) == 4) {
+        const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        const __m512i place = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(stride)));
+        return (Vec<T>)_mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, place, from, 4);
+    } else {
+        const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+        const __m512i place = _mm512_mullox_epi64(lane, _mm512_set1_epi64(stride));
+        return (Vec<T>)_mm512_mask_i64gather_pd(_mm512_setzero_pd(), static_cast<__mmask8>(mask), place, from,
+                                                8);
+    }
+}
+
+template <class T>
+void gather_planes(const PlanePatches<T>& b) {
+    constexpr Index L = lanes<T>;
+    for (Index i = 0; i < b.vector_count; ++i) {
+        const PlaneVector& vector = b.vectors[i];
+        std::uint16_t mask[PlaneUnfolder<T>::most_column_taps];
+        for (Index tap = 0; tap < b.column_taps; ++tap) {
+            const Index first = vector.column + tap * b.dilation;
+            const Index inside = first < 0 ? ceil_divide(-first, b.stride) : 0;
+            const Index end = first < b.columns ? ceil_divide(b.columns - first, b.stride) : 0;
+            mask[tap] = lanes_between<T>(inside, min_index(end, vector.count));
+        }
+        const bool is_whole = vector.place + L <= b.width;
+        const T* plane = b.x + vector.column;
+        T* to = b.panel + vector.place;
+        for (Index channel = 0; channel < b.channels; ++channel, plane += b.channel_stride)
+            for (Index row = 0; row < b.row_taps; ++row)
+                for (Index tap = 0; tap < b.column_taps; ++tap, to += b.width) {
+                    const bool is_absent = vector.row[row] == PlaneVector::absent;
+                    const T* const cells = plane + tap * b.dilation + (is_absent ? 0 : vector.row[row]);
+                    const Vec<T> taken = is_absent ? Vec<T>{} : gather(cells, b.stride, mask[tap]);
+                    store_cells(to, taken, vector.count, is_whole);
+                }
+    }
+}
+
+template <class T>
+typename PlaneUnfolder<T>::Unfold unfold(Index stride, Index column_taps) {
     switch (stride) {
         case 1:
             return unfold_planes_of<T, 1>;
@@ -152,7 +194,7 @@ typename PlaneUnfolder<T>::Unfold unfold(Index stride) {
         case 16:
             return unfold_planes_of<T, 16>;
         default:
-            return nullptr;
+            return column_taps <= stride && stride <= most_gathered_stride ? gather_planes<T> : nullptr;
     }
 }
 
@@ -168,7 +210,7 @@ PlaneUnfolder<T> plane_unfolder() {
 namespace {
 
 template <class T>
-typename PlaneUnfolder<T>::Unfold no_unfold(Index) {
+typename PlaneUnfolder<T>::Unfold no_unfold(Index, Index) {
     return nullptr;
 }
 

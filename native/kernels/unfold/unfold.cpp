@@ -30,7 +30,7 @@ UnfoldCorrelation<T>::UnfoldCorrelation(const Problem& problem, const PointwiseK
       kernel_(kernel),
       panel_(layout_, problem.border, problem.in_channels, rules_for(kernel)),
       unfold_(layout_.columns().kernel <= PlaneUnfolder<T>::most_column_taps
-                  ? kernel.planes.unfold(layout_.columns().stride)
+                  ? kernel.planes.unfold(layout_.columns().stride, layout_.columns().kernel)
                   : nullptr),
       planes_(problem, layout_, unfold_ != nullptr),
       pixels_(problem, layout_, kernel.pixels) {

@@ -21,6 +21,7 @@ FEW_COLUMNS = 4
 """Fewer change places with rows."""
 
 PLANE_STRIDES = (1, 2, 4, 8, 16)
+MOST_GATHERED_STRIDE = 2**20
 MOST_COLUMN_TAPS = 64
 KEPT_WEIGHT_BYTES = 2**19
 """So many weights stay in L2 from one tile of positions to the next."""
@@ -76,7 +77,12 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
     columns = problem.out_size[-1]
     # Rows shorter than a vector are unfolded one by one, under masks.
-    unfolded = 9 * problem.groups * positions / columns if 0 < columns < lanes else (3 if problem.stride[-1] == 1 else 6) * vectors
+    if _gathers(problem):
+        unfolded = problem.groups * (10 * math.prod(problem.out_size[:-1]) * math.ceil(columns / lanes) + 1.5 * positions)
+    elif 0 < columns < lanes:
+        unfolded = 9 * problem.groups * positions / columns
+    else:
+        unfolded = (3 if problem.stride[-1] == 1 else 6) * vectors
     products = vectors * (1.045 * problem.terms * channels + 7 * problem.out_channels) + problem.terms * unfolded
     return CALL_CYCLES + products + streamed + 0.5 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
 
@@ -104,10 +110,15 @@ def _reads_planes(problem: Problem) -> bool:
     return (
         chosen_isa() == "avx512"
         and problem.mode in ("zeros", "absent")
-        and problem.stride[-1] in PLANE_STRIDES
+        and (problem.stride[-1] in PLANE_STRIDES or _gathers(problem))
         and problem.kernel_size[-1] <= MOST_COLUMN_TAPS
         and is_wide
     )
+
+
+def _gathers(problem: Problem) -> bool:
+    """Whether cells are gathered one by one: where no two taps of a row share any, whatever the stride."""
+    return problem.stride[-1] not in PLANE_STRIDES and problem.kernel_size[-1] <= problem.stride[-1] <= MOST_GATHERED_STRIDE
 
 
 def _rest_vectors(rest: int, lanes: int) -> float:
