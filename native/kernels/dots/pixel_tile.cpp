@@ -207,6 +207,15 @@ void turn(const DotsTurn& t) {
     }
 }
 
+// a0 b0 a1 b1 ... rounded.
+template <bool HasDenormals>
+__m512i narrowed_pairs(__m512 a, __m512 b) {
+    if constexpr (HasDenormals) return paired(narrowed<true>(a), narrowed<true>(b));
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
+                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+}
+
 template <bool HasDenormals>
 void planes_of(const DotsStore& s) {
     constexpr Index pitch = dots_pixel_channels;
@@ -220,8 +229,7 @@ void planes_of(const DotsStore& s) {
             FALTUNG_UNROLL for (int i = 0; i < square; ++i) {
                 const float* const a = from + min_index(2 * i, pixels - 1) * pitch;
                 const float* const b = from + min_index(2 * i + 1, pixels - 1) * pitch;
-                v[i] = paired(narrowed<HasDenormals>(_mm512_load_ps(a)),
-                              narrowed<HasDenormals>(_mm512_load_ps(b)));
+                v[i] = narrowed_pairs<HasDenormals>(_mm512_load_ps(a), _mm512_load_ps(b));
             }
             transpose(v);
             const __mmask32 written = first(pixels);
