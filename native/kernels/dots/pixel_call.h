@@ -140,12 +140,16 @@ struct PixelDots::Call {
         const Index pieces = ceil_divide(block.columns, held);
         const Index columns = ceil_divide(block.columns, pieces);
         const Index lines = pieces > 1 ? 1 : max_index(1, held / max_index(columns, 1));
-        for (Index row = 0; row < rows; row += lines)
+        // Rows that leave out the same taps, those in the padding.
+        const Index member = block.far_member + phase * phases, first = block.origin[rows_axis];
+        const std::vector<int>& kinds = op.members_[static_cast<std::size_t>(member)].runs_of_row;
+        const auto kind = [&](Index row) { return kinds[static_cast<std::size_t>(first + row)]; };
+        for (Index row = 0, together = 1; row < rows; row += together, together = 1) {
+            while (together < min_index(lines, rows - row) && kind(row + together) == kind(row)) ++together;
             for (Index column = 0; column < block.columns; column += columns)
-                segment(
-                    block, phase,
-                    {row, min_index(lines, rows - row), column, min_index(columns, block.columns - column)},
-                    vector, vectors);
+                segment(block, phase, {row, together, column, min_index(columns, block.columns - column)},
+                        vector, vectors);
+        }
     }
 
     struct Part {
@@ -199,7 +203,9 @@ struct PixelDots::Call {
                     slot[pixels++] = (r * line_slots + c * phases + own) * dots_pixel_channels;
                 }
             if (pixels == 0) continue;
-            const Runs& runs = is_in_place ? in_place[number] : member.runs;
+            const Runs& runs = is_in_place ? in_place[number]
+                                           : member.runs[static_cast<std::size_t>(
+                                                 member.runs_of_row[static_cast<std::size_t>(first_row)])];
             DotsPixels product{};
             product.cells = block.cells;
             product.place = place;
@@ -223,7 +229,7 @@ struct PixelDots::Call {
                 product.runs = runs.runs.data() + pass.run;
                 product.run_count = pass.runs;
                 product.weight = weight + pass.pair * dots_pixel_lanes;
-                const bool is_last = pass.pair + pass.pairs == member.pairs;
+                const bool is_last = &pass == &runs.passes.back();
                 product.ahead = is_last ? vectors * product.weight_pitch - pass.pair * dots_pixel_lanes
                                         : pass.pairs * dots_pixel_lanes;
                 product.y = is_direct && is_last ? y_first : nullptr;

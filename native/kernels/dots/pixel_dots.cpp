@@ -1,6 +1,7 @@
 #include "kernels/dots/pixel_dots.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "core/threads.h"
 #include "kernels/dots/pixel_call.h"
@@ -12,7 +13,8 @@ namespace faltung {
 namespace {
 
 constexpr Index most_members = 4096;
-constexpr Index pass_pairs = 256;  // 64 KB of weights
+constexpr Index most_row_taps = 32;  // of kernels whose taps in the padding are left out
+constexpr Index pass_pairs = 256;    // 64 KB of weights
 constexpr Index packed_input_channels = 16;
 constexpr Index parallel_pack_bytes = 256 << 10;
 
@@ -34,19 +36,61 @@ std::vector<PixelAxis> PixelDots::axes_of(const Problem& problem, const Layout& 
     return axes;
 }
 
-void PixelDots::Runs::add(Index offset, Index pairs) {
+void PixelDots::Runs::add(Index offset, Index pairs, Index pair) {
     while (pairs > 0) {
-        if (passes.empty() || passes.back().pairs == pass_pairs) {
-            const Index pair = passes.empty() ? 0 : passes.back().pair + passes.back().pairs;
+        if (passes.empty() || passes.back().pairs == pass_pairs ||
+            passes.back().pair + passes.back().pairs != pair)
             passes.push_back({static_cast<Index>(runs.size()), 0, pair, 0});
-        }
         Pass& pass = passes.back();
         const Index own = min_index(pairs, pass_pairs - pass.pairs);
         runs.push_back({offset, own});
         ++pass.runs;
         pass.pairs += own;
         offset += 2 * own;
+        pair += own;
         pairs -= own;
+    }
+}
+
+void PixelDots::make_runs(Member& member) const {
+    const std::size_t rows = layout_.far_axes(), columns = rows + 1;
+    const PixelAxis& axis = axes_[rows];
+    const Phase& phase = *member.phases[rows];
+    const Index merged = merges() ? member.phases[columns]->taps : 1;
+    const Index pairs = ceil_divide(merged * problem_.in_channels, 2);
+    const bool is_padded = (problem_.border == Border::zeros || problem_.border == Border::absent) &&
+                           phase.taps <= most_row_taps;
+    // Of each kind of row its first tap inside, and the first one behind it.
+    std::vector<std::pair<Index, Index>> kinds{{0, phase.taps}};
+    for (Index row = 0; row < phase.count; ++row) {
+        const auto inside = [&](Index tap) {
+            const Index at = row * axis.stride + PixelAxis::position(phase, tap);
+            return at >= 0 && at < axis.in;
+        };
+        std::pair<Index, Index> taps{0, phase.taps};
+        if (is_padded) {
+            while (taps.first + 1 < taps.second && !inside(taps.first)) ++taps.first;
+            while (taps.second - 1 > taps.first && !inside(taps.second - 1)) --taps.second;
+        }
+        std::size_t kind = 0;
+        while (kind < kinds.size() && kinds[kind] != taps) ++kind;
+        if (kind == kinds.size()) kinds.push_back(taps);
+        member.runs_of_row.push_back(static_cast<int>(kind));
+    }
+    for (const auto& taps : kinds) {
+        Runs runs;
+        Index pair = 0;
+        each_tap(member, [&](const Index* tap, Index far) {
+            if (tap[columns] % merged != 0) return;
+            const Index row = axis.cell(phase, tap[rows]),
+                        column = axes_[columns].cell(*member.phases[columns], tap[columns]);
+            if (tap[rows] >= taps.first && tap[rows] < taps.second)
+                runs.add(far * panel_.plane_pitch + row * panel_.row_pitch + column * panel_.pixel_pitch,
+                         pairs, pair);
+            pair += pairs;
+        });
+        member.pairs = pair;
+        member.runs.push_back(std::move(runs));
     }
 }
 
@@ -76,7 +120,7 @@ PixelDots::PixelDots(const Problem& problem, const DotsKernel& kernel, Isa isa)
     column_members_ = axes_.back().phase_count();
     row_members_ = axes_[axes_.size() - 2].phase_count();
     for (Index number = 0; number < count; ++number) {
-        Member member{std::vector<const Phase*>(axes_.size()), 1, 0, pairs_, {}};
+        Member member{std::vector<const Phase*>(axes_.size()), 1, 0, pairs_};
         Index rest = number;
         for (std::size_t a = axes_.size(); a-- > 0;) {
             member.phases[a] = &axes_[a].phases[static_cast<std::size_t>(rest % axes_[a].phase_count())];
@@ -85,17 +129,7 @@ PixelDots::PixelDots(const Problem& problem, const DotsKernel& kernel, Isa isa)
         }
         if (saturating_multiply(member.taps, problem.in_channels + 1) >= Index(1) << 40)
             throw std::invalid_argument("the packed weights would be unreasonably large");
-        const std::size_t rows = layout_.far_axes(), columns = rows + 1;
-        const Index merged = merges() ? member.phases[columns]->taps : 1;
-        each_tap(member, [&](const Index* tap, Index far) {
-            if (tap[columns] % merged != 0) return;
-            const Index row = axes_[rows].cell(*member.phases[rows], tap[rows]),
-                        column = axes_[columns].cell(*member.phases[columns], tap[columns]);
-            const Index pairs = ceil_divide(merged * problem_.in_channels, 2);
-            member.runs.add(far * panel_.plane_pitch + row * panel_.row_pitch + column * panel_.pixel_pitch,
-                            pairs);
-            member.pairs += pairs;
-        });
+        make_runs(member);
         pairs_ += member.pairs;
         members_.push_back(std::move(member));
     }
@@ -129,11 +163,13 @@ void PixelDots::each_tap(const Member& member, Visit visit) const {
 
 PixelDots::Runs PixelDots::runs_in_place(const Member& member, const std::vector<Index>& stride) const {
     Runs runs;
+    Index pair = 0;
     each_tap(member, [&](const Index* tap, Index) {
         Index offset = 0;
         for (std::size_t a = 0; a < axes_.size(); ++a)
             offset += PixelAxis::position(*member.phases[a], tap[a]) * stride[a];
-        runs.add(offset, problem_.in_channels / 2);
+        runs.add(offset, problem_.in_channels / 2, pair);
+        pair += problem_.in_channels / 2;
     });
     return runs;
 }

@@ -35,18 +35,22 @@ class PixelDots : public Correlation {
     struct Runs {
         std::vector<DotsRun> runs;
         std::vector<Pass> passes;
-        void add(Index offset, Index pairs);
+        // `pair` is the first one's place among the member's.
+        void add(Index offset, Index pairs, Index pair);
     };
     // One phase of each axis.
     struct Member {
         std::vector<const Phase*> phases;
         Index taps = 1, pairs = 0;
         Index first_pair = 0;  // among those of all members
-        Runs runs;             // in the panel
+        // In the panel: all, then those of rows some of whose taps lie in a padding of zeros.
+        std::vector<Runs> runs = {};
+        std::vector<int> runs_of_row = {};
     };
 
     static std::vector<PixelAxis> axes_of(const Problem& problem, const Layout& layout);
     Index vectors() const { return ceil_divide(problem_.out_channels, dots_pixel_lanes); }
+    void make_runs(Member& member) const;
     // Whether a run crosses taps that lie together.
     bool merges() const;
     template <class Visit>
