@@ -1,7 +1,7 @@
 """`pointwise`, `direct`, `unfold` and `filter`, as the plan sees them: what they serve and what they cost.
 
-Cycles as measured on one Zen 4 core with AVX-512 over many layers; only their ratios matter. A vector of sums costs
-about one cycle a product, and a little more where loads are not shared, to begin and store it.
+Cycles as measured on one Zen 4 core with AVX-512 over some thousand layers (`benchmarks/calibration.py`); only their ratios matter. A vector of
+sums costs a little more than one a product, more where loads are not shared, and some to begin and store it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from faltung.engine.problem import Problem
 
 __all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal", "unfold_cycles"]
 
-CALL_CYCLES = 2000
-"""Of `unfold`: tables of what each position reads."""
+CALL_CYCLES = 3500
+"""Of those that pack rows: what each row of the panel reads, its borders."""
+
+SORTED_ROW_CYCLES = {1: 0, 2: 8}
+"""For each phase of a stride that a row of the panel is sorted into; of larger strides `SCATTERED_ROW_CYCLES`."""
+
+SCATTERED_ROW_CYCLES = 30
 
 TILE_VECTORS = 3
 FEW_COLUMNS = 4
@@ -39,19 +44,22 @@ def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
 
 
 def pointwise_cycles(problem: Problem, lanes: int) -> float:
-    """Whole vectors of positions; up to half a vector is left to channels in the lanes."""
+    """Whole vectors of positions; up to half a vector is left to channels in the lanes. Planes in pieces are left to the kernel of `direct`."""
+    if problem.is_apart:
+        return direct_cycles(problem, lanes)
     positions = math.prod(problem.out_size)
     rest = positions % lanes if positions % lanes <= lanes // 2 else 0
     channels = problem.groups * _even(problem.out_channels)
-    vectors = channels * -(-(positions - rest) // lanes) * (1.03 * problem.terms + 8)
-    few = channels * (problem.terms * _rest_vectors(rest, lanes) + 4) if rest else 0.0
-    return vectors + few + 0.4 * problem.groups * problem.in_channels * positions + 0.03 * _streamed_bytes(problem)
+    vectors = channels * -(-(positions - rest) // lanes) * (1.085 * problem.terms + 4)
+    few = 2 * channels * problem.terms * _rest_vectors(rest, lanes)
+    read = 0.2 * problem.groups * problem.in_channels * positions
+    return vectors + few + read + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (problem.terms / 0.92 + 17) + 0.07 * _streamed_bytes(problem) + _panel_cycles(problem)
+    return sums * (1.17 * problem.terms + 9.7) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -59,7 +67,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
-    return sums * (problem.terms / (0.92 if shares_loads else 0.78) + 7) + _panel_cycles(problem)
+    return sums * (problem.terms * (1.18 if shares_loads else 1.47) + 7.6) + 690 * problem.groups + _panel_cycles(problem)
 
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
@@ -67,24 +75,28 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     positions = math.prod(problem.out_size)
     rest = positions % lanes if positions % lanes <= lanes // 2 else 0
     whole = -(-(positions - rest) // lanes)
-    vectors = problem.groups * (whole + _rest_vectors(rest, lanes))
-    channels = _even(problem.out_channels)
-    if not _reads_planes(problem):
-        streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
-        products = vectors * (problem.terms * (1.02 * channels + 4) + 7 * problem.out_channels)
-        return CALL_CYCLES + products + streamed + _panel_cycles(problem)
-    # Few positions at the end want all weights once more, and have little to do meanwhile.
-    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
+    vectors = whole + _rest_vectors(rest, lanes)
+    channels = problem.groups * vectors * _even(problem.out_channels)
+    stores = problem.groups * vectors * problem.out_channels
     columns = problem.out_size[-1]
     # Rows shorter than a vector are unfolded one by one, under masks.
+    short_rows = problem.groups * positions / columns if 0 < columns < lanes else 0.0
+    places = 0.0 if short_rows else problem.groups * vectors
+    if not _reads_planes(problem):
+        is_strided = problem.stride[-1] > 1
+        unfolded = (2.8 if is_strided else 6.7) * short_rows + (22 if is_strided else 5) * places
+        streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
+        packed = 1.3 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
+        each = CALL_CYCLES + 670 * problem.groups + 1500
+        return problem.terms * (1.145 * channels + unfolded) + 0.8 * stores + packed + each + streamed
     if _gathers(problem):
         unfolded = problem.groups * (10 * math.prod(problem.out_size[:-1]) * math.ceil(columns / lanes) + 1.5 * positions)
-    elif 0 < columns < lanes:
-        unfolded = 9 * problem.groups * positions / columns
     else:
-        unfolded = (3 if problem.stride[-1] == 1 else 6) * vectors
-    products = vectors * (1.045 * problem.terms * channels + 7 * problem.out_channels) + problem.terms * unfolded
-    return CALL_CYCLES + products + streamed + 0.5 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
+        unfolded = 5.2 * short_rows + (4.8 if problem.stride[-1] == 1 else 7.2) * places
+    # Few positions at the end want all weights once more, and have little to do meanwhile.
+    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
+    each = problem.groups * (710 + 6 * positions) + 765
+    return problem.terms * (1.14 * channels + unfolded) + 1.9 * stores + each + streamed
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
@@ -93,10 +105,12 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 
 
 def _panel_cycles(problem: Problem) -> float:
-    """Rows copied into panels: some cycles a row, some a cell; rows that two blocks of outputs share, twice."""
+    """Rows copied into panels: some cycles a row, some a cell; where a stride's phases are sorted, some for each."""
     read = _read_sizes(problem)
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
-    return 1.15 * rows * (45 + 1.5 * read[-1])
+    stride = problem.stride[-1]
+    sorted_row = SORTED_ROW_CYCLES.get(stride, SCATTERED_ROW_CYCLES) * min(stride, read[-1])
+    return CALL_CYCLES + rows * (18 + 0.4 * read[-1] + sorted_row)
 
 
 def _read_sizes(problem: Problem) -> list[int]:
@@ -109,6 +123,7 @@ def _reads_planes(problem: Problem) -> bool:
     is_wide = len(problem.out_size) == 1 or problem.out_size[-1] >= FEW_COLUMNS
     return (
         chosen_isa() == "avx512"
+        and not problem.is_apart
         and problem.mode in ("zeros", "absent")
         and (problem.stride[-1] in PLANE_STRIDES or _gathers(problem))
         and problem.kernel_size[-1] <= MOST_COLUMN_TAPS

@@ -289,6 +289,7 @@ def _bundled(spec: ConvSpec, small: tuple[int, ...], strip: Strip) -> Strip:
         dilation=spec.dilation,
         before=(0,) * spec.ndim,
         phases=phases,
+        is_apart=False,
     )
     everything = tuple(slice(None) for _ in small)
     return replace(strip, steps=(Step(problem, everything, everything),))
@@ -323,5 +324,6 @@ def _phase_step(spec: ConvSpec, small: tuple[int, ...], phases: tuple[Phase, ...
         dilation=tuple(phase.dilation for phase in phases),
         before=tuple(phase.before for phase in phases),
         mode="absent",
+        is_apart=any(axis.stride > 1 for axis in spec.axes),
     )
     return Step(problem, taps, writes)

@@ -13,6 +13,9 @@ __all__ = ["direct_cycles", "filter_cycles", "packing_cycles"]
 
 # Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.
 
+CALL_CYCLES = 4500
+"""Tables of what every phase reads and where it stores."""
+
 GROUP_CYCLES = 1600
 """Of a group, where there are many: its panel begun, its phases' rows arranged."""
 
@@ -25,7 +28,7 @@ VECTOR_STRIDES = (1, 2, 4, 8)
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (_met(problem) / 0.94 + 12 * math.prod(problem.out_size)) + _other_cycles(problem)
+    return vectors * (1.22 * _met(problem) + 21 * math.prod(problem.out_size)) + _other_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -37,7 +40,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     products = met * sum(count * taps for count, taps in vectors)
     shares_loads = problem.out_channels > 1 and columns[0].count > lanes
     channels = problem.groups * problem.out_channels
-    return channels * (products / (0.85 if shares_loads else 0.75) + 9 * sums) + _other_cycles(problem)
+    return channels * (products * (1.22 if shares_loads else 1.53) + 17.8 * sums) + _other_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
@@ -68,4 +71,4 @@ def _group_cycles(problem: Problem) -> float:
 def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels, once for all phases."""
     rows = problem.groups * problem.in_channels * math.prod(problem.in_size[:-1])
-    return 1.3 * rows * (45 + 1.5 * problem.in_size[-1])
+    return CALL_CYCLES + rows * (13 + 0.43 * problem.in_size[-1])

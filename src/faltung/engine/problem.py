@@ -25,6 +25,8 @@ class Problem:
 
     A transposed correlation has `phases`: for each axis its phases in the order of their first output, as many as the stride.
     They say which outputs, taps and inputs meet; `dilation` and `before` do not.
+
+    Where it `is_apart`, rows of its input or output, or cells within them, do not follow one another in memory: it is a part of a larger one.
     """
 
     groups: int
@@ -38,6 +40,7 @@ class Problem:
     before: tuple[int, ...]
     mode: str
     phases: tuple[tuple[Phase, ...], ...] = ()
+    is_apart: bool = False
 
     @property
     def terms(self) -> int:
@@ -57,7 +60,7 @@ class Problem:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The fields in the order in which the compiled module takes them."""
-        *plain, phases = (getattr(self, name) for name in self.__slots__)
+        *plain, phases, _is_apart = (getattr(self, name) for name in self.__slots__)
         if not phases:
             return tuple(plain)
         return (*plain, tuple(tuple(dataclasses.astuple(phase) for phase in axis) for axis in phases))
