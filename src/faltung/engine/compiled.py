@@ -30,10 +30,10 @@ from faltung.spec import ConvSpec
 
 __all__ = ["Compiled", "compile_conv", "too_many_weights"]
 
-STEP_SECONDS = 5e-6
+STEP_SECONDS = 3e-6
 """What a problem costs beyond its arithmetic: the call, and threads that wait for one another."""
 
-SCATTER_SECONDS = 1.5e-9
+SCATTER_SECONDS = 0.75e-9
 """What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
 
 GROUP_BYTES = 2**20

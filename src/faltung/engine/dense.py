@@ -1,7 +1,7 @@
 """`pointwise`, `direct`, `unfold` and `filter`, as the plan sees them: what they serve and what they cost.
 
-Cycles as measured on one Zen 4 core with AVX-512 over some thousand layers (`benchmarks/calibration.py`); only their ratios matter. A vector of
-sums costs a little more than one a product, more where loads are not shared, and some to begin and store it.
+Cycles as measured on one Zen 4 core with AVX-512 over some thousand layers (`benchmarks/calibration.py`); only their ratios matter.
+A vector of sums costs a little more than one a product, more where loads are not shared, and some to begin and store it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
 
 
 def pointwise_cycles(problem: Problem, lanes: int) -> float:
-    """Whole vectors of positions; up to half a vector is left to channels in the lanes. Planes in pieces are left to the kernel of `direct`."""
+    """Whole vectors of positions; up to half a vector is left to channels in the lanes. Planes in pieces go to the kernel of `direct`."""
     if problem.is_apart:
         return direct_cycles(problem, lanes)
     positions = math.prod(problem.out_size)

@@ -56,7 +56,7 @@ def _sides(problem: Problem, axis: int) -> tuple[int, int]:
 def cycles(problem: Problem, dtype: str = "float32") -> float:
     """Estimated for one sample on one core, on any: SciPy's transforms use vectors of 16 bytes everywhere. Weights packed before."""
     layout = best_layout(problem, dtype)
-    return math.inf if layout is None else layout.running_cycles()
+    return math.inf if layout is None else 1.4 * layout.running_cycles()
 
 
 def packing_cycles(problem: Problem, dtype: str = "float32") -> float:

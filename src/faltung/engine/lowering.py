@@ -212,7 +212,8 @@ def _tap_step(step: Step, axes: list[Axis], place: tuple[int, ...], outputs: tup
         front - tap * axis.dilation - along.start * axis.stride
         for front, tap, axis, along in zip(problem.before, place, axes, outputs, strict=True)
     )
-    alone = replace(problem, out_size=tuple(map(len, outputs)), kernel_size=ones, dilation=ones, before=before)
+    is_apart = problem.is_apart or not _is_everywhere(outputs, problem)
+    alone = replace(problem, out_size=tuple(map(len, outputs)), kernel_size=ones, dilation=ones, before=before, is_apart=is_apart)
     taps = tuple(_one_of(taken, tap) for taken, tap in zip(step.taps, place, strict=True))
     writes = tuple(_part(written, along) for written, along in zip(step.writes, outputs, strict=True))
     return Step(alone, taps, writes, accumulates)

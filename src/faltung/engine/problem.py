@@ -26,7 +26,7 @@ class Problem:
     A transposed correlation has `phases`: for each axis its phases in the order of their first output, as many as the stride.
     They say which outputs, taps and inputs meet; `dilation` and `before` do not.
 
-    Where it `is_apart`, rows of its input or output, or cells within them, do not follow one another in memory: it is a part of a larger one.
+    Where it `is_apart`, it is a part of a larger one: rows of its input or output, or cells in them, do not follow one another in memory.
     """
 
     groups: int
