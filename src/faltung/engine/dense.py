@@ -59,7 +59,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (1.17 * problem.terms + 9.7) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
+    return sums * (1.17 * problem.terms + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:

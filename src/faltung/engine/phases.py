@@ -28,7 +28,7 @@ VECTOR_STRIDES = (1, 2, 4, 8)
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (1.22 * _met(problem) + 21 * math.prod(problem.out_size)) + _other_cycles(problem)
+    return vectors * (1.22 * _met(problem) + (5 + lanes) * math.prod(problem.out_size)) + _other_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -40,7 +40,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     products = met * sum(count * taps for count, taps in vectors)
     shares_loads = problem.out_channels > 1 and columns[0].count > lanes
     channels = problem.groups * problem.out_channels
-    return channels * (products * (1.22 if shares_loads else 1.53) + 17.8 * sums) + _other_cycles(problem)
+    return channels * (products * (1.22 if shares_loads else 1.53) + (2 + lanes) * sums) + _other_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
