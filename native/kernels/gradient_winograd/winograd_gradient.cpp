@@ -10,7 +10,6 @@ namespace {
 
 // Of transformed tiles: as many bytes as of the sums, which pass through the caches once for every block.
 constexpr Index fewest_points_bytes = 1 << 20, most_points_bytes = 8 << 20;
-constexpr Index fewest_shared_points_bytes = 4 << 20;  // by several threads, which wait for one another
 constexpr Index fewest_tiles = 16;
 constexpr Index tasks_per_thread = 2;
 
@@ -39,11 +38,10 @@ Index WinogradGradient<T>::points_elements(Index units) const {
 }
 
 template <class T>
-Index WinogradGradient<T>::block_units(int threads) const {
+Index WinogradGradient<T>::block_units() const {
     const Index fewest = ceil_divide(fewest_tiles, form_.piece);
     const Index sums_bytes = saturating_multiply(products(), sums_elements() * Index(sizeof(T)));
-    const Index least = threads > 1 ? fewest_shared_points_bytes : fewest_points_bytes;
-    const Index budget = max_index(least, min_index(sums_bytes, most_points_bytes));
+    const Index budget = max_index(fewest_points_bytes, min_index(sums_bytes, most_points_bytes));
     return max_index(fewest, budget / Index(sizeof(T)) / max_index(1, points_elements(1)));
 }
 
@@ -60,11 +58,16 @@ Index WinogradGradient<T>::thread_elements() const {
 }
 
 template <class T>
+Index WinogradGradient<T>::panel_bytes() const {
+    const Index shared =
+        saturating_add(points_elements(block_units()), saturating_multiply(products(), sums_elements()));
+    return saturating_multiply(saturating_add(shared, thread_elements()), sizeof(T));
+}
+
+template <class T>
 Index WinogradGradient<T>::workspace_bytes(int threads) const {
-    const Index shared = saturating_add(points_elements(block_units(threads)),
-                                        saturating_multiply(products(), sums_elements()));
-    return saturating_multiply(saturating_add(shared, saturating_multiply(thread_elements(), threads)),
-                               sizeof(T));
+    return saturating_add(panel_bytes(),
+                          saturating_multiply(thread_elements() * Index(sizeof(T)), threads - 1));
 }
 
 template <class T>
@@ -76,9 +79,9 @@ void WinogradGradient<T>::run(Index batch, const Array& x, const Array& grad, co
     const Index points = form_.points();
     // Few products share out their points; then, as with several blocks of tiles, their sums are kept.
     const bool shares_points = threads > 1 && products() < tasks_per_thread * threads;
-    const bool keeps_sums = shares_points || all_units > block_units(threads);
+    const bool keeps_sums = shares_points || all_units > block_units();
     const Index kept = keeps_sums ? products() * sums_elements() : 0;
-    const Index units = min_index(block_units(threads), max_index(1, all_units));
+    const Index units = min_index(block_units(), max_index(1, all_units));
     const Index shared = points_elements(units);
     Workspace workspace((shared + kept + threads * thread_elements()) * Index(sizeof(T)));
     Call call{*this, x, grad, gw};

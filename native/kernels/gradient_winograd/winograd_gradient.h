@@ -17,7 +17,7 @@ class WinogradGradient : public WeightGradient {
     WinogradGradient(const Problem& problem, const WinogradGradientForm& form,
                      const GradientProductKernel<T>& product, const WinogradGradientKernel<T>& kernel);
 
-    Index panel_bytes() const override { return workspace_bytes(1); }
+    Index panel_bytes() const override;
     Index workspace_bytes(int threads) const override;
     void run(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const override;
 
@@ -27,7 +27,7 @@ class WinogradGradient : public WeightGradient {
     Index in_blocks() const { return ceil_divide(problem_.in_channels, product_.block); }
     Index out_blocks() const { return ceil_divide(problem_.out_channels, product_.block); }
     Index row_pitch() const;
-    Index block_units(int threads) const;  // units that are transformed together
+    Index block_units() const;  // units that are transformed together
     Index points_elements(Index units) const;
     Index products() const;  // pairs of channel blocks, each with every far tap
     Index sums_elements() const { return form_.points() * product_.block * product_.block; }
