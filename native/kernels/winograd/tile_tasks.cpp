@@ -9,6 +9,10 @@ namespace {
 // Tasks a thread should have to choose from, so that a delayed thread does not delay the call.
 constexpr Index tasks_per_thread = 4;
 
+// Of weights that no cache of the core's own keeps, or none at all.
+constexpr double l3_bytes_a_cycle = 12, memory_bytes_a_cycle = 5;
+constexpr Index l2_bytes = Index(1) << 19, l3_bytes = Index(12) << 20;
+
 // What cutting chooses from: rows of tiles, or whole units where a block has several.
 struct Lines {
     Index planes;
@@ -145,6 +149,11 @@ Tasks cut(const Tasks& whole, Index most, int threads) {
 }
 
 }  // namespace
+
+double fetching_cycles(Index bytes, Index all_bytes) {
+    if (all_bytes <= l2_bytes) return 0;
+    return double(bytes) / (all_bytes > l3_bytes ? memory_bytes_a_cycle : l3_bytes_a_cycle);
+}
 
 TileBlock choose_tile_block(Index tile_rows, Index tile_columns, Index wanted) {
     TileBlock block;

@@ -34,6 +34,10 @@ struct TileWork {
     double weight_cycles;   // to have a block of output channels' weights, whatever the tiles they are for
 };
 
+// Cycles until a block of transformed weights of `bytes` is there, of `all_bytes` that every block of tiles
+// asks for.
+double fetching_cycles(Index bytes, Index all_bytes);
+
 struct TileTask {
     Index block;  // its number: tasks of the same one share transformed tiles
     Index plane;  // group, and outputs along the far axes

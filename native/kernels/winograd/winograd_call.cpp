@@ -13,10 +13,8 @@ constexpr Index few_tile_blocks = 2, most_tile_blocks = 6;
 constexpr Index few_weight_bytes = Index(4) << 20;
 
 // What sharing out reckons with: cycles of a row of tiles and of one more, for 36 points of a term; of a
-// transformed weight's vector; and bytes a cycle of weights that no cache of the core's own keeps.
+// transformed weight's vector.
 constexpr double row_cycles = 90, tile_cycles = 13, weight_vector_cycles = 100, weight_point_cycles = 2;
-constexpr double l3_bytes_a_cycle = 12, memory_bytes_a_cycle = 5;
-constexpr Index l2_bytes = Index(1) << 19, l3_bytes = Index(12) << 20;
 
 }  // namespace
 
@@ -193,13 +191,8 @@ TileWork WinogradCorrelation<T>::tile_work(Index batch, bool transforms) const {
     const double vectors = double(kernel_.channel_block / kernel_.lanes);
     work.row_cycles = points / 36 * terms * (row_cycles + tile_cycles * double(work.block.columns));
     work.product_cycles = points * terms * vectors;
-    const Index bytes = transformed_bytes();
-    if (transforms) {
-        work.weight_cycles = vectors * terms * (weight_vector_cycles + weight_point_cycles * points);
-    } else if (bytes > l2_bytes) {
-        work.weight_cycles = double(packed_block() * Index(sizeof(T))) /
-                             (bytes > l3_bytes ? memory_bytes_a_cycle : l3_bytes_a_cycle);
-    }
+    work.weight_cycles = transforms ? vectors * terms * (weight_vector_cycles + weight_point_cycles * points)
+                                    : fetching_cycles(packed_block() * Index(sizeof(T)), transformed_bytes());
     return work;
 }
 

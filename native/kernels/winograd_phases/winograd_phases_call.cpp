@@ -16,8 +16,7 @@ constexpr Index few_tile_blocks = 2;
 // of a strided input, copied; of a vector of transformed weights and of a point of it; and bytes a cycle of
 // weights that no cache of the core's own keeps.
 constexpr double row_cycles = 100, tile_cycles = 6.5, copied_row_cycles = 30;
-constexpr double weight_vector_cycles = 12, weight_point_cycles = 2.5, l3_bytes_a_cycle = 12;
-constexpr Index l2_bytes = Index(1) << 19;
+constexpr double weight_vector_cycles = 12, weight_point_cycles = 2.5;
 
 }  // namespace
 
@@ -137,8 +136,8 @@ TileWork WinogradPhases<T>::tile_work(Index batch, bool transforms) const {
     work.product_cycles = channels * double(vectors()) * products;
     if (transforms) {
         work.weight_cycles = channels * double(vectors()) * made;
-    } else if (transformed_bytes() > l2_bytes) {
-        work.weight_cycles = double(packed_block() * Index(sizeof(T))) / l3_bytes_a_cycle;
+    } else {
+        work.weight_cycles = fetching_cycles(packed_block() * Index(sizeof(T)), transformed_bytes());
     }
     return work;
 }
