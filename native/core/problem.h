@@ -75,4 +75,10 @@ static inline Index multiply_adds(const Problem& p) {
     return saturating_multiply(channels, saturating_multiply(taps(p.axes), outputs(p.axes)));
 }
 
+// Of all phases of a transposed one: each tap meets each input cell about once.
+static inline Index scattered_multiply_adds(Problem p) {
+    for (Axis& axis : p.axes) axis.out = axis.in;
+    return multiply_adds(p);
+}
+
 }  // namespace faltung

@@ -98,22 +98,11 @@ void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) c
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.
 template <class T>
-struct PanelCorrelation<T>::Call {
+struct PanelCorrelation<T>::Call : PanelCall {
     const PanelCorrelation& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
-
-    char* workspace = nullptr;
-    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
-    std::vector<Index> panel_of_worker =
-        {};  // which panel each worker packed last, where tasks can share one
 
     void share_out(Index batch, int threads);
-    Index task_count(Index batch) const { return tasks.count(batch); }
-
     void operator()(Index task, int worker);
 };
 
@@ -209,14 +198,9 @@ void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, c
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
 
-    Call call{*this,
-              x,
-              y,
-              static_cast<const T*>(packed),
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    Call call{{{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},
+              *this,
+              static_cast<const T*>(packed)};
     run_call(call, batch, saturating_multiply(batch, multiply_adds(problem_)), threads);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/panel.h"
+#include "kernels/call_arrays.h"
 
 namespace faltung {
 
@@ -95,6 +96,13 @@ struct PanelTasks {
         task.sample = rest / problem.groups;
         return task;
     }
+};
+
+struct PanelCall : CallArrays {
+    PanelTasks tasks;
+    std::vector<Index> panel_of_worker = {};  // which one each worker packed last, where tasks can share one
+
+    Index task_count(Index batch) const { return tasks.count(batch); }
 };
 
 }  // namespace faltung

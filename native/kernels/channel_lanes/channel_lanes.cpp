@@ -5,6 +5,7 @@
 
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 
 namespace faltung {
 
@@ -59,13 +60,9 @@ Index ChannelLanes<T>::workspace_bytes(int threads) const {
 
 // One call's arrays and its division into tasks: bands of tiles, which never touch the order of a sum.
 template <class T>
-struct ChannelLanes<T>::Call {
+struct ChannelLanes<T>::Call : CallArrays {
     const ChannelLanes& op;
-    const Array &x, &y;
     const T* weights;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
     std::vector<LaneSegment> segments = {};
 
     Index far_outputs = 1, classes = 1, bands = 1, chunks = 1;
@@ -252,14 +249,7 @@ void ChannelLanes<T>::run(Index batch, const Array& x, const T* weights, bool tu
     if (batch == 0 || outputs(layout_.axes) == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    Call call{*this,
-              x,
-              y,
-              weights,
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    Call call{{layout_, x, y, epilogue, accumulate}, *this, weights};
     call.share_out(batch, threads);
     threads = static_cast<int>(min_index(call.tasks, threads));
     const Index turned = turns ? turned_bytes() : 0;

@@ -1,4 +1,5 @@
 #include "core/threads.h"
+#include "kernels/call_arrays.h"
 #include "kernels/dilated/dilated.h"
 
 namespace faltung {
@@ -15,13 +16,9 @@ constexpr Index written_bytes = 16 << 10;
 
 // One call's arrays; its division into tasks never touches the order of a sum.
 template <class T>
-struct DilatedCorrelation<T>::Call {
+struct DilatedCorrelation<T>::Call : CallArrays {
     const DilatedCorrelation& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
 
     // Some rows of tiles of one part, of one sample or several.
     struct Job {
@@ -211,14 +208,7 @@ void DilatedCorrelation<T>::run(Index batch, const Array& x, const void* packed,
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     Workspace workspace(input_bytes_ + product_bytes_ * threads);
-    Call call{*this,
-              x,
-              y,
-              static_cast<const T*>(packed),
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    Call call{{layout_, x, y, epilogue, accumulate}, *this, static_cast<const T*>(packed)};
     call.products = workspace.data() + input_bytes_;
     Index place = 0;
     const auto compute = [&] {

@@ -150,14 +150,10 @@ void DotsCorrelation::run(Index batch, const Array& x, const void* packed, const
         }
         return pixels_->run(batch, x, packed, epilogue, y, accumulate, threads);
     }
-    RowsCall call{*this,
-                  x,
-                  y,
-                  weight,
-                  epilogue,
-                  accumulate,
-                  layout_.spatial_strides(x.stride),
-                  layout_.spatial_strides(y.stride)};
+    RowsCall call{
+        {{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},
+        *this,
+        weight};
     run_call(call, batch, products, threads);
 }
 

@@ -17,17 +17,9 @@ constexpr double dots_uneven_turns = 0.3;  // of a task: what a thread waits for
 constexpr Index dots_most_row_splits = 12, dots_most_channel_chunks = 8;
 
 // Of all others, by rows packed into panels.
-struct DotsCorrelation::RowsCall {
+struct DotsCorrelation::RowsCall : PanelCall {
     const DotsCorrelation& op;
-    const Array &x, &y;
     const Pair* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
-
-    char* workspace = nullptr;
-    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
-    std::vector<Index> panel_of_worker = {};  // which rows each worker packed last
 
     // Of a task.
     struct Rows {
@@ -63,8 +55,6 @@ struct DotsCorrelation::RowsCall {
                 return row_cycles * double(op.panel_.slots_for(own_rows)) * packs + task * (turns + uneven);
             });
     }
-
-    Index task_count(Index batch) const { return tasks.count(batch); }
 
     void operator()(Index task, int worker) {
         const Problem& problem = op.problem_;

@@ -7,6 +7,7 @@
 #include "core/border.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 
 namespace faltung {
 
@@ -79,19 +80,14 @@ Index PixelProduct<T>::workspace_bytes(int threads) const {
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.
 template <class T>
-struct PixelProduct<T>::Call {
+struct PixelProduct<T>::Call : CallArrays {
     const PixelProduct& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
     bool copies;                         // the cells of a tile, for they would contend for the cache
     std::vector<Index> tap_offset = {};  // of each tap, from a window's first cell
 
     Index tiles = 1, chunks = 1;                   // of pixels, and tasks that share them
     Index channel_groups = 1, group_channels = 1;  // whose weights are read together
-    char* workspace = nullptr;
 
     void share_out(Index batch, int threads);
     Index task_count(Index batch) const { return batch * op.problem_.groups * channel_groups * chunks; }
@@ -301,14 +297,9 @@ void PixelProduct<T>::run(Index batch, const Array& x, const T* packed, const Ep
     if (batch == 0 || problem_.groups == 0) return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    Call call{*this,
-              x,
-              y,
+    Call call{{layout_, x, y, epilogue, accumulate},
+              *this,
               packed,
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride),
               should_copy(x, layout_.spatial_strides(x.stride).back())};
     call.share_out(batch, threads);
     const Index tasks = call.task_count(batch);

@@ -7,6 +7,7 @@
 #include "core/border.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 #include "kernels/transposed/covering.h"
 
 namespace faltung {
@@ -161,14 +162,9 @@ void PlanePhases<T>::pack(const Array& weight, void* packed, int) const {
 }
 
 template <class T>
-struct PlanePhases<T>::Call {
+struct PlanePhases<T>::Call : CallArrays {
     const PlanePhases& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
-    char* workspace = nullptr;
     Index bands = 1;
 
     void operator()(Index task, int worker) const;
@@ -293,17 +289,8 @@ template <class T>
 void PlanePhases<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                          const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    Problem work = problem_;  // each tap meets each input cell about once
-    for (Axis& axis : work.axes) axis.out = axis.in;
-    const Index products = saturating_multiply(batch, multiply_adds(work));
-    Call call{*this,
-              x,
-              y,
-              static_cast<const T*>(packed),
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    const Index products = saturating_multiply(batch, scattered_multiply_adds(problem_));
+    Call call{{layout_, x, y, epilogue, accumulate}, *this, static_cast<const T*>(packed)};
     call.bands = ceil_divide(layout_.rows().out, band_rows_);
     const Index tasks = batch * problem_.groups * call.bands;
     threads = products < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));

@@ -141,22 +141,11 @@ std::vector<Index> PhasedCorrelation<T>::packed_layout() const {
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.
 template <class T>
-struct PhasedCorrelation<T>::Call {
+struct PhasedCorrelation<T>::Call : PanelCall {
     const PhasedCorrelation& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
-
-    char* workspace = nullptr;
-    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
-    std::vector<Index> panel_of_worker =
-        {};  // which panel each worker packed last, where tasks can share one
 
     void share_out(Index batch, int threads);
-    Index task_count(Index batch) const { return tasks.count(batch); }
-
     void operator()(Index task, int worker);
     void run_members(CorrelationBlock<T>& block, const Index* origin, Index ic, const Member* members,
                      const T* weight, T* y_block, T* scratch) const;
@@ -343,19 +332,10 @@ template <class T>
 void PhasedCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    // Each tap meets each input cell about once.
-    Problem work = problem_;
-    for (Axis& axis : work.axes) axis.out = axis.in;
-    const Index products = saturating_multiply(batch, multiply_adds(work));
-
-    Call call{*this,
-              x,
-              y,
-              static_cast<const T*>(packed),
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    const Index products = saturating_multiply(batch, scattered_multiply_adds(problem_));
+    Call call{{{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},
+              *this,
+              static_cast<const T*>(packed)};
     run_call(call, batch, products, threads);
 }
 

@@ -150,14 +150,9 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
         PlaneCall call{*this, x, y, weights, epilogue, accumulate, tiles};
         return run_call(call, batch, products, threads);
     }
-    Call call{*this,
-              x,
-              y,
-              behind_head,
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    Call call{{{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},
+              *this,
+              behind_head};
     run_call(call, batch, products, threads);
 }
 

@@ -20,17 +20,9 @@ constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for anot
 constexpr Index most_row_splits = 12, most_channel_chunks = 8;
 
 template <class T>
-struct UnfoldCorrelation<T>::Call {
+struct UnfoldCorrelation<T>::Call : PanelCall {
     const UnfoldCorrelation& op;
-    const Array &x, &y;
     const T* packed;
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
-
-    char* workspace = nullptr;
-    PanelTasks tasks{op.problem_, op.layout_, op.panel_.shape(), op.channel_blocks()};
-    std::vector<Index> panel_of_worker = {};  // which rows each worker packed last
 
     // Of a task.
     struct Block {
@@ -66,8 +58,6 @@ struct UnfoldCorrelation<T>::Call {
                 return row_cycles * double(op.panel_.slots_for(rows)) * packs + task * (turns + uneven);
             });
     }
-
-    Index task_count(Index batch) const { return tasks.count(batch); }
 
     void operator()(Index task, int worker) {
         const Problem& problem = op.problem_;

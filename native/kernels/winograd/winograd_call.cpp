@@ -211,15 +211,10 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
                                   transformed_bytes() <= workspace_limit() &&
                                   (blocks > most_tile_blocks || transformed_bytes() < few_weight_bytes);
     const TileWork work = tile_work(batch, weight && !transforms_first);
-    Call call{*this,
-              x,
-              y,
+    Call call{{layout_, x, y, epilogue, accumulate},
+              *this,
               weight ? nullptr : behind_head,
               weight ? &*weight : nullptr,
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride),
               TileTasks(layout_, work, threads)};
     const Index tasks = call.tasks.count();
     const int wanted = threads;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 #include "kernels/winograd/winograd.h"
 
 namespace faltung {
@@ -13,17 +14,12 @@ inline Index first_from(Index first, Index step, Index position) {
 }
 
 template <class T>
-struct WinogradCorrelation<T>::Call {
+struct WinogradCorrelation<T>::Call : CallArrays {
     const WinogradCorrelation& op;
-    const Array &x, &y;
     const T* packed;      // transformed weights, or null
     const Array* weight;  // those that are transformed when they are wanted
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
     TileTasks tasks;
     Parts parts = {};
-    char* workspace = nullptr;
     std::vector<Index> transformed_by_worker = {};  // which block of tiles each worker transformed last
 
     using Place = TileTasks::Place;

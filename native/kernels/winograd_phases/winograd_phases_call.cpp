@@ -146,10 +146,8 @@ template <class T>
 void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                             const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    Problem once = problem_;
-    if (!is_strided_)  // each tap meets each input cell about once
-        for (Axis& axis : once.axes) axis.out = axis.in;
-    const Index products = saturating_multiply(batch, multiply_adds(once));
+    const Index products =
+        saturating_multiply(batch, is_strided_ ? multiply_adds(problem_) : scattered_multiply_adds(problem_));
     threads =
         products < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
 
@@ -159,15 +157,10 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
                                   tile_blocks(layout_, tile_work(batch, false)) > few_tile_blocks &&
                                   !keeps_turned() && transformed_bytes() <= workspace_limit();
     const TileWork work = tile_work(batch, weights && !transforms_first);
-    Call call{*this,
-              x,
-              y,
+    Call call{{layout_, x, y, epilogue, accumulate},
+              *this,
               weights ? nullptr : behind_head,
               weights ? &*weights : nullptr,
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride),
               TileTasks(layout_, work, threads)};
     const Index tasks = call.tasks.count();
     const int wanted = threads;

@@ -2,22 +2,18 @@
 #pragma once
 
 #include "core/ahead.h"
+#include "kernels/call_arrays.h"
 #include "kernels/winograd_phases/taps_ahead.h"
 
 namespace faltung {
 
 template <class T>
-struct WinogradPhases<T>::Call {
+struct WinogradPhases<T>::Call : CallArrays {
     const WinogradPhases& op;
-    const Array &x, &y;
     const T* packed;         // transformed weights
     const Weights* weights;  // or those that are transformed when they are wanted
-    const Epilogue& epilogue;
-    bool accumulates;
-    std::vector<Index> x_spatial, y_spatial;
     TileTasks tasks;
     Parts parts = {};
-    char* workspace = nullptr;
     std::vector<Index> transformed_by_worker = {};  // which block of tiles each worker transformed last
 
     using Place = TileTasks::Place;
