@@ -11,13 +11,13 @@ transposed axis is the adjoint of that: input i and tap k add to the output at
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from faltung.errors import ConvShapeError, ConvSpecError
 
-__all__ = ["MAX_EXTENT", "PADDING_MODES", "PADDING_RULES", "Axis", "Image", "Phase", "extent_of", "images", "same_padding"]
+__all__ = ["MAX_EXTENT", "PADDING_MODES", "PADDING_RULES", "Axis", "Image", "Phase", "extent_of", "images", "reach_of", "same_padding"]
 
 MAX_EXTENT = 2**62 - 1
 """The largest extent along an axis, padding included: positions then stay inside 64-bit integers."""
@@ -349,6 +349,18 @@ class Phase:
         last = self.tap + (self.taps - 1) * self.tap_step
         stop = self.tap - self.tap_step
         return slice(last, stop if stop >= 0 else None, -self.tap_step)
+
+
+def reach_of(phases: Iterable[Phase]) -> tuple[int, int]:
+    """The first and the last input that outputs number 0 of these phases meet; 0 and 0 where they meet none.
+
+    >>> reach_of([Phase(0, 4, 0, 2, 2, 1, 1), Phase(1, 4, 1, 2, 1, 1, -1)])
+    (-1, 1)
+    """
+    reached = [phase for phase in phases if phase.taps]
+    first = min((-phase.before for phase in reached), default=0)
+    last = max(((phase.taps - 1) * phase.dilation - phase.before for phase in reached), default=0)
+    return first, last
 
 
 @dataclass(frozen=True, slots=True)

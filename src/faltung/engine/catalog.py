@@ -26,19 +26,11 @@ from faltung.engine import (
 from faltung.engine.algorithm import Algorithm
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
-from faltung.engine.native import Correlation, chosen_isa, get_num_threads
+from faltung.engine.native import Correlation, get_num_threads, vector_lanes
+from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
-__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES", "MAX_PANEL_BYTES"]
-
-MAX_PANEL_BYTES = 32 * 2**20
-
-_VECTOR_BYTES = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
-
-
-def _lanes(dtype: str) -> int:
-    """Elements of a vector."""
-    return _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
+__all__ = ["ALGORITHMS", "BY_NAME", "CHOICES"]
 
 
 def _winograd(problem: Problem) -> ModuleType:
@@ -49,13 +41,6 @@ def _winograd(problem: Problem) -> ModuleType:
 
 def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
-
-
-def _panel_refusal(algorithm: str, problem: Problem, dtype: str) -> str | None:
-    panel_bytes = Correlation.panel_bytes(algorithm, dtype, chosen_isa(), *problem.arguments)
-    if panel_bytes > MAX_PANEL_BYTES:
-        return f"the rows under one kernel would need {panel_bytes} bytes a thread, more than {MAX_PANEL_BYTES}"
-    return None
 
 
 # SciPy is loaded by the first convolution that is computed so, not by every plan.
@@ -82,7 +67,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "pointwise",
         "a matrix product of channels, positions in the vector lanes",
         dense.pointwise_refusal,
-        lambda problem, dtype: dense.pointwise_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: dense.pointwise_cycles(problem, vector_lanes(dtype)),
         dense.packing_cycles,
     ),
     Algorithm(
@@ -98,26 +83,26 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "winograd",
         "fewer products for few taps, on transformed tiles",
         lambda problem, dtype: _winograd(problem).refusal(problem, dtype),
-        lambda problem, dtype: _winograd(problem).cycles(problem, _lanes(dtype)),
-        lambda problem, dtype: _winograd(problem).packing_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: _winograd(problem).cycles(problem, vector_lanes(dtype)),
+        lambda problem, dtype: _winograd(problem).packing_cycles(problem, vector_lanes(dtype)),
         error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
-        shared_cycles=lambda problem, dtype: 0.0 if problem.phases else winograd.shared_cycles(problem, _lanes(dtype)),
+        shared_cycles=lambda problem, dtype: 0.0 if problem.phases else winograd.shared_cycles(problem, vector_lanes(dtype)),
     ),
     Algorithm(
         "dilated",
         "fewer products for three taps that lie apart, on tiles that know the zeros around them",
         dilated.refusal,
-        lambda problem, dtype: dilated.cycles(problem, _lanes(dtype)),
-        lambda problem, dtype: dilated.packing_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: dilated.cycles(problem, vector_lanes(dtype)),
+        lambda problem, dtype: dilated.packing_cycles(problem, vector_lanes(dtype)),
         error_growth=dilated.error_growth,
     ),
     Algorithm(
         "winograd6",
         "fewer products still, on tiles of 6 by 6 outputs",
         partial(winograd.refusal, by_six=True),
-        lambda problem, dtype: winograd.cycles(problem, _lanes(dtype), by_six=True),
-        lambda problem, dtype: winograd.packing_cycles(problem, _lanes(dtype), by_six=True),
+        lambda problem, dtype: winograd.cycles(problem, vector_lanes(dtype), by_six=True),
+        lambda problem, dtype: winograd.packing_cycles(problem, vector_lanes(dtype), by_six=True),
         error_growth=partial(winograd.error_growth, by_six=True),
         by_request=True,
     ),
@@ -125,51 +110,51 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "depthwise",
         "one input channel a group, read where it lies, positions of a row in the vector lanes",
         depthwise.refusal,
-        lambda problem, dtype: depthwise.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: depthwise.cycles(problem, vector_lanes(dtype)),
         dense.packing_cycles,
     ),
     Algorithm(
         "channelwise",
         "one input channel a group, a channel in each vector lane",
         channelwise.refusal,
-        lambda problem, dtype: channelwise.cycles(problem, _lanes(dtype)),
-        lambda problem, dtype: channelwise.packing_cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: channelwise.cycles(problem, vector_lanes(dtype)),
+        lambda problem, dtype: channelwise.packing_cycles(problem, vector_lanes(dtype)),
     ),
     Algorithm(
         "grouped",
         "few channels a group, planes read where they lie, positions in the vector lanes",
         grouped.refusal,
-        lambda problem, dtype: grouped.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: grouped.cycles(problem, vector_lanes(dtype)),
         dense.packing_cycles,
     ),
     Algorithm(
         "planes",
         "few channels a group, planes copied with their border, positions over the ends of rows in the vector lanes",
         planes.refusal,
-        lambda problem, dtype: planes.cycles(problem, _lanes(dtype)),
+        lambda problem, dtype: planes.cycles(problem, vector_lanes(dtype)),
         lambda problem, _dtype: planes.packing_cycles(problem),
         serves_phases=True,
     ),
     Algorithm(
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
-        partial(_panel_refusal, "direct"),
-        lambda problem, dtype: (phases if problem.phases else dense).direct_cycles(problem, _lanes(dtype)),
+        partial(panel_refusal, Correlation, "direct"),
+        lambda problem, dtype: (phases if problem.phases else dense).direct_cycles(problem, vector_lanes(dtype)),
         lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
         serves_phases=True,
     ),
     Algorithm(
         "unfold",
         "patches unfolded into panels, then a matrix product, positions in the vector lanes",
-        partial(_panel_refusal, "unfold"),
-        lambda problem, dtype: dense.unfold_cycles(problem, _lanes(dtype)),
+        partial(panel_refusal, Correlation, "unfold"),
+        lambda problem, dtype: dense.unfold_cycles(problem, vector_lanes(dtype)),
         dense.packing_cycles,
     ),
     Algorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
-        partial(_panel_refusal, "filter"),
-        lambda problem, dtype: (phases if problem.phases else dense).filter_cycles(problem, _lanes(dtype)),
+        partial(panel_refusal, Correlation, "filter"),
+        lambda problem, dtype: (phases if problem.phases else dense).filter_cycles(problem, vector_lanes(dtype)),
         lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
         serves_phases=True,
     ),

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 
+from faltung.engine.layout import FEW_COLUMNS
 from faltung.engine.native import chosen_isa
-from faltung.engine.problem import Problem
+from faltung.engine.problem import Problem, size_text
 
-__all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal", "unfold_cycles"]
+__all__ = [
+    "KEPT_WEIGHT_BYTES", "TILE_VECTORS", "direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal",
+    "read_sizes", "rest_vectors", "unfold_cycles", "whole_vectors",
+]  # fmt: skip
 
 CALL_CYCLES = 3500
 """Of those that pack rows: what each row of the panel reads, its borders."""
@@ -22,8 +26,7 @@ SORTED_ROW_CYCLES = {1: 0, 2: 8}
 SCATTERED_ROW_CYCLES = 30
 
 TILE_VECTORS = 3
-FEW_COLUMNS = 4
-"""Fewer change places with rows."""
+"""Of positions, that products over positions hold at once."""
 
 PLANE_STRIDES = (1, 2, 4, 8, 16)
 MOST_GATHERED_STRIDE = 2**20
@@ -35,11 +38,11 @@ KEPT_WEIGHT_BYTES = 2**19
 def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
     """Why `pointwise` does not serve `problem`, or None if it does."""
     if any(kernel != 1 for kernel in problem.kernel_size):
-        return f"kernel {_times(problem.kernel_size)} is not 1 along every axis"
+        return f"kernel {size_text(problem.kernel_size)} is not 1 along every axis"
     if any(stride != 1 for stride in problem.stride):
-        return f"stride {_times(problem.stride)} is not 1 along every axis"
+        return f"stride {size_text(problem.stride)} is not 1 along every axis"
     if any(problem.before) or problem.in_size != problem.out_size:
-        return f"padding or cropping changes the size from {_times(problem.in_size)} to {_times(problem.out_size)}"
+        return f"padding or cropping changes the size from {size_text(problem.in_size)} to {size_text(problem.out_size)}"
     return None
 
 
@@ -48,10 +51,10 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     if problem.is_apart:
         return direct_cycles(problem, lanes)
     positions = math.prod(problem.out_size)
-    rest = positions % lanes if positions % lanes <= lanes // 2 else 0
+    whole, rest = whole_vectors(positions, lanes)
     channels = problem.groups * _even(problem.out_channels)
-    vectors = channels * -(-(positions - rest) // lanes) * (1.085 * problem.terms + 4)
-    few = 2 * channels * problem.terms * _rest_vectors(rest, lanes)
+    vectors = channels * whole * (1.085 * problem.terms + 4)
+    few = 2 * channels * problem.terms * rest_vectors(rest, lanes)
     read = 0.2 * problem.groups * problem.in_channels * positions
     return vectors + few + read + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
 
@@ -73,9 +76,8 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
 def unfold_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of positions, row after row; what they read is copied once where planes can be read as they lie, else twice."""
     positions = math.prod(problem.out_size)
-    rest = positions % lanes if positions % lanes <= lanes // 2 else 0
-    whole = -(-(positions - rest) // lanes)
-    vectors = whole + _rest_vectors(rest, lanes)
+    whole, rest = whole_vectors(positions, lanes)
+    vectors = whole + rest_vectors(rest, lanes)
     channels = problem.groups * vectors * _even(problem.out_channels)
     stores = problem.groups * vectors * problem.out_channels
     columns = problem.out_size[-1]
@@ -86,7 +88,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
         is_strided = problem.stride[-1] > 1
         unfolded = (2.8 if is_strided else 6.7) * short_rows + (22 if is_strided else 5) * places
         streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
-        packed = 1.3 * problem.groups * problem.in_channels * math.prod(_read_sizes(problem))
+        packed = 1.3 * problem.groups * problem.in_channels * math.prod(read_sizes(problem))
         each = CALL_CYCLES + 670 * problem.groups + 1500
         return problem.terms * (1.145 * channels + unfolded) + 0.8 * stores + packed + each + streamed
     if _gathers(problem):
@@ -106,16 +108,26 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
 
 def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels: some cycles a row, some a cell; where a stride's phases are sorted, some for each."""
-    read = _read_sizes(problem)
+    read = read_sizes(problem)
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
     stride = problem.stride[-1]
     sorted_row = SORTED_ROW_CYCLES.get(stride, SCATTERED_ROW_CYCLES) * min(stride, read[-1])
     return CALL_CYCLES + rows * (18 + 0.4 * read[-1] + sorted_row)
 
 
-def _read_sizes(problem: Problem) -> list[int]:
-    """Cells along each axis that some output reads."""
-    return [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+def read_sizes(problem: Problem) -> list[int]:
+    """Cells along each axis that some output reads, at most."""
+    return [min(axis.size, axis.out * axis.kernel) for axis in problem.axes]
+
+
+def whole_vectors(positions: int, lanes: int) -> tuple[int, int]:
+    """Vectors of positions, and positions left to channels in the lanes: up to half a vector.
+
+    >>> whole_vectors(49, 16), whole_vectors(63, 16)
+    ((3, 1), (4, 0))
+    """
+    rest = positions % lanes if positions % lanes <= lanes // 2 else 0
+    return -(-(positions - rest) // lanes), rest
 
 
 def _reads_planes(problem: Problem) -> bool:
@@ -136,7 +148,7 @@ def _gathers(problem: Problem) -> bool:
     return problem.stride[-1] not in PLANE_STRIDES and problem.kernel_size[-1] <= problem.stride[-1] <= MOST_GATHERED_STRIDE
 
 
-def _rest_vectors(rest: int, lanes: int) -> float:
+def rest_vectors(rest: int, lanes: int) -> float:
     """What positions too few for a vector cost, of a vector."""
     return (1.2 + 1.1 * rest) / lanes if rest else 0.0
 
@@ -150,7 +162,3 @@ def _streamed_bytes(problem: Problem) -> int:
 def _even(channels: int) -> int:
     """Channels that are computed."""
     return channels + channels % 2
-
-
-def _times(sizes: tuple[int, ...]) -> str:
-    return "×".join(map(str, sizes))

@@ -9,21 +9,17 @@ from __future__ import annotations
 import math
 
 from faltung.engine.native import Correlation, chosen_isa
+from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
 __all__ = ["AxisProducts", "cycles", "refusal"]
-
-MAX_SCRATCH_BYTES = 32 * 2**20
 
 
 def refusal(problem: Problem, dtype: str) -> str | None:
     """Why the kernels do not serve `problem`, or None if they do."""
     if problem.in_channels != 1:
         return f"it has {problem.in_channels} input channels a group, this takes one"
-    scratch_bytes = Correlation.panel_bytes("depthwise", dtype, chosen_isa(), *problem.arguments)
-    if scratch_bytes > MAX_SCRATCH_BYTES:
-        return f"the rows under one kernel would need {scratch_bytes} bytes a thread, more than {MAX_SCRATCH_BYTES}"
-    return None
+    return panel_refusal(Correlation, "depthwise", problem, dtype)
 
 
 # Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.

@@ -1,19 +1,20 @@
 """`dots`: bfloat16 by the processor's dot products of pairs, as the plan sees it, and the choice between it and float32.
 
-Cycles as measured on one Zen 4 core over many layers; only their ratios matter. Standard library only, but for what the processor can.
+Cycles as measured on one Zen 4 core over many layers; only their ratios matter.
 """
 
 from __future__ import annotations
 
 import math
 
+from faltung.engine.dense import KEPT_WEIGHT_BYTES, TILE_VECTORS, read_sizes, rest_vectors, whole_vectors
 from faltung.engine.native import Correlation, chosen_isa, has_bfloat16_dots
+from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
 __all__ = ["conversion_cycles", "cycles", "error_growth", "packing_cycles", "refusal"]
 
 LANES = 16
-TILE_VECTORS = 3
 FEW_OUT_CHANNELS = 8
 MOST_VECTORS = 4
 PRODUCT_CYCLES = {1: 1.28, 2: 1.13, 3: 1.09, 4: 1.09}
@@ -22,9 +23,7 @@ PRODUCT_CYCLES = {1: 1.28, 2: 1.13, 3: 1.09, 4: 1.09}
 RUN_CYCLES = 3
 """Of cells that lie together, of one position: pointers are set anew."""
 
-KEPT_WEIGHT_BYTES = 2**19
 MOST_PHASES = 64
-MAX_PANEL_BYTES = 32 * 2**20
 
 
 def refusal(problem: Problem, dtype: str) -> str | None:
@@ -35,10 +34,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
         return "this processor has no dot products of bfloat16 numbers, or FALTUNG_ISA leaves them out"
     if any(len(axis) > MOST_PHASES for axis in problem.phases):
         return f"a stride of more than {MOST_PHASES} has too many phases"
-    panel_bytes = Correlation.panel_bytes("dots", dtype, chosen_isa(), *problem.arguments)
-    if panel_bytes > MAX_PANEL_BYTES:
-        return f"the rows under one kernel would need {panel_bytes} bytes a thread, more than {MAX_PANEL_BYTES}"
-    return None
+    return panel_refusal(Correlation, "dots", problem, dtype)
 
 
 def error_growth(_problem: Problem, _dtype: str) -> float:
@@ -49,7 +45,7 @@ def error_growth(_problem: Problem, _dtype: str) -> float:
 def cycles(problem: Problem, _dtype: str) -> float:
     """Vectors of positions by output channels, or positions by vectors of channels; a pair of products a cycle."""
     if _is_plane(problem):
-        return _plane_cycles(problem)
+        return _position_cycles(problem, 1.03, 9)
     if problem.phases or problem.out_channels > FEW_OUT_CHANNELS:
         return _pixel_cycles(problem)
     return 2000 + _position_cycles(problem, 1.04, 10) + _panel_cycles(problem)
@@ -57,19 +53,14 @@ def cycles(problem: Problem, _dtype: str) -> float:
 
 def _is_plane(problem: Problem) -> bool:
     """Whether planes of a 1×1 layer are read where they lie."""
-    is_point = all(kernel == stride == 1 for kernel, stride in zip(problem.kernel_size, problem.stride, strict=True))
-    return is_point and not any(problem.before) and not problem.phases
-
-
-def _plane_cycles(problem: Problem) -> float:
-    return _position_cycles(problem, 1.03, 9)
+    is_point = all(axis.kernel == axis.stride == 1 and axis.before == 0 for axis in problem.axes)
+    return is_point and not problem.phases
 
 
 def _position_cycles(problem: Problem, product: float, output: float) -> float:
-    """Positions in the lanes."""
-    positions = math.prod(problem.out_size)
-    rest = positions % LANES if positions % LANES <= LANES // 2 else 0
-    vectors = problem.groups * (-(-(positions - rest) // LANES) + ((1.2 + 1.1 * rest) / LANES if rest else 0.0))
+    """Positions in the lanes: `product` cycles for each vector of pairs, `output` for each vector of sums."""
+    whole, rest = whole_vectors(math.prod(problem.out_size), LANES)
+    vectors = problem.groups * (whole + rest_vectors(rest, LANES))
     pairs, channels = -(-problem.terms // 2), problem.out_channels + problem.out_channels % 2
     weights = 2 * problem.groups * problem.out_channels * problem.terms
     streamed = 0.03 * weights * max(1.0, vectors / TILE_VECTORS) if weights > KEPT_WEIGHT_BYTES else 0.0
@@ -86,8 +77,7 @@ def _pixel_cycles(problem: Problem) -> float:
         met *= 1 + 1 / (problem.in_channels * problem.kernel_size[-1])
     runs = met / max(1, problem.in_channels * problem.kernel_size[-1] // 2)
     products = vectors * (PRODUCT_CYCLES[together] * met + RUN_CYCLES * runs / together + 9.5 * positions)
-    rows = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
-    cells = problem.in_channels * math.prod(rows[:-1]) * problem.in_size[-1]
+    cells = problem.in_channels * math.prod(read_sizes(problem)[:-1]) * problem.in_size[-1]
     weights = 2 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
     streamed = 0.03 * weights if weights > KEPT_WEIGHT_BYTES else 0.0
     return 2000 + problem.groups * (1500 + products + 0.37 * cells) + streamed
@@ -105,6 +95,6 @@ def conversion_cycles(read: int, written: int) -> float:
 
 def _panel_cycles(problem: Problem) -> float:
     """Rows copied into panels: some cycles a row, some a cell."""
-    read = [min(size, out * kernel) for size, out, kernel in zip(problem.in_size, problem.out_size, problem.kernel_size, strict=True)]
+    read = read_sizes(problem)
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
     return 1.15 * rows * (40 + read[-1])

@@ -9,7 +9,7 @@ import functools
 import math
 
 from faltung.engine.fft_layout import best_layout, memory_limit
-from faltung.engine.problem import Problem
+from faltung.engine.problem import Problem, size_text
 from faltung.geometry import extent_of
 
 __all__ = ["cycles", "error_growth", "meets_every_tap", "packing_cycles", "refusal", "wrapped_ratio"]
@@ -25,7 +25,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     if dtype not in ("float32", "float64"):
         return "integers are summed exactly, and a transform rounds"
     if any(stride != 1 for stride in problem.stride):
-        return f"stride {'×'.join(map(str, problem.stride))}: a transform computes every position"
+        return f"stride {size_text(problem.stride)}: a transform computes every position"
     if 0 in problem.in_size or 0 in problem.out_size:
         return "there is nothing to transform"
     if len(problem.in_size) > MAX_NDIM:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from faltung.engine import gradient_winograd
-from faltung.engine.catalog import MAX_PANEL_BYTES
-from faltung.engine.native import WeightGradient, chosen_isa
+from faltung.engine.native import WeightGradient, chosen_isa, vector_lanes
+from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
 __all__ = ["ALGORITHMS", "BY_NAME", "GradientAlgorithm", "choose_gradient"]
-
 
 MOST_PAIRS = 2**16
 MOST_CELLS = 2**20
@@ -60,21 +59,9 @@ def choose_gradient(problem: Problem, dtype: str, batch: int, *, is_exact: bool)
     return min(fitting, key=lambda entry: entry.cycles(problem, dtype, batch))  # ties: the first in the catalog
 
 
-def _panel_refusal(name: str, problem: Problem, dtype: str) -> str | None:
-    panel_bytes = WeightGradient.panel_bytes(name, dtype, chosen_isa(), *problem.arguments)
-    if panel_bytes > MAX_PANEL_BYTES:
-        return f"the rows under one kernel would need {panel_bytes} bytes a thread, more than {MAX_PANEL_BYTES}"
-    return None
-
-
-def _lanes_of(dtype: str) -> int:
-    """Elements of a vector."""
-    return {"avx512": 64, "avx2": 32}.get(chosen_isa(), 16) // (4 if dtype == "float32" else 8)
-
-
 def _depthwise_cycles(problem: Problem, dtype: str, batch: int) -> float:
     """Every pair of channels alone: a vector of products, more where few rows of taps share loads; the lanes added up in the end."""
-    lanes = _lanes_of(dtype)
+    lanes = vector_lanes(dtype)
     *rows, columns = problem.out_size
     halves = math.ceil(2 * columns / lanes)
     vectors = math.prod(rows) * (halves / 2 if halves % 2 and columns % lanes else math.ceil(columns / lanes))
@@ -94,9 +81,7 @@ def _share_inside(problem: Problem) -> float:
     if problem.mode not in ("zeros", "absent"):
         return 1.0
     met = 1.0
-    for size, out, kernel, stride, dilation, before in zip(
-        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
-    ):
+    for size, out, kernel, stride, dilation, before in problem.axes:
         if kernel > MOST_TAPS_LOOKED_AT:
             continue
         starts = [tap * dilation - before for tap in range(kernel)]
@@ -107,7 +92,7 @@ def _share_inside(problem: Problem) -> float:
 
 def _direct_cycles(problem: Problem, dtype: str, batch: int) -> float:
     """A vector of output channels times a cell a cycle; grad packed; calls of a tile and tap; the result stored across lanes."""
-    lanes = _lanes_of(dtype)
+    lanes = vector_lanes(dtype)
     positions, taps = math.prod(problem.out_size), math.prod(problem.kernel_size)
     vectors = math.ceil(problem.out_channels / lanes)
     tiles = math.ceil(vectors / 2) * math.ceil(problem.in_channels / 8) * taps * math.ceil(positions / 512)
@@ -117,7 +102,7 @@ def _direct_cycles(problem: Problem, dtype: str, batch: int) -> float:
 
 def _filter_cycles(problem: Problem, dtype: str, batch: int) -> float:
     """4 output channels at once, positions of a row in the lanes; x packed; the lanes added up in the end."""
-    lanes = _lanes_of(dtype)
+    lanes = vector_lanes(dtype)
     *rows, columns = problem.out_size
     block = min(4, 1 << (problem.out_channels - 1).bit_length()) if problem.out_channels else 1
     channels = math.ceil(problem.out_channels / block) * block
@@ -133,12 +118,12 @@ def _channelwise_refusal(problem: Problem, dtype: str) -> str | None:
     pairs = math.prod(problem.kernel_size) * math.prod(problem.out_size)
     if pairs > MOST_PAIRS or math.prod(problem.in_size) > MOST_CELLS:
         return f"{pairs} pairs of positions are looked up one by one, more than {MOST_PAIRS}, or there are too many cells"
-    return _panel_refusal("channelwise", problem, dtype)
+    return panel_refusal(WeightGradient, "channelwise", problem, dtype)
 
 
 def _channelwise_cycles(problem: Problem, dtype: str, batch: int) -> float:
     """A vector of channels: both sides transposed, two loads and a product for every pair of positions."""
-    lanes = _lanes_of(dtype)
+    lanes = vector_lanes(dtype)
     positions, taps = math.prod(problem.out_size), math.prod(problem.kernel_size)
     packed = (positions + math.prod(problem.in_size)) * lanes
     blocks = math.ceil(problem.groups / lanes)
@@ -149,20 +134,20 @@ ALGORITHMS: tuple[GradientAlgorithm, ...] = (
     GradientAlgorithm(
         "direct",
         "for every tap a matrix product over positions, output channels in the vector lanes",
-        partial(_panel_refusal, "direct"),
+        partial(panel_refusal, WeightGradient, "direct"),
         _direct_cycles,
     ),
     GradientAlgorithm(
         "winograd",
         "fewer products for 3 taps along one axis or two, on transformed tiles of both sides",
         gradient_winograd.refusal,
-        lambda problem, dtype, batch: gradient_winograd.cycles(problem, _lanes_of(dtype), batch),
+        lambda problem, dtype, batch: gradient_winograd.cycles(problem, vector_lanes(dtype), batch),
         gradient_winograd.error_growth,
     ),
     GradientAlgorithm(
         "depthwise",
         "pairs of channels one by one, rows read where they lie, positions of a row in the vector lanes",
-        partial(_panel_refusal, "depthwise"),
+        partial(panel_refusal, WeightGradient, "depthwise"),
         _depthwise_cycles,
     ),
     GradientAlgorithm(
@@ -174,7 +159,7 @@ ALGORITHMS: tuple[GradientAlgorithm, ...] = (
     GradientAlgorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
-        partial(_panel_refusal, "filter"),
+        partial(panel_refusal, WeightGradient, "filter"),
         _filter_cycles,
     ),
     GradientAlgorithm(

@@ -13,8 +13,8 @@ from fractions import Fraction
 from functools import cache
 
 from faltung.engine.native import WeightGradient, chosen_isa
-from faltung.engine.problem import Problem
-from faltung.engine.winograd import transforms
+from faltung.engine.problem import Problem, ProblemAxis
+from faltung.engine.winograd import spread_of, transforms
 
 __all__ = ["Form", "cycles", "error_growth", "form_of", "refusal"]
 
@@ -26,14 +26,8 @@ ROUNDINGS = 13
 """Of an axis, at most, from cells and gradient to the points, and back; a product not fused with its sum counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    size: int = 1
-    out: int = 1
-    kernel: int = 1
-    stride: int = 1
-    dilation: int = 1
-    before: int = 0
+class _Axis(ProblemAxis):
+    __slots__ = ()
 
     @property
     def is_transformable(self) -> bool:
@@ -94,10 +88,7 @@ def form_of(problem: Problem) -> Form | None:
     >>> form_of(layer)
     Form(points=36, axes=2, tiles=49, has_phases=False, far_outputs=8, far_cells=8, far_taps=3)
     """
-    every = zip(
-        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
-    )  # fmt: skip
-    axes = [_Axis(*axis) for axis in every if (axis[0], axis[1], axis[2], axis[5]) != (1, 1, 1, 0)]
+    axes = [_Axis(*axis) for axis in problem.axes if not axis.is_trivial]
     if not axes or problem.macs == 0:
         return None
     columns = axes.pop()
@@ -178,14 +169,11 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
 
 @cache
 def _spread() -> Fraction:
-    """By how much an error may grow along one axis, see `error_growth`."""
+    """By how much an error may grow along one axis, see `error_growth`.
+
+    >>> round(float(_spread()), 2)
+    20.6
+    """
     to_outputs, weights, inputs = transforms(TILE)
-    largest = Fraction(0)
-    for k in range(TAPS):
-        reach: dict[int, Fraction] = {}
-        for a in range(len(inputs[0])):
-            for j in range(TILE):
-                through = sum((abs(weights[p][k] * to_outputs[j][p] * inputs[p][a]) for p in range(len(inputs))), Fraction(0))
-                reach[a - j] = max(reach.get(a - j, Fraction(0)), through)
-        largest = max(largest, sum(reach.values(), Fraction(0)))
-    return largest
+    to_taps, gradients = (tuple(zip(*matrix, strict=True)) for matrix in (weights, to_outputs))
+    return spread_of((to_taps, gradients, inputs))

@@ -32,10 +32,12 @@ from faltung.errors import ConvPlanError, one_of, shown
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
     "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots", "is_within",
-    "max_pool", "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape",
+    "max_pool", "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape", "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024
+
+_VECTOR_BYTES = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
 
 _threads: int | None = None
 
@@ -57,6 +59,11 @@ def chosen_isa() -> str:
     """
     forced = os.environ.get("FALTUNG_ISA")
     return available_isas()[-1] if forced is None else one_of("FALTUNG_ISA", forced, available_isas(), ConvPlanError)
+
+
+def vector_lanes(dtype: str) -> int:
+    """Numbers of native `dtype` in a vector of the instruction set in use."""
+    return _VECTOR_BYTES[chosen_isa()] // (4 if dtype == "float32" else 8)
 
 
 def set_num_threads(n: int) -> None:

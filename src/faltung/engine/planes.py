@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from faltung.engine.problem import Problem
-from faltung.geometry import Phase
+from faltung.engine.problem import Problem, size_text
+from faltung.geometry import Phase, reach_of
 
 __all__ = ["cycles", "packing_cycles", "refusal"]
 
@@ -21,11 +21,10 @@ MOST_CELLS = 2**20
 """Of a row of an input plane and the rows that its taps reach."""
 
 
-def refusal(problem: Problem, dtype: str) -> str | None:
+def refusal(problem: Problem, _dtype: str) -> str | None:
     """Why the kernels do not serve `problem`, or None if they do."""
-    del dtype
     if not problem.phases and any(step != 1 for step in problem.stride):
-        return f"stride {'×'.join(map(str, problem.stride))} is not 1 along every axis, and it is no transposed convolution"
+        return f"stride {size_text(problem.stride)} is not 1 along every axis, and it is no transposed convolution"
     if 0 in problem.out_size or 0 in problem.kernel_size:
         return "there is nothing to sum"
     if problem.in_channels > MOST_CHANNELS:
@@ -44,17 +43,14 @@ def _phases(problem: Problem) -> tuple[tuple[Phase, ...], ...]:
     """Those of each axis; a correlation of stride 1 is its own only phase."""
     if problem.phases:
         return problem.phases
-    every = zip(problem.out_size, problem.kernel_size, problem.dilation, problem.before, strict=True)
-    return tuple((Phase(0, out, kernel - 1, -1, kernel, dilation, before),) for out, kernel, dilation, before in every)
+    return tuple((Phase(0, axis.out, axis.kernel - 1, -1, axis.kernel, axis.dilation, axis.before),) for axis in problem.axes)
 
 
 def _axes(problem: Problem) -> list[tuple[int, int, int]]:
     """Outputs of the first phase, phases, and cells beyond these that taps reach, of each axis that says something."""
     axes = []
     for size, out, phases in zip(problem.in_size, problem.out_size, _phases(problem), strict=True):
-        reached = [phase for phase in phases if phase.taps]
-        first = min((-phase.before for phase in reached), default=0)
-        last = max(((phase.taps - 1) * phase.dilation - phase.before for phase in reached), default=0)
+        first, last = reach_of(phases)
         if (size, out, len(phases), first, last) != (1, 1, 1, 0, 0):
             axes.append((phases[0].count, len(phases), last - first))
     return axes

@@ -7,12 +7,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from faltung.geometry import Phase
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "ProblemAxis", "size_text"]
+
+
+class ProblemAxis(NamedTuple):
+    """What a `Problem` says along one axis; by default nothing: one output of the only cell."""
+
+    size: int = 1
+    out: int = 1
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether the compiled module leaves it out."""
+        return (self.size, self.out, self.kernel, self.before) == (1, 1, 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,12 @@ class Problem:
     is_apart: bool = False
 
     @property
+    def axes(self) -> tuple[ProblemAxis, ...]:
+        """Axis by axis, phases aside."""
+        by_axis = zip(self.in_size, self.out_size, self.kernel_size, self.stride, self.dilation, self.before, strict=True)
+        return tuple(ProblemAxis(*axis) for axis in by_axis)
+
+    @property
     def terms(self) -> int:
         """Products summed for one output."""
         if self.phases:
@@ -64,3 +87,12 @@ class Problem:
         if not phases:
             return tuple(plain)
         return (*plain, tuple(tuple(dataclasses.astuple(phase) for phase in axis) for axis in phases))
+
+
+def size_text(sizes: Iterable[int]) -> str:
+    """Numbers along the axes, as refusals show them.
+
+    >>> size_text((3, 3))
+    '3×3'
+    """
+    return "×".join(map(str, sizes))

@@ -15,13 +15,13 @@ import numpy as np
 
 from faltung.engine.arrays import Array
 from faltung.engine.native import Correlation, PackedWeight, chosen_isa
+from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
 __all__ = ["IDEA", "Factors", "SeparableKernel", "cycles", "factorize", "keeps_bound", "most_rank", "refusal", "workspace_bytes"]
 
 IDEA = "kernels that are outer products, or sums of a few, as passes down the columns and along the rows"
 
-MAX_SCRATCH_BYTES = 32 * 2**20
 MAX_RANK = 8
 
 
@@ -57,10 +57,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
         return "it has taps along one axis only"
     if problem.out_size[-1] < 4:
         return "it has fewer than four columns"
-    scratch_bytes = Correlation.panel_bytes("separable", dtype, chosen_isa(), *problem.arguments)
-    if scratch_bytes > MAX_SCRATCH_BYTES:
-        return f"the rows under one kernel would need {scratch_bytes} bytes a thread, more than {MAX_SCRATCH_BYTES}"
-    return None
+    return panel_refusal(Correlation, "separable", problem, dtype)
 
 
 # Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.

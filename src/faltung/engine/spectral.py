@@ -9,7 +9,7 @@ import functools
 import math
 
 from faltung.engine.native import SpectralShape, chosen_isa, spectral_shape
-from faltung.engine.problem import Problem
+from faltung.engine.problem import Problem, size_text
 
 __all__ = ["cycles", "error_growth", "packing_cycles", "refusal", "shape_of"]
 
@@ -23,7 +23,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     if 0 in problem.in_size or 0 in problem.out_size or 0 in problem.kernel_size or problem.groups * problem.out_channels == 0:
         return "there is nothing whose spectrum to take"
     if any(stride != 1 for stride in problem.stride):
-        return f"stride {'×'.join(map(str, problem.stride))}: its transforms compute every position of a row"
+        return f"stride {size_text(problem.stride)}: its transforms compute every position of a row"
     if shape_of(problem, dtype).size == 0:
         return "it sums over spectra of rows, of one or two axes, along more than one column of the kernel"
     return None

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from faltung.engine.problem import Problem
+from faltung.engine.layout import in_layout
+from faltung.engine.problem import Problem, ProblemAxis, size_text
 
-__all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal", "spread", "spread_of", "transforms"]
+__all__ = [
+    "Form", "array_bytes", "cycles", "error_growth", "form_of", "kernel_and_stride", "packing_cycles", "refusal", "spread", "spread_of",
+    "transforms",
+]  # fmt: skip
 
 TAPS, MANY_TAPS = 3, 5
 BY_REQUEST = 6
 """Outputs of a tile of `winograd6` along each axis, which round too much to be taken unasked."""
 
-FEW_COLUMNS = 4
 LARGEST_WORKSPACE_BYTES = 64 * 2**20
 FEWEST_TILES = 16
 TILES_OF_A_BLOCK = 48
@@ -93,12 +96,8 @@ class Form:
         return self.column_phases * -(-self.column_size // (self.column_phases * self.columns))
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    out: int = 1
-    kernel: int = 1
-    stride: int = 1
-    dilation: int = 1
+class _Axis(ProblemAxis):
+    __slots__ = ()
 
     @property
     def is_transformed(self) -> bool:
@@ -114,19 +113,8 @@ def _points(outputs: int, taps: int) -> int:
 
 
 def _axes(problem: Problem) -> list[_Axis]:
-    """The axes in the order of the compiled engine's layout, at least two."""
-    axes = []
-    every = zip(
-        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
-    )  # fmt: skip
-    for size, out, kernel, stride, dilation, before in every:
-        if (size, out, kernel, before) != (1, 1, 1, 0):
-            axes.append(_Axis(out, kernel, stride, dilation))
-    axes = [_Axis()] * (2 - len(axes)) + axes
-    if axes[-1].out < FEW_COLUMNS:
-        longest = max(reversed(range(len(axes))), key=lambda a: axes[a].out)
-        axes[longest], axes[-1] = axes[-1], axes[longest]
-    return axes
+    """As kernels see them, at least two."""
+    return in_layout((_Axis(*axis) for axis in problem.axes if not axis.is_trivial), _Axis())
 
 
 def form_of(problem: Problem, *, by_six: bool = False) -> Form | None:
@@ -173,9 +161,7 @@ def refusal(problem: Problem, dtype: str, *, by_six: bool = False) -> str | None
         return f"{'tiles so large round' if by_six else 'it rounds'}, and {dtype} is summed exactly"
     form = form_of(problem, by_six=by_six)
     if form is None:
-        sizes = ", ".join(
-            f"{name} {'×'.join(map(str, values))}" for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride))
-        )
+        sizes = kernel_and_stride(problem)
         if by_six:
             return f"it needs {TAPS} taps with stride 1 along the last two axes; here {sizes}"
         return f"it needs {TAPS} or {MANY_TAPS} taps with stride 1 along the last axis or the one before it; here {sizes}"
@@ -185,6 +171,11 @@ def refusal(problem: Problem, dtype: str, *, by_six: bool = False) -> str | None
     if least > LARGEST_WORKSPACE_BYTES // 2:
         return f"{form.terms} terms a point need {least} bytes for one block of tiles, more than {LARGEST_WORKSPACE_BYTES // 2}"
     return None
+
+
+def kernel_and_stride(problem: Problem) -> str:
+    """What refusals show of a problem."""
+    return f"kernel {size_text(problem.kernel_size)}, stride {size_text(problem.stride)}"
 
 
 def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
@@ -207,7 +198,7 @@ def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
     back = share * tiles * blocks * (260 if form.column_phases == 1 else 500)
     multiplied = _multiplying_cycles(problem, form, lanes)
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
-    return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, _array_bytes(problem) - L2_BYTES)
+    return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, array_bytes(problem) - L2_BYTES)
 
 
 def shared_cycles(problem: Problem, lanes: int) -> float:
@@ -230,7 +221,7 @@ def _fill(form: Form) -> float:
     return blocks / math.ceil(blocks)
 
 
-def _array_bytes(problem: Problem) -> int:
+def array_bytes(problem: Problem) -> int:
     """Of input and output: where they do not stay in L2, transforms wait for them."""
     cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
     return 4 * problem.groups * cells
@@ -271,11 +262,10 @@ def error_growth(problem: Problem, dtype: str = "float32", *, by_six: bool = Fal
     With transforms At, G, Bt, an error in any step reaches output o as at most ``|At| (|G||w| * |Bt||d|)``: input cell a and
     tap b of a tile enter with the coefficient ``M[o, a, b] = sum over points p of |At[o, p]| |Bt[p, a]| |G[p, b]|`` in each axis.
     Cell and tap belong to the output at a - b, so the whole is at most ``sum over q of max over a - b = q of M[o, a, b]`` times
-    the largest sum of |input||weight| at any position (19.07 for 4 outputs, 5 for 2, in each axis; 46.0 and 22.9 for 5 taps, 41.6 for 6
-    outputs of 3). Each product passes through
-    one rounding a channel and those of the transforms. What was measured is far smaller: 2.5 times the root mean square error
-    of direct summation for 4 by 4 outputs (points 0, ±1, 2, -2: 4.1 times), 0.64 times for 2 by 2; of 5 by 5 taps 4.2 and 1.7
-    times, by 6 outputs 7.5.
+    the largest sum of |input||weight| at any position (19.07 for 4 outputs, 5 for 2, in each axis; 46.0 and 22.9 for 5 taps, 41.6
+    for 6 outputs of 3). Each product passes through one rounding a channel and those of the transforms. What was measured is far
+    smaller: 2.5 times the root mean square error of direct summation for 4 by 4 outputs (points 0, ±1, 2, -2: 4.1 times), 0.64 times
+    for 2 by 2; of 5 by 5 taps 4.2 and 1.7 times, by 6 outputs 7.5.
 
     "Any position" includes those just outside the output, which a cell at the border and a tap that it never meets there
     belong to: only with full or circular padding are all of them outputs. Elsewhere the bound presumes that the sums there

@@ -15,14 +15,14 @@ from fractions import Fraction
 from itertools import product
 
 from faltung.engine import winograd
+from faltung.engine.layout import in_layout
 from faltung.engine.problem import Problem
-from faltung.geometry import Phase
+from faltung.geometry import Phase, reach_of
 
 __all__ = ["POINTS", "Form", "Member", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
 
 MOST_TAPS = 3
 MOST_MEMBERS = 512
-FEW_COLUMNS = 4
 FEW_TILES, TRANSFORM_TILES = 6, 2
 FEWEST_TILES, MOST_TILES = 16, 48
 V_BYTES = 2**20
@@ -129,32 +129,23 @@ class _Axis:
 
 
 def _axes(problem: Problem) -> list[_Axis]:
-    """In the order of the compiled engine's layout, at least two."""
-    axes = list(_transposed_axes(problem) if problem.phases else _strided_axes(problem))
+    """As kernels see them, at least two."""
     alone = (Phase(0, 1, 0, 1, 1, 1, 0),)
-    axes = [_Axis(alone, alone)] * (2 - len(axes)) + axes
-    if axes[-1].out < FEW_COLUMNS:
-        longest = max(reversed(range(len(axes))), key=lambda a: axes[a].out)
-        axes[longest], axes[-1] = axes[-1], axes[longest]
-    return axes
+    return in_layout(_transposed_axes(problem) if problem.phases else _strided_axes(problem), _Axis(alone, alone))
 
 
 def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
     for size, axis in zip(problem.in_size, problem.phases, strict=True):
-        reached = [phase for phase in axis if phase.taps]
-        first = min((-phase.before for phase in reached), default=0)
-        last = max((-phase.before + (phase.taps - 1) * phase.dilation for phase in reached), default=0)
-        if (size, axis[0].count, first, last) != (1, 1, 0, 0) or len(axis) > 1:
+        if (size, axis[0].count, *reach_of(axis)) != (1, 1, 0, 0) or len(axis) > 1:
             yield _Axis(axis, axis)
 
 
 def _strided_axes(problem: Problem) -> Iterator[_Axis]:
     """Phases of the input: the taps that meet every `stride`-th cell."""
-    for size, out, kernel, stride, dilation, before in zip(
-        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.dilation, problem.before, strict=True
-    ):
-        if (size, out, kernel, before) == (1, 1, 1, 0):
+    for axis in problem.axes:
+        if axis.is_trivial:
             continue
+        _, out, kernel, stride, dilation, before = axis
         phases = tuple(
             Phase((f - before) % stride, out, f, stride, -(-(kernel - f) // stride), dilation, -((f - before) // stride))
             for f in range(min(stride, kernel))
@@ -218,9 +209,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
         return f"it needs borders of zeros, not {problem.mode}"
     form = form_of(problem)
     if form is None:
-        sizes = ", ".join(
-            f"{name} {'×'.join(map(str, values))}" for name, values in (("kernel", problem.kernel_size), ("stride", problem.stride))
-        )
+        sizes = winograd.kernel_and_stride(problem)
         return f"it needs 1 to {MOST_TAPS} taps in each phase of the last two axes, several in some; here {sizes}"
     number = 4 if dtype == "float32" else 8
     least = sum(member.points * member.far_taps for member in form.members) * problem.in_channels * FEWEST_TILES * number
@@ -256,7 +245,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     multiplied = max(multiplied, fetched) + (0.35 * min(multiplied, fetched) if form.is_strided else 0.0)
     wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if _keeps_taps(problem, form, lanes) else 0.0
     summed = there + multiplied + back + wanted
-    waited = (0.08 if form.is_strided else 0.15) * max(0, _array_bytes(problem) - L2_BYTES)
+    waited = (0.08 if form.is_strided else 0.15) * max(0, winograd.array_bytes(problem) - L2_BYTES)
     return CALL_CYCLES + winograd.COMPARED * summed + waited
 
 
@@ -305,12 +294,6 @@ def _fetching_cycles(problem: Problem, form: Form, lanes: int) -> float:
     if fetched <= L2_BYTES or _keeps_taps(problem, form, lanes):
         return 0.0
     return fetched * _blocks(problem, form) / (12 if fetched <= MUCH_WEIGHT_BYTES else 8)
-
-
-def _array_bytes(problem: Problem) -> int:
-    """Of input and output: where they do not stay in L2, transforms wait for them."""
-    cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
-    return 4 * problem.groups * cells
 
 
 def error_growth(problem: Problem, dtype: str = "float32") -> float:
