@@ -14,12 +14,25 @@ from faltung.engine.problem import Problem
 from faltung.engine.tuning import Measured, lookup
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["Decision", "choose", "choose_for_nothing", "measured", "phase_by_phase", "serves"]
+__all__ = ["Decision", "choose", "choose_for_nothing", "does_not_serve", "measured", "phase_by_phase", "serves"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the plan decided on one algorithm, and why."""
+    """What the plan decided on one algorithm, and why.
+
+    Attributes
+    ----------
+    algorithm : str
+        Its name in the catalog.
+    chosen, fits : bool
+        Whether it is taken; whether it could be.
+    reason : str
+        Its idea, and how it compares with what is taken; or why it does not serve the problem.
+    cost_seconds : float, or None
+        Estimated for one sample on one nominal core, its share of packing weights included unless they are prepared; None if it does not
+        fit.
+    """
 
     algorithm: str
     chosen: bool
@@ -36,45 +49,47 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
     ConvPlanError
         The algorithm asked for is unknown, or does not serve the problem.
     """
-    algorithm = request.algorithm
-    seconds: Mapping[str, float] = {}
-    one_of("algorithm", algorithm, CHOICES, ConvPlanError)
+    one_of("algorithm", request.algorithm, CHOICES, ConvPlanError)
     refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
-    fitting = [entry for entry in ALGORITHMS if refusals[entry.name] is None]
-    costs = {entry.name: entry.seconds(problem, request) for entry in fitting}
-    if algorithm != "auto":
-        if refusals[algorithm] is not None:
-            raise ConvPlanError(
-                f"algorithm {algorithm!r} does not serve this convolution: {refusals[algorithm]}.",
-                '`faltung plan "…" --input …` lists every algorithm and its reason.',
-            )
-        best = algorithm
-    else:
+    costs = {entry.name: entry.seconds(problem, request) for entry in ALGORITHMS if refusals[entry.name] is None}
+    seconds: Mapping[str, float] = {}
+    if request.algorithm == "auto":
         unasked = [name for name in costs if not BY_NAME[name].by_request]
         best = min(unasked, key=costs.__getitem__)  # ties: the first in the catalog
         found = measured(problem, request)
         if found is not None and found.algorithm in unasked:
             best, seconds = found.algorithm, found.seconds
+        why_best = "the fastest measured" if seconds else ""
+    else:
+        best, why_best = request.algorithm, "asked for"
+        if (refusal := refusals[best]) is not None:
+            raise does_not_serve(best, refusal)
+
+    def compared(entry: Algorithm) -> str:
+        if entry.name == best:
+            return why_best
+        if entry.name in seconds and seconds.get(best, 0) > 0:
+            return f"measured {_factor(seconds[entry.name], seconds[best])} the time of {best}"
+        if entry.by_request:
+            return f"only where it is asked for: {_growth(entry, problem, request)}"
+        return "" if costs[best] == 0 else f"estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
+
     decisions = []
     for entry in ALGORITHMS:
-        refusal = refusals[entry.name]
-        if refusal is not None:
+        if (refusal := refusals[entry.name]) is not None:
             decisions.append(Decision(entry.name, False, False, refusal, None))
             continue
-        if entry.name == best:
-            reason = f"{entry.idea}; asked for" if algorithm != "auto" else f"{entry.idea}; the fastest measured" if seconds else entry.idea
-        elif entry.name in seconds and seconds.get(best, 0) > 0:
-            reason = f"{entry.idea}; measured {_factor(seconds[entry.name], seconds[best])} the time of {best}"
-        else:
-            reason = (
-                f"{entry.idea}; only where it is asked for: {_growth(entry, problem, request)}"
-                if entry.by_request
-                else entry.idea
-                if costs[best] == 0
-                else f"{entry.idea}; estimated {_factor(costs[entry.name], costs[best])} the cost of {best}"
-            )
+        reason = "; ".join(filter(None, (entry.idea, compared(entry))))
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
+
+
+def does_not_serve(algorithm: str, reason: str) -> ConvPlanError:
+    """The error where an algorithm is asked for that does not serve what is asked."""
+    return ConvPlanError(
+        f"algorithm {algorithm!r} does not serve this convolution: {reason}.",
+        '`faltung plan "…" --input …` lists every algorithm and its reason.',
+    )
 
 
 def measured(problem: Problem, request: Request) -> Measured | None:

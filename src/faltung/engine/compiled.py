@@ -19,7 +19,7 @@ from faltung.engine import dots, separable, tuning
 from faltung.engine.algorithm import NOMINAL_HERTZ, Request
 from faltung.engine.arrays import HALVES, Array, ElementTypes, address, trailing
 from faltung.engine.catalog import BY_NAME
-from faltung.engine.choice import Decision, choose, choose_for_nothing, measured, phase_by_phase, serves
+from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.magnitude import LARGEST
@@ -200,10 +200,7 @@ def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request,
     if request.algorithm == "dots":
         compiled = _compile_dots(spec, input_size, request, backward=backward)
         if isinstance(compiled, Decision):
-            raise ConvPlanError(
-                f"algorithm 'dots' does not serve this convolution: {compiled.reason}.",
-                '`faltung plan "…" --input …` lists every algorithm and its reason.',
-            )
+            raise does_not_serve("dots", compiled.reason)
         return compiled
     wide = compile_conv(spec, input_size, replace(request, dtype="float32"), backward=backward, skips_padding=skips_padding)
     cells = spec.in_channels * math.prod(wide.lowered.in_size), spec.out_channels * math.prod(wide.lowered.out_size)
