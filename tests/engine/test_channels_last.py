@@ -9,6 +9,7 @@ import faltung as fl
 from faltung.engine.native import available_isas
 from tests.support.check import check_same
 from tests.support.engine import forced_isa
+from tests.support.layouts import channels_last
 
 LAYERS = [
     ("conv2d(3, 5, 3, padding=1)", (2, 3, 9, 11)),
@@ -23,11 +24,6 @@ LAYERS = [
     ("conv3d(5, 4, 3, padding=1)", (1, 5, 4, 5, 6)),
     ("conv_transpose2d(6, 9, 4, stride=2, padding=1)", (1, 6, 5, 7)),
 ]
-
-
-def channels_last(array: np.ndarray) -> np.ndarray:
-    """The same numbers, the channels of each position side by side."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
 
 
 @pytest.mark.parametrize("isa", available_isas())

@@ -23,6 +23,7 @@ from faltung.engine.problem import Problem
 from faltung.geometry import PADDING_MODES
 from tests.support.check import check_same, check_within
 from tests.support.engine import expected_forward, labelled, normals, run_python
+from tests.support.layouts import channels_last
 from tests.support.strategies import integers_of_shape
 from tests.support.transforms import DTYPES, LAYERS, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
 
@@ -159,10 +160,9 @@ def test_strides_of_every_array(text: str, size: tuple[int, ...]) -> None:
     x, weight, bias = arrays_of(problem, 2, "float32")
     expected = run(problem, x, weight, bias)
     flipped = np.ascontiguousarray(x[..., ::-1])[..., ::-1]
-    channels_last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 2, -1)), -1, 2)
     thinned = np.repeat(x, 2, axis=-1)[..., ::2]
-    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(weight, 1, -1)), -1, 1)
-    for view in (flipped, channels_last, thinned):
+    turned = channels_last(weight)
+    for view in (flipped, channels_last(x, 2), thinned):
         check_same(run(problem, view, turned, bias), expected, bits=True)
     kernel = FFTCorrelation(problem, "float32")
     packed = kernel.pack(weight)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.fft
-import scipy.signal
 
 import faltung as fl
 from faltung.engine.catalog import BY_NAME

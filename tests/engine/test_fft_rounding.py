@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.fft
 import scipy.signal
 
 from faltung.engine.fft import FFTCorrelation

@@ -130,7 +130,7 @@ def test_sums_do_not_depend_on_who_shares_them_out(text: str) -> None:
         for shape in ((2, spec.in_channels, *size), (2, *spec.output_shape((spec.in_channels, *size))))
     )
     large, small = (gradient._grouped(array, 1) for array in (x, grad))
-    kernel = WeightGradient("direct", "float32", chosen_isa(), *gradient._problem(spec, size).arguments)
+    kernel = WeightGradient("direct", "float32", chosen_isa(), *gradient.gradient_problem(spec, size).arguments)
     found = []
     for threads in (1, 2, 3, 5, 16):
         result = np.empty((1, *spec.weight_shape), np.float32)

@@ -17,6 +17,7 @@ from faltung.engine.native import WeightGradient, available_isas
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.engine import expected_input_grad, expected_weight_grad, forced_isa, labelled, num_threads
+from tests.support.layouts import channels_last
 from tests.support.strategies import integers_of_shape
 
 DTYPES = ["float32", "float64", "int64"]
@@ -198,7 +199,7 @@ def test_depthwise_in_other_layouts(isa: str) -> None:
         x, grad = integers_of_shape(shape, 5), integers_of_shape(spec.output_shape(shape), 6)
         expected = expected_weight_grad(spec, x, grad).astype("float32")
         kernel = WeightGradient("depthwise", "float32", isa, *problem_of(spec, shape[2:]).arguments)
-        last = [np.moveaxis(np.ascontiguousarray(np.moveaxis(a.astype("float32"), 1, -1)), -1, 1) for a in (x, grad)]
+        last = [channels_last(a.astype("float32")) for a in (x, grad)]
         reverse = [np.ascontiguousarray(a.astype("float32")[..., ::-1])[..., ::-1] for a in (x, grad)]
         for x_, grad_ in (last, reverse, (last[0], grad.astype("float32")), (x.astype("float32"), reverse[1])):
             result = np.zeros(spec.weight_shape, "float32")

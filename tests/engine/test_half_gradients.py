@@ -11,12 +11,13 @@ import pytest
 import faltung as fl
 from faltung.engine import gradient
 from tests.support.check import check_same
+from tests.support.layouts import channels_last
 
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "plain": np.ascontiguousarray,
-    "channels last": lambda a: np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1),
+    "channels last": channels_last,
     "spread": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
     "turned around": lambda a: np.ascontiguousarray(a[::-1, ..., ::-1])[::-1, ..., ::-1],
 }

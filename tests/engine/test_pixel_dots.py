@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
 
 import ml_dtypes
 import numpy as np
@@ -12,30 +12,18 @@ import faltung as fl
 from faltung.engine.native import available_isas, has_bfloat16_dots
 from tests.support.check import check_same
 from tests.support.engine import num_threads
+from tests.support.layouts import channels_last, every_other
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 pytestmark = pytest.mark.skipif(not has_bfloat16_dots(available_isas()[-1]), reason="this processor has no bfloat16 dot products")
 
 
-def integers(shape: tuple[int, ...], seed: int, most: int) -> np.ndarray[Any, Any]:
+def integers(shape: tuple[int, ...], seed: int, most: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(-most, most + 1, shape)
 
 
-def last(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The same array, its channels together in memory."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
-
-
-def apart(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The same array with cells that are no numbers in between."""
-    wide = np.full([2 * extent for extent in array.shape], np.nan, array.dtype)
-    view = wide[tuple(slice(1, None, 2) for _ in array.shape)]
-    view[...] = array
-    return view
-
-
-LAYOUTS = {"first": np.ascontiguousarray, "last": last, "apart": apart}
+LAYOUTS = {"first": np.ascontiguousarray, "last": channels_last, "apart": functools.partial(every_other, between=np.nan)}
 
 
 def check(text: str, shape: tuple[int, ...], layout: str = "first", seed: int = 0) -> None:

@@ -15,6 +15,7 @@ from faltung.engine.native import Correlation, available_isas
 from faltung.engine.plan import PreparedConv
 from tests.support.check import check_same, check_within
 from tests.support.engine import examples, expected_forward, labelled, num_threads
+from tests.support.layouts import channels_last
 
 MODES = ["zeros", "circular", "reflect", "replicate", "symmetric"]
 
@@ -114,7 +115,7 @@ def test_outer_products_of_integers_are_exact() -> None:
         weight = (column[:, :, None] * row[:, None]).reshape(spec.weight_shape).astype(dtype)
         x, bias = rng.integers(low, 4, shape).astype(dtype), rng.integers(low, 4, spec.out_channels).astype(dtype)
         if memory == "last":
-            x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+            x = channels_last(x)
         elif memory == "reversed":
             x = np.ascontiguousarray(x[..., ::-1, ::-1])[..., ::-1, ::-1]
         layer_of = prepared(spec, shape, weight, bias)

@@ -18,6 +18,7 @@ from faltung.engine.winograd_phases import form_of as form_by_phases
 from tests.support import problems
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
+from tests.support.layouts import channels_last
 from tests.support.problems import arrays_of, flipped, largest_sum, problem_of, swapped
 
 DTYPES = ["float32", "float64"]
@@ -178,7 +179,7 @@ def test_any_strides(isa: str) -> None:
         x, weight, bias, y = arrays_of(problem, 2, "float32")
         expected = run(problem, isa, x, weight, bias, y)
         kernel = Correlation("winograd", "float32", isa, *problem.arguments)
-        for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
+        for change in (lambda a: channels_last(a, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
             own = change(y)
             kernel.run(change(x), kernel.pack(change(weight)), bias, own, True, 2)
             check_same(np.ascontiguousarray(own), expected, bits=True)

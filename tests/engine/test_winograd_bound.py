@@ -12,17 +12,17 @@ from faltung import reference
 from tests.support.check import check_within
 from tests.support.engine import magnitude, normals
 
-LAYERS = {
-    "conv2d(8, 8, 3, bias=False)": "winograd",
-    "conv2d(8, 8, 3, padding=1, bias=False)": "winograd",
-    "conv2d(8, 8, 3, padding=1, padding_mode='reflect', bias=False)": "winograd",
-    "conv1d(8, 8, 3, bias=False)": "winograd",
-    "conv2d(8, 8, 5, bias=False)": "winograd",
-    "conv2d(8, 8, 3, bias=False) ": "winograd6",
-    "conv2d(8, 8, 3, stride=2, bias=False)": "winograd",
-    "conv2d(8, 8, 5, stride=2, padding=1, bias=False)": "winograd",
-    "conv2d(8, 8, 3, dilation=2, bias=False)": "dilated",
-}
+LAYERS = [
+    ("conv2d(8, 8, 3, bias=False)", "winograd"),
+    ("conv2d(8, 8, 3, padding=1, bias=False)", "winograd"),
+    ("conv2d(8, 8, 3, padding=1, padding_mode='reflect', bias=False)", "winograd"),
+    ("conv1d(8, 8, 3, bias=False)", "winograd"),
+    ("conv2d(8, 8, 5, bias=False)", "winograd"),
+    ("conv2d(8, 8, 3, bias=False)", "winograd6"),
+    ("conv2d(8, 8, 3, stride=2, bias=False)", "winograd"),
+    ("conv2d(8, 8, 5, stride=2, padding=1, bias=False)", "winograd"),
+    ("conv2d(8, 8, 3, dilation=2, bias=False)", "dilated"),
+]
 
 
 def largest_place(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray) -> float:
@@ -45,7 +45,7 @@ def attack(spec: fl.ConvSpec, shape: tuple[int, ...], cell: tuple[int, ...], see
     return x, weight
 
 
-@pytest.mark.parametrize(("text", "algorithm"), LAYERS.items())
+@pytest.mark.parametrize(("text", "algorithm"), LAYERS)
 def test_holds_at_corners_and_edges(text: str, algorithm: str) -> None:
     spec = fl.ConvSpec.parse(text)
     for seed, cell in enumerate(itertools.product([0, 1, -1], repeat=spec.ndim)):

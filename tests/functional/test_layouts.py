@@ -13,32 +13,10 @@ from hypothesis import strategies as st
 import faltung as fl
 from tests.support.check import check_error, check_same
 from tests.support.engine import examples, labelled, normal_arrays, normals, result_dtype
+from tests.support.layouts import channels_last, every_other, reversed_axes, unaligned
 from tests.support.strategies import Problem, integers_of_shape, problems
 
 OTHER_ORDER = ">" if sys.byteorder == "little" else "<"
-
-
-def channels_last(array: np.ndarray) -> np.ndarray:
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, min(1, array.ndim - 1), -1)), -1, min(1, array.ndim - 1))
-
-
-def reversed_axes(array: np.ndarray) -> np.ndarray:
-    every_axis = tuple(range(array.ndim))
-    return np.flip(np.ascontiguousarray(np.flip(array, every_axis)), every_axis)
-
-
-def every_other(array: np.ndarray) -> np.ndarray:
-    spread = np.full(tuple(2 * size + 1 for size in array.shape), 99, array.dtype)
-    view = spread[tuple(slice(1, None, 2) for _ in array.shape)]
-    view[...] = array
-    return view
-
-
-def unaligned(array: np.ndarray) -> np.ndarray:
-    view = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
-    view[...] = array
-    assert not view.flags.aligned or array.itemsize == 1 or not array.size
-    return view
 
 
 def packed_field(array: np.ndarray) -> np.ndarray:

@@ -92,6 +92,11 @@ class ElementTypes:
         """The dtype of arrays that the kernels read."""
         return self.result if self.is_exact else self.stored if self.is_complex else self.parts
 
+    @functools.cached_property
+    def step_bytes(self) -> int:
+        """Bytes of a number as kernels read and write it, a part of a complex one: strides are multiples of it."""
+        return 2 if self.is_half else self.parts.itemsize
+
     @property
     def is_converted(self) -> bool:
         """Whether arrays stored in `stored` are converted before the kernels read them."""
@@ -114,8 +119,8 @@ class ElementTypes:
         try:
             if array.dtype != dtype:
                 array = array.astype(dtype)
-            flags, itemsize = array.flags, 2 if self.is_half else self.parts.itemsize
-            if not flags.carray and (not flags.aligned or any(stride % itemsize for stride in array.strides)):
+            flags = array.flags
+            if not flags.carray and (not flags.aligned or any(stride % self.step_bytes for stride in array.strides)):
                 array = array.copy()
         except (MemoryError, ValueError):  # of repeated cells, that take no memory themselves
             raise _unallocatable("a copy", array.shape, dtype) from None

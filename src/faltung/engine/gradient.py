@@ -27,7 +27,7 @@ from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, 
 from faltung.errors import ConvPlanError, ConvShapeError, one_of
 from faltung.spec import ConvSpec
 
-__all__ = ["input_grad", "weight_grad"]
+__all__ = ["gradient_problem", "input_grad", "weight_grad"]
 
 
 def input_grad(spec: ConvSpec, grad: Array, weight: Array, input_size: tuple[int, ...], *, accuracy: str = "default") -> Array:
@@ -140,13 +140,13 @@ def _grouped(array: Array, groups: int) -> Array:
 @functools.lru_cache(maxsize=512)
 def _kernel(spec: ConvSpec, input_size: tuple[int, ...], native: str, batch: int, algorithm: str) -> tuple[WeightGradient, bool]:
     """The kernel for an algorithm, or for the best ("auto"), or the best that sums directly ("exact"); whether it does."""
-    problem = _problem(spec, input_size)
+    problem = gradient_problem(spec, input_size)
     chooses = algorithm in ("auto", "exact")
     entry = choose_gradient(problem, native, batch, is_exact=algorithm == "exact") if chooses else BY_NAME[algorithm]
     return WeightGradient(entry.name, native, chosen_isa(), *problem.arguments), entry.is_direct
 
 
-def _problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:
+def gradient_problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:
     """The gather of `spec` between its large and its small side."""
     lower(spec, input_size, backward=False)  # refuses what cannot be run forward
     output_size = spec.output_size(input_size)

@@ -165,7 +165,7 @@ def deliver(result: Array, out: Array | None, types: ElementTypes) -> Array:
 def _can_write(out: Array, types: ElementTypes, *inputs: Array | None) -> bool:
     """Whether kernels may write straight into `out` while they read `inputs`."""
     native = out.dtype == types.result and out.dtype.isnative
-    steps = all(stride % (2 if types.is_half else types.parts.itemsize) == 0 for stride in out.strides)
+    steps = all(stride % types.step_bytes == 0 for stride in out.strides)
     overlaps = any(array is not None and np.may_share_memory(out, array) for array in inputs)
     return bool(native and steps and out.flags.aligned and not overlaps)
 
