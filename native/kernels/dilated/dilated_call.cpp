@@ -159,6 +159,8 @@ void DilatedCorrelation<T>::Call::multiply(const Task& task, char* own) const {
                (job.part->first_point + point) * op.packed_panel();
     };
     WinogradProduct<T> product;
+    product.u_term = product.next_pitch = block;
+    product.u_vector = op.kernel_.lanes;
     product.terms = op.terms();
     product.tile_rows = 1;
     product.tile_columns = product.tile_pitch = product.term_pitch = job.tiles();

@@ -65,8 +65,12 @@ struct TurnedTaps {
 // One point.
 template <class T>
 struct WinogradProduct {
-    const T* u;     // 64-byte aligned
-    const T* next;  // the weights that are wanted next
+    const T* u;              // 64-byte aligned
+    Index u_term, u_vector;  // from term to term, and from one vector of the channels to the next
+    int summands = 1;        // 1, 2 or 4: a weight is the sum of as many elements,
+    Index summand[3] = {};   // the others so far from the first, added in pairs
+    const T* next;           // the weights that are wanted next
+    Index next_pitch;        // elements of them to be fetched for each term
     const T* v;
     const T* next_v;  // the transformed input that is wanted next
     T* m;             // 64-byte aligned

@@ -60,6 +60,8 @@ WinogradOutput<T> WinogradCorrelation<T>::Call::output_of(const Place& at, Index
 template <class T>
 WinogradProduct<T> WinogradCorrelation<T>::Call::product_of(const Place& at) const {
     WinogradProduct<T> product;
+    product.u_term = product.next_pitch = op.kernel_.channel_block;
+    product.u_vector = op.kernel_.lanes;
     product.terms = op.terms_;
     product.tile_rows = at.tiles.units * at.tiles.rows;
     product.tile_columns = at.tiles.columns;

@@ -20,12 +20,22 @@ constexpr int most_tiles = 8;  // 16 sums of 32 registers
 constexpr int most_tiles = 6;  // 12 sums of 16 registers
 #endif
 
-template <class T, int V, int J>
+template <class T, int S>
+inline Vec<T> sum_of(const T* first, const Index* summand) {
+    if constexpr (S == 1) return load(first);
+    if constexpr (S == 2) return load(first) + load(first + summand[0]);
+    if constexpr (S == 4)
+        return (load(first) + load(first + summand[0])) +
+               (load(first + summand[1]) + load(first + summand[2]));
+}
+
+template <class T, int V, int S, int J>
 void multiply_tile(const WinogradProduct<T>& b, const T* next, Index next_step, const T* v, const T* next_v,
                    T* m) {
     constexpr int L = lanes<T>;
     const T* u = b.u;
-    const Index pitch = b.term_pitch;
+    const Index pitch = b.term_pitch, u_term = b.u_term, u_vector = b.u_vector;
+    const Index summand[3] = {b.summand[0], b.summand[1], b.summand[2]};
     Vec<T> sum[V][J];
     if (b.continues) {
         FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] =
@@ -35,11 +45,11 @@ void multiply_tile(const WinogradProduct<T>& b, const T* next, Index next_step, 
             Vec<T>{};
     }
     for (Index term = 0; term < b.terms;
-         ++term, u += vectors * L, next += next_step, v += pitch, next_v += pitch) {
+         ++term, u += u_term, next += next_step, v += pitch, next_v += pitch) {
         __builtin_prefetch(next_v, 0, 2);
         FALTUNG_UNROLL for (int i = 0; i < V; ++i) __builtin_prefetch(next + i * L, 0, 2);
         Vec<T> w[V];
-        FALTUNG_UNROLL for (int i = 0; i < V; ++i) w[i] = load(u + i * L);
+        FALTUNG_UNROLL for (int i = 0; i < V; ++i) w[i] = sum_of<T, S>(u + i * u_vector, summand);
         FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
             const Vec<T> x = broadcast(v[j]);
             FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] += w[i] * x;
@@ -52,15 +62,22 @@ void multiply_tile(const WinogradProduct<T>& b, const T* next, Index next_step, 
 template <class T>
 using MultiplyTile = void (*)(const WinogradProduct<T>&, const T*, Index, const T*, const T*, T*);
 
-template <class T, int V, int... J>
+template <class T, int V, int S, int... J>
 MultiplyTile<T> multiply_tile_for(Index tiles, std::integer_sequence<int, J...>) {
-    static constexpr MultiplyTile<T> table[] = {multiply_tile<T, V, J + 1>...};
+    static constexpr MultiplyTile<T> table[] = {multiply_tile<T, V, S, J + 1>...};
     return table[tiles - 1];
+}
+
+template <class T, int V>
+MultiplyTile<T> multiply_tile_for(Index tiles, int summands) {
+    constexpr auto every = std::make_integer_sequence<int, most_tiles>();
+    if (summands == 1) return multiply_tile_for<T, V, 1>(tiles, every);
+    if (summands == 2) return multiply_tile_for<T, V, 2>(tiles, every);
+    return multiply_tile_for<T, V, 4>(tiles, every);
 }
 
 template <class T>
 void multiply(const WinogradProduct<T>& b) {
-    constexpr auto every = std::make_integer_sequence<int, most_tiles>();
     const bool is_wide = b.channels > lanes<T>;
     // Rows without a gap between them are one.
     const bool is_dense = b.tile_pitch == b.tile_columns;
@@ -68,14 +85,14 @@ void multiply(const WinogradProduct<T>& b) {
     const Index columns = is_dense ? b.tile_rows * b.tile_columns : b.tile_columns;
     const Index groups = ceil_divide(columns, most_tiles), all = rows * groups;
     // Each group of tiles asks for its share of the weights that are wanted next.
-    const Index next_step = ceil_divide(vectors * lanes<T>, all);
+    const Index next_step = ceil_divide(b.next_pitch, all);
     T* m = b.m;
     for (Index row = 0; row < rows; ++row)
         for (Index group = 0; group < groups; ++group) {
             const Index first = group * columns / groups, tiles = (group + 1) * columns / groups - first;
-            const MultiplyTile<T> compute =
-                is_wide ? multiply_tile_for<T, 2>(tiles, every) : multiply_tile_for<T, 1>(tiles, every);
-            const Index share = (row * groups + group) * vectors * lanes<T> * b.terms / all;
+            const MultiplyTile<T> compute = is_wide ? multiply_tile_for<T, 2>(tiles, b.summands)
+                                                    : multiply_tile_for<T, 1>(tiles, b.summands);
+            const Index share = (row * groups + group) * b.next_pitch * b.terms / all;
             const T* const v = b.v + row * b.tile_pitch + first;
             const bool is_last = row + 1 == rows && group + 1 == groups;
             // Of the following tiles the last one lies in a line that none before has asked for.

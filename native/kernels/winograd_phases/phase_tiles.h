@@ -25,6 +25,15 @@ struct PhaseForm {
         const int row = row_taps == 1 ? 0 : point / column_points();
         return row * weight_column_points() + (column_taps == 1 ? 0 : point % column_points());
     }
+
+    // Whether the weight at every point is the sum of some taps: of the first, of both, of the second.
+    bool sums_taps() const {
+        return (row_taps == 1 || (row_taps == 2 && rows == 2)) &&
+               (column_taps == 1 || (column_taps == 2 && columns == 2));
+    }
+    // Of an axis: the first of them, and how many.
+    static int first_summand(int taps, int point) { return taps == 2 && point == 2 ? 1 : 0; }
+    static int summands(int taps, int point) { return taps == 2 && point == 1 ? 2 : 1; }
 };
 
 constexpr int most_phase_taps = 3;

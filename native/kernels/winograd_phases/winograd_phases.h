@@ -49,6 +49,8 @@ class WinogradPhases : public Correlation {
         Index u, v, m;         // its first point among those of the weights, of the input and of the products
         bool shares_input;     // with an earlier member
         bool shares_products;  // to which it adds
+
+        bool sums_taps() const { return far_taps == 1 && form.sums_taps(); }
     };
 
     // Where the parts of a thread's workspace begin, in bytes.
@@ -108,6 +110,9 @@ class WinogradPhases : public Correlation {
     void turn(const Weights& weights, Index group, Index channel_block, Index channel, T* turned) const;
     void transform_taps(const Weights& weights, const Member& member, const T* turned, Index channels, T* u,
                         Index pitch) const;
+    // At one point of a member that sums taps.
+    void sum_taps(const Weights& weights, const Member& member, const T* turned, int point,
+                  WinogradProduct<T>& product) const;
     void transform_weights(const Weights& weights, T* u, char* scratch, Index scratch_pitch,
                            int threads) const;
     std::optional<Weights> weights_of(const void* packed) const;  // nothing where they are transformed

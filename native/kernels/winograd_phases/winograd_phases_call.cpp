@@ -24,6 +24,8 @@ template <class T>
 WinogradProduct<T> WinogradPhases<T>::Call::product_of(const Place& at, const Member& member,
                                                        Index channel_block, const char* v, char* own) const {
     WinogradProduct<T> product;
+    product.u_term = product.next_pitch = op.products_.channel_block;
+    product.u_vector = op.products_.lanes;
     product.v = reinterpret_cast<const T*>(v) + member.v * op.v_pitch(at.tiles);
     product.next_v = product.v;
     product.m = reinterpret_cast<T*>(own + parts.m) + member.m * op.m_pitch(at.tiles);
@@ -55,11 +57,11 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
     for (Index first = 0; first < in_channels; first += most) {
         const Index last = min_index(in_channels, first + most);
         const T* turned = nullptr;
-        Ahead wanted(nullptr, 0, 1);
+        const T *wanted = nullptr, *wanted_end = nullptr;
         if (!packed && weights->turned) {
             turned = weights->turned + block_number * op.turned_block() + first * turned_channel;
-            wanted = Ahead(turned + (last - first) * turned_channel, most * turned_channel * Index(sizeof(T)),
-                           op.points_);
+            wanted = turned + (last - first) * turned_channel;
+            wanted_end = wanted + most * turned_channel;
         } else if (!packed) {
             turned = taps.finish();
             if (last < in_channels) {
@@ -74,7 +76,9 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
             if (packed)
                 u = packed + block_number * op.packed_block() + member.u * u_pitch +
                     first * member.far_taps * op.products_.channel_block;
-            if (!packed) op.transform_taps(*weights, member, turned, last - first, own_u, u_pitch);
+            const bool sums_taps = !packed && member.sums_taps();
+            if (!packed && !sums_taps)
+                op.transform_taps(*weights, member, turned, last - first, own_u, u_pitch);
             WinogradProduct<T> product = product_of(at, member, channel_block, v, own);
             product.v += first * member.far_taps * product.term_pitch;
             product.terms = (last - first) * member.far_taps;
@@ -82,11 +86,20 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
             const int points = member.form.points();
             for (int point = 0; point < points; ++point) {
                 if (last == in_channels) outputs.fetch();
-                wanted.fetch();
                 taps.advance();
-                product.u = u + member.form.weight_point(point) * u_pitch;
-                product.next =
-                    point + 1 < points ? u + member.form.weight_point(point + 1) * u_pitch : product.u;
+                if (sums_taps) {
+                    op.sum_taps(*weights, member, turned, point, product);
+                    product.next = product.u;
+                } else {
+                    product.u = u + member.form.weight_point(point) * u_pitch;
+                    product.next =
+                        point + 1 < points ? u + member.form.weight_point(point + 1) * u_pitch : product.u;
+                }
+                if (wanted) {
+                    product.next = wanted;
+                    product.next_pitch = ceil_divide(most * turned_channel, op.points_ * product.terms);
+                    wanted = std::min(wanted_end, wanted + product.next_pitch * product.terms);
+                }
                 product.next_v = point + 1 < points ? product.v + v_pitch : product.v;
                 op.products_.multiply(product);
                 product.v += v_pitch;
@@ -130,12 +143,14 @@ TileWork WinogradPhases<T>::tile_work(Index batch, bool transforms) const {
             if (is_strided_) there += far * form_rows_ * copied_row_cycles;
         }
         products += far * points;
-        made += far * (weight_vector_cycles + weight_point_cycles * double(member.form.weight_points()));
+        if (!member.sums_taps())
+            made += far * (weight_vector_cycles + weight_point_cycles * double(member.form.weight_points()));
     }
     work.row_cycles = channels * there;
     work.product_cycles = channels * double(vectors()) * products;
     if (transforms) {
-        work.weight_cycles = channels * double(vectors()) * made;
+        work.weight_cycles = channels * double(vectors()) * made +
+                             fetching_cycles(turned_block() * Index(sizeof(T)), turned_bytes());
     } else {
         work.weight_cycles = fetching_cycles(packed_block() * Index(sizeof(T)), transformed_bytes());
     }

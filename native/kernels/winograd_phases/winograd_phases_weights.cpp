@@ -125,6 +125,30 @@ void WinogradPhases<T>::transform_taps(const Weights& weights, const Member& mem
 }
 
 template <class T>
+void WinogradPhases<T>::sum_taps(const Weights& weights, const Member& member, const T* turned, int point,
+                                 WinogradProduct<T>& product) const {
+    const PhaseForm& form = member.form;
+    const Index lanes = products_.lanes, taps = kernel_taps();
+    const int row_point = point / form.column_points(), column_point = point % form.column_points();
+    const int first_row = form.first_summand(form.row_taps, row_point);
+    const int first_column = form.first_summand(form.column_taps, column_point);
+    const int rows = form.summands(form.row_taps, row_point);
+    const int columns = form.summands(form.column_taps, column_point);
+    Index place[4] = {};
+    product.summands = 0;
+    for (int column = 0; column < columns; ++column)  // rows are summed first, as they are transformed
+        for (int row = 0; row < rows; ++row) {
+            const int tap = (first_row + row) * form.column_taps + first_column + column;
+            const Index number = member.number[static_cast<std::size_t>(tap)];
+            place[product.summands++] = (weights.is_reversed ? taps - 1 - number : number) * lanes;
+        }
+    for (int i = 1; i < product.summands; ++i) product.summand[i - 1] = place[i] - place[0];
+    product.u = turned + place[0];
+    product.u_term = turned_elements(1);
+    product.u_vector = taps * lanes;
+}
+
+template <class T>
 void WinogradPhases<T>::pack(const Array& weight, void* packed, int threads) const {
     write_packed_head(packed, problem_.axes.size());
     T* const to = reinterpret_cast<T*>(static_cast<char*>(packed) + head_bytes());
@@ -167,6 +191,8 @@ template void WinogradPhases<float>::prefetch_taps(const Weights&, Index, Index,
 template void WinogradPhases<float>::turn(const Weights&, Index, Index, Index, float*) const;
 template void WinogradPhases<float>::transform_taps(const Weights&, const Member&, const float*, Index,
                                                     float*, Index) const;
+template void WinogradPhases<float>::sum_taps(const Weights&, const Member&, const float*, int,
+                                              WinogradProduct<float>&) const;
 template void WinogradPhases<float>::transform_weights(const Weights&, float*, char*, Index, int) const;
 template void WinogradPhases<float>::pack(const Array&, void*, int) const;
 template void WinogradPhases<float>::borrow(const Array&, void*) const;
@@ -176,6 +202,8 @@ template void WinogradPhases<double>::prefetch_taps(const Weights&, Index, Index
 template void WinogradPhases<double>::turn(const Weights&, Index, Index, Index, double*) const;
 template void WinogradPhases<double>::transform_taps(const Weights&, const Member&, const double*, Index,
                                                      double*, Index) const;
+template void WinogradPhases<double>::sum_taps(const Weights&, const Member&, const double*, int,
+                                               WinogradProduct<double>&) const;
 template void WinogradPhases<double>::transform_weights(const Weights&, double*, char*, Index, int) const;
 template void WinogradPhases<double>::pack(const Array&, void*, int) const;
 template void WinogradPhases<double>::borrow(const Array&, void*) const;
