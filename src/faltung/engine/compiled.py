@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -218,14 +218,15 @@ def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request,
 
 def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
     """Its kernel on half precision, some groups at a time, where these are small enough to be converted in the cache."""
-    (problem, *others), steps = wide.lowered.problems or (None,), wide.lowered.main.steps
-    if problem is None or others or problem.groups == 1 or not steps[0].is_everything or problem.phases:
+    if len(wide.lowered.problems) != 1 or not wide.lowered.main.steps[0].is_everything:
         return None
+    (problem,) = wide.lowered.problems
     cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
-    if wide.fused is None or not wide.is_direct or wide.most_rank or 4 * cells > GROUP_BYTES:
+    if problem.groups == 1 or problem.phases or 4 * cells > GROUP_BYTES:
         return None
-    name = wide.algorithm
-    kernel = Correlation(name, dtype, chosen_isa(), *problem.arguments)
+    if wide.fused is None or not wide.is_direct or wide.most_rank:
+        return None
+    kernel = Correlation(wide.algorithm, dtype, chosen_isa(), *problem.arguments)
     return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),))
 
 
@@ -256,18 +257,8 @@ def _dots_refusal(way: Lowered, request: Request) -> str | None:
 
 def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool, skips_padding: bool) -> Compiled:
     """As `compile_conv`, of arrays that kernels read as they are."""
-    apart = lower(spec, input_size, backward=backward)
-    ways = [apart]
-    known = measured(apart.problems[0], request) if apart.problems else None
-    wanted = known.algorithm if known and known.algorithm else request.algorithm
-    if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
-        bundled = lower(spec, input_size, backward=backward, bundles_phases=True)
-        if bundled.main != apart.main and serves(bundled.problems[0], request):
-            ways.append(bundled)
-            if not serves(apart.problems[0], request) or (request.algorithm == "dots" and not apart.main.is_covered):
-                ways.remove(apart)
-    if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
-        ways.append(lower(spec, input_size, backward=backward, skips_padding=True))
+    lower_as = functools.partial(lower, spec, input_size, backward=backward)
+    ways = list(_ways(lower_as, request, skips_padding=skips_padding))
     serve = functools.partial(_serving, request=request)
     estimates = [
         sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) + _scattering(way)
@@ -277,9 +268,9 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     problems = lowered.problems
     chosen, decisions = choose(problems[0], request) if problems else choose_for_nothing(request.algorithm)
     if problems and problems[0].phases:
-        alone = apart.problems
-        overhead = STEP_SECONDS * (len(alone) - 1) + _scattering(apart)
-        decisions = tuple(phase_by_phase(decisions, alone, overhead, request))
+        apart = lower_as()
+        overhead = STEP_SECONDS * (len(apart.problems) - 1) + _scattering(apart)
+        decisions = tuple(phase_by_phase(decisions, apart.problems, overhead, request))
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}
     native = request.dtype
@@ -290,21 +281,54 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
     guards = tuple(tuple(BY_NAME[served[step.problem].algorithm].keeps_bound for step in strip.steps) for strip in strips)
-    steps = lowered.main.steps
-    rank = 0
-    if (
-        request.algorithm == "auto"
-        and not request.is_exact
-        and not lowered.folded
-        and len(steps) == 1
-        and steps[0].is_everything
-        and not problems[0].phases
-    ):
-        rank = separable.most_rank(problems[0], native, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
-    return Compiled(spec, request, backward, lowered, label, decisions, seconds, kernels, max(growth, 1.0), is_direct, guards, rank)
+    return Compiled(
+        spec=spec,
+        request=request,
+        backward=backward,
+        lowered=lowered,
+        algorithm=label,
+        decisions=decisions,
+        seconds=seconds,
+        kernels=kernels,
+        error_growth=max(growth, 1.0),
+        is_direct=is_direct,
+        guards=guards,
+        most_rank=_most_rank(lowered, request, seconds),
+    )
 
 
 tuning.on_change(compile_conv.cache_clear)
+
+
+def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: bool) -> Iterator[Lowered]:
+    """What is chosen among: phases one by one or all together, and taps one by one; of equally cheap ones the first is taken."""
+    apart = lower_as()
+    known = measured(apart.problems[0], request) if apart.problems else None
+    wanted = known.algorithm if known and known.algorithm else request.algorithm
+    bundled = None
+    if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
+        bundled = lower_as(bundles_phases=True)
+        if bundled.main == apart.main or not serves(bundled.problems[0], request):
+            bundled = None
+    # Dot products cannot leave outputs to be filled in afterwards.
+    needs_bundle = bundled and (not serves(apart.problems[0], request) or (request.algorithm == "dots" and not apart.main.is_covered))
+    if not needs_bundle:
+        yield apart
+    if bundled:
+        yield bundled
+    if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
+        yield lower_as(skips_padding=True)
+
+
+def _most_rank(lowered: Lowered, request: Request, seconds: float) -> int:
+    """Kernels of up to so many outer products run faster as such than in the `seconds` of what has been chosen; 0: none do."""
+    steps = lowered.main.steps
+    if request.algorithm != "auto" or request.is_exact or lowered.folded or len(steps) != 1:
+        return 0
+    problem = steps[0].problem
+    if not steps[0].is_everything or problem.phases:
+        return 0
+    return separable.most_rank(problem, request.dtype, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
 
 
 def _scattering(way: Lowered) -> float:

@@ -178,13 +178,10 @@ def _taps_of(step: Step) -> tuple[Step, ...]:
         or not 1 < taps <= MOST_TAPS
     ):
         return (step,)
-    axes = [
-        Axis(index, kernel, stride, dilation)
-        for index, (kernel, stride, dilation) in enumerate(zip(problem.kernel_size, problem.stride, problem.dilation, strict=True))
-    ]
+    axes = [Axis(index, along.kernel, along.stride, along.dilation) for index, along in enumerate(problem.axes)]
     inside = [
-        [axis.outputs_inside(tap, small, large, before) for tap in range(axis.kernel)]
-        for axis, small, large, before in zip(axes, problem.out_size, problem.in_size, problem.before, strict=True)
+        [axis.outputs_inside(tap, along.out, along.size, along.before) for tap in range(axis.kernel)]
+        for axis, along in zip(axes, problem.axes, strict=True)
     ]
     met = math.prod(sum(map(len, outputs)) for outputs in inside)
     if met > MOST_INSIDE * taps * windows:

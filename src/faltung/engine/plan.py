@@ -1,6 +1,6 @@
 """`plan`: which algorithm, why, at what cost, with what error bound; and weights prepared once.
 
-Choosing is `catalog`'s, running is `run`'s; this is their face.
+Choosing is `choice`'s, running is `run`'s; this is their face.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ class Plan:
     dtype : dtype
         Of the result.
     algorithm : str
-        The name in the catalog; ``phases+NAME`` where a transposed convolution runs NAME for every phase. Weights that are prepared may
-        turn out to be sums of few outer products: `PreparedConv.algorithm` says what runs.
+        The name in the catalog; ``phases+NAME`` of a transposed convolution, whose phases NAME computes one by one or together;
+        ``taps+NAME`` where NAME computes one tap after another, and products with the padding are left out. Weights that are prepared
+        may turn out to be sums of few outer products: `PreparedConv.algorithm` says what runs.
     why : tuple of Decision
         Every algorithm with its reason for or against.
     workspace_bytes : int

@@ -1,7 +1,7 @@
 """What was measured on this machine: the fastest algorithm of each problem, remembered in the user's cache folder.
 
 Owns the file and the table in memory. A file that is missing, damaged, of another machine or of another version counts as empty; what it
-says decides between algorithms that serve the problem and keep their bounds, so it changes the speed alone. `measure` fills it, `catalog`
+says decides between algorithms that serve the problem and keep their bounds, so it changes the speed alone. `measure` fills it, `choice`
 asks it.
 """
 
