@@ -70,7 +70,8 @@ def test_layers_of_ones_own(as_json, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("conv2d(3, 8, 3)\n", (), "names no size"),
+        ("# a comment\nconv2d(3, 8, 3)\n", (), "line 2 of --layers, 'conv2d(3, 8, 3)', names no size"),
+        ("conv2d(3, 8, 3) @ 4x16x16\n", (), "line 1 of --layers: '4x16x16' has 4 channels"),
         ("# nothing\n", (), "has no layers"),
         ("conv2d(3, 8, 3) @ 16x16\n", ("--suite", "full"), "--suite and --layers exclude one another"),
         ("conv2d(3, 8, 3) @ 16x16\n", ("--direction", "back"), "--direction='back' is not known"),

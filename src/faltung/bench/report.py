@@ -149,7 +149,6 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     """Random data for a workload, uniform in -1 … 1, the same every time."""
     spec = workload.spec
     draw = np.random.default_rng(seed)
-
     dtype = _numpy_dtype(workload.dtype)
 
     def uniform(shape: tuple[int, ...]) -> NDArray[Any]:
@@ -175,7 +174,13 @@ def ordered(workload: Workload, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _numpy_dtype(name: str) -> np.dtype[Any]:
-    """NumPy's dtype; bfloat16 is that of another package."""
+    """NumPy's dtype of this name; bfloat16 is another package's.
+
+    Raises
+    ------
+    ConvError
+        That package is not installed.
+    """
     if name == "bfloat16":
         module = optional("ml_dtypes", extra="peers", purpose="bfloat16 in NumPy", package="ml-dtypes")
         bfloat16: np.dtype[Any] = np.dtype(module.bfloat16)
@@ -192,7 +197,7 @@ def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any
         return lambda: conv_weight_grad(spec, arrays.x, arrays.grad)
     if workload.order == "channels first":
         return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
-    out = ordered(workload, np.empty(workload.output_shape, workload.dtype))
+    out = ordered(workload, np.empty(workload.output_shape, arrays.x.dtype))
     return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias, out=out)
 
 
@@ -284,9 +289,9 @@ def _deviation(theirs: NDArray[Any], mine: NDArray[Any], scale: float) -> float:
 
 def _tolerance(workload: Workload, error_bound: float) -> float:
     """Twice what a direct sum may be off, for the two sides; a gradient may sum over the outputs instead of the taps."""
-    is_half = workload.dtype == "bfloat16"
-    eps = 2.0**-7 if is_half else float(np.finfo(workload.dtype).eps)
+    is_half = workload.dtype == "bfloat16"  # summed in float32
+    summed = float(np.finfo("float32" if is_half else workload.dtype).eps)
     if workload.direction == "weight gradient":
         terms = workload.input_shape[0] * math.prod(workload.output_shape[2:])
-        error_bound = max(error_bound, terms * float(np.finfo("float32" if is_half else workload.dtype).eps))
-    return 2 * error_bound + 16 * eps
+        error_bound = max(error_bound, terms * summed)
+    return 2 * error_bound + 16 * (2.0**-7 if is_half else summed)

@@ -105,7 +105,7 @@ def suite(name: str, workloads: Iterable[str] = (), classes: Iterable[str] = ())
 
 
 def suite_of(layers: Iterable[tuple[ConvSpec, tuple[int, ...]]], dtype: str = "float32", direction: Direction = "forward") -> Suite:
-    """Layers of one's own, given by spec and input shape, without a class.
+    """Layers of one's own, given by spec and input shape; they are a class by themselves.
 
     >>> (layer,) = suite_of([(ConvSpec(3, 8, 3, ndim=2), (1, 3, 32, 32))]).workloads
     >>> layer.name

@@ -51,9 +51,11 @@ class Workload:
     input_shape : tuple of int
         ``(N, C, *size)``.
     dtype : str
+        NumPy's name, or "bfloat16", a type of ml-dtypes.
     direction : str
+        "forward", "input gradient" or "weight gradient".
     layer_class : str
-        A key of `CLASSES`; empty outside the suites.
+        A key of `CLASSES`; "layers" of layers of one's own.
     weights : str
         "random", or "separable": every kernel the outer product of one vector an axis.
     order : str

@@ -31,10 +31,7 @@ DIRECTIONS: dict[str, Direction] = {"forward": "forward", "input-grad": "input g
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command(
-        "bench",
-        epilog="Example: faltung bench --suite full --class depthwise --peers torch,onnxruntime",
-    )(bench)
+    app.command("bench", epilog="Example: faltung bench --suite full --class depthwise --peers torch,onnxruntime")(bench)
 
 
 def bench(
@@ -115,7 +112,13 @@ def known_layers(suite: str, only: str | None, classes: str | None) -> Suite:
 
 
 def own_layers(layers: str, dtype: str, direction: str) -> Suite:
-    """The layers in a file."""
+    """The layers in the file `layers`, of a type of numbers and in a direction as typed.
+
+    Raises
+    ------
+    ConvError
+        An option is not known, or the file holds no layers.
+    """
     from faltung.bench.suites import suite_of
 
     one_of("--dtype", dtype, ("float32", "float64", "bfloat16"), ConvError)
@@ -130,7 +133,7 @@ def refuse_beside_layers(options: Mapping[str, str | None]) -> None:
 
 
 def measure(found: Suite, peers: str | None, rounds: int, seconds_per_row: float, threads: int | None) -> dict[str, Any]:
-    """Run the suite that the options ask for."""
+    """Time a suite as the options ask for."""
     from faltung.bench.peers import chosen_peers
     from faltung.bench.summary import run_facts
     from faltung.engine.native import checked_threads, get_num_threads, set_num_threads

@@ -12,22 +12,15 @@ from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = [
-    "LAYERS_HELP",
-    "SIZE_HELP",
-    "SPEC_HELP",
-    "axis_names",
-    "existing_file",
-    "read_layers",
-    "read_shape",
-    "read_sizes",
-    "read_spec",
+    "LAYERS_HELP", "SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_layers", "read_shape", "read_sizes", "read_spec",
     "shortened",
-]
+]  # fmt: skip
 
 SIZE_HELP = "Input size, 224x224, or with batch and channels, 1x3x224x224."
 SPEC_HELP = "A convolution, such as conv2d(3, 64, 7, stride=2), or a PyTorch layer as it prints itself."
 
-LAYERS_HELP = "Lines of SPEC @ SIZE, such as conv2d(64, 64, 3, padding=1) @ 1x64x56x56; - reads standard input."
+_EXAMPLE_LAYER = "conv2d(64, 64, 3, padding=1) @ 1x64x56x56"
+LAYERS_HELP = f"Lines of SPEC @ SIZE, such as {_EXAMPLE_LAYER}; - reads standard input."
 
 _LETTERS = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -37,58 +30,64 @@ def read_spec(text: str) -> ConvSpec:
     return ConvSpec.parse(text)
 
 
-def read_sizes(text: str, spec: ConvSpec) -> tuple[int, ...]:
-    """``224x224`` as (224, 224); ``×``, ``,`` and spaces separate too.
+def read_sizes(text: str, spec: ConvSpec, *, source: str = "--input=") -> tuple[int, ...]:
+    """``224x224`` as (224, 224); ``×``, ``,`` and spaces separate too. `source` says in errors where it was written.
 
     >>> read_sizes("1x3x224x224", ConvSpec(3, 8, 3, ndim=2))
     (1, 3, 224, 224)
     """
     parts = re.split(r"\s*[x×X*,]\s*|\s+", text.strip().strip("()[]"))
     if not all(re.fullmatch(r"[0-9]{1,19}", part) for part in parts):
-        raise ConvShapeError(f"--input={shortened(text)!r} is not a size.", f"Write whole numbers with x between: {example_sizes(spec)}.")
+        raise ConvShapeError(f"{source}{shortened(text)!r} is not a size.", f"Write whole numbers with x between: {example_sizes(spec)}.")
     return tuple(map(int, parts))
 
 
-def read_shape(text: str, spec: ConvSpec) -> tuple[int, ...]:
-    """The input's whole shape (N, C, *size) from spatial sizes, or from all of it; N is 1 where not given.
+def read_shape(text: str, spec: ConvSpec, *, source: str = "--input=") -> tuple[int, ...]:
+    """The input's whole shape (N, C, *size) from spatial sizes, or from all of it; N is 1 where not given. `source` as in `read_sizes`.
 
     >>> read_shape("224x224", ConvSpec(3, 8, 3, ndim=2))
     (1, 3, 224, 224)
     """
-    sizes = read_sizes(text, spec)
+    sizes = read_sizes(text, spec, source=source)
     if len(sizes) == spec.ndim:
         return (1, spec.in_channels, *sizes)
     if len(sizes) in (spec.ndim + 1, spec.ndim + 2):
         channels = sizes[-spec.ndim - 1]
         if channels != spec.in_channels:
             raise ConvShapeError(
-                f"--input={shortened(text)!r} has {channels} channels, {spec} takes {spec.in_channels}.", f"Write {example_sizes(spec)}."
+                f"{source}{shortened(text)!r} has {channels} channels, {spec} takes {spec.in_channels}.", f"Write {example_sizes(spec)}."
             )
         return sizes if len(sizes) == spec.ndim + 2 else (1, *sizes)
     raise ConvShapeError(
-        f"--input={shortened(text)!r} has {len(sizes)} sizes, {spec} takes {spec.ndim} ({' x '.join(axis_names(spec.ndim))}).",
+        f"{source}{shortened(text)!r} has {len(sizes)} sizes, {spec} takes {spec.ndim} ({' x '.join(axis_names(spec.ndim))}).",
         f"Write {example_sizes(spec)}.",
     )
 
 
 def read_layers(name: str) -> list[tuple[ConvSpec, tuple[int, ...]]]:
-    """Specs and input shapes, one a line, from the file `name` (``-``: standard input); empty lines and ``#`` are passed over."""
+    """Specs and input shapes, one a line, from the file `name` (``-``: standard input); empty lines and ``#`` are passed over.
+
+    Raises
+    ------
+    ConvError
+        It cannot be read, holds no layers, or a line is none.
+    """
     try:
         lines = (sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")).splitlines()
     except (OSError, ValueError) as error:
         raise ConvError(f"--layers={shortened(name)!r} cannot be read: {error}.", "Name a text file, or - for standard input.") from None
-    layers = [_layer(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not layers:
-        raise ConvError(f"--layers={shortened(name)!r} has no layers.", "Write one a line, as conv2d(64, 64, 3, padding=1) @ 1x64x56x56.")
-    return layers
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    if not numbered:
+        raise ConvError(f"--layers={shortened(name)!r} has no layers.", f"Write one a line, as {_EXAMPLE_LAYER}.")
+    return [_layer(line, number) for number, line in numbered]
 
 
-def _layer(line: str) -> tuple[ConvSpec, tuple[int, ...]]:
+def _layer(line: str, number: int) -> tuple[ConvSpec, tuple[int, ...]]:
     text, at, size = line.rpartition("@")
     if not at:
-        raise ConvError(f"{shortened(line)!r} names no size.", "Write a layer as conv2d(64, 64, 3, padding=1) @ 1x64x56x56.")
+        raise ConvError(f"line {number} of --layers, {shortened(line)!r}, names no size.", f"Write a layer as {_EXAMPLE_LAYER}.")
     spec = read_spec(text.strip())
-    return spec, read_shape(size.strip(), spec)
+    return spec, read_shape(size.strip(), spec, source=f"line {number} of --layers: ")
 
 
 def example_sizes(spec: ConvSpec) -> str:
