@@ -15,7 +15,7 @@ from faltung.engine.native import Correlation, available_isas, dilated_tiling
 from faltung.engine.problem import Problem
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
-from tests.support.problems import arrays_of, flipped, largest_sum, problem_of, run, swapped
+from tests.support.problems import arrays_of, check_growth, flipped, largest_sum, problem_of, run, swapped
 
 DTYPES = ["float32", "float64"]
 BORDERED = {"pair": 1, "triple": 1, "two": 0, "three": 0, "four": 0}
@@ -23,15 +23,8 @@ BORDERED = {"pair": 1, "triple": 1, "two": 0, "three": 0, "four": 0}
 
 
 def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> None:
-    """Against direct summation in float64; within the bound."""
-    x, weight, bias, y = arrays_of(problem, batch, dtype)
-    wide = tuple(array.astype(np.float64) for array in (x, weight, bias, y))
-    expected = run(problem, available_isas()[-1], *wide, algorithm="direct")
-    unit = float(np.finfo(dtype).eps) / 2
-    scale = largest_sum(problem, x, weight) + float(np.abs(bias).max() + np.abs(y).max())
-    bound = (error_growth(problem, dtype) + (dtype == "float64")) * (problem.terms + 2) * unit * scale
-    with labelled((problem, dtype, isa)):
-        check_within(run(problem, isa, x, weight, bias, y, algorithm="dilated"), expected, bound, dtype=np.dtype(dtype))
+    """Random numbers within the bound."""
+    check_growth(problem, isa, "dilated", error_growth(problem, dtype), *arrays_of(problem, batch, dtype))
 
 
 @pytest.fixture(params=available_isas())

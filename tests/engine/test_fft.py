@@ -24,8 +24,8 @@ from faltung.geometry import PADDING_MODES
 from tests.support.check import check_same, check_within
 from tests.support.engine import expected_forward, labelled, normals, run_python
 from tests.support.layouts import channels_last
+from tests.support.overlap_save import DTYPES, LAYERS, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
 from tests.support.strategies import integers_of_shape
-from tests.support.transforms import DTYPES, LAYERS, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
 
 
 def check_spec(text: str, size: tuple[int, ...], batch: int = 2) -> None:

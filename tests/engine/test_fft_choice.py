@@ -16,7 +16,7 @@ from faltung.engine.fft import FFTCorrelation
 from faltung.engine.fft_cost import cycles, refusal
 from faltung.engine.fft_layout import fast_size, memory_limit
 from faltung.engine.problem import Problem
-from tests.support.transforms import DTYPES, LAYERS, arrays_of, problem_of, y_shape
+from tests.support.overlap_save import DTYPES, LAYERS, arrays_of, problem_of, y_shape
 
 
 def test_sizes_of_transforms() -> None:

@@ -15,7 +15,7 @@ from faltung.engine.fft_guard import keeps_bound
 from faltung.engine.problem import Problem
 from tests.support.check import check_within
 from tests.support.engine import labelled
-from tests.support.transforms import DTYPES, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
+from tests.support.overlap_save import DTYPES, arrays_of, problem_of, run, weight_shape, x_shape, y_shape
 
 
 def signals(shape: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:

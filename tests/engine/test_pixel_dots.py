@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import faltung as fl
+from faltung.engine.algorithm import Request
+from faltung.engine.compiled import compile_conv
 from faltung.engine.native import available_isas, has_bfloat16_dots
+from faltung.engine.run import TRAINING_SAMPLES
 from tests.support.check import check_same
 from tests.support.engine import num_threads
 from tests.support.layouts import channels_last, every_other
@@ -104,6 +107,8 @@ def test_input_gradients_are_dot_products() -> None:
     ):
         spec = fl.ConvSpec.parse(text)
         grad, weight = integers((2, 20, *spec.output_size(size)), 0, 2), integers(spec.weight_shape, 1, 1)
+        request = Request("bfloat16", is_prepared=False, samples=TRAINING_SAMPLES)
+        assert compile_conv(spec, size, request, backward=True).algorithm == "phases+dots"
         expected = fl.conv_input_grad(spec, grad, weight, size).astype(np.float32).astype(BFLOAT16)
         check_same(fl.conv_input_grad(spec, grad.astype(BFLOAT16), weight.astype(BFLOAT16), size), expected)
 

@@ -20,7 +20,7 @@ def reversed_axes(array: np.ndarray) -> np.ndarray:
 def every_other(array: np.ndarray, between: float = 99) -> np.ndarray:
     """With other cells in between, which nobody is to read or write."""
     spread = np.full(tuple(2 * size + 1 for size in array.shape), between, array.dtype)
-    view = spread[tuple(slice(1, None, 2) for _ in array.shape)]
+    view = spread[(..., *(slice(1, None, 2) for _ in array.shape))]
     view[...] = array
     return view
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from faltung.engine.native import Correlation, available_isas
 from faltung.engine.problem import Problem
+from tests.support.check import check_within
+from tests.support.engine import labelled
 
 
 def problem_of(
@@ -51,6 +53,24 @@ def run(
 def largest_sum(problem: Problem, x: np.ndarray, weight: np.ndarray) -> float:
     wide = (np.abs(array.astype(np.float64)) for array in (x, weight))
     return float(run(problem, available_isas()[-1], *wide, algorithm="direct").max())
+
+
+def check_growth(
+    problem: Problem, isa: str, algorithm: str, growth: float, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray
+) -> None:
+    """Fail unless what `algorithm` adds to `y` is within `growth` times the error bound of direct summation.
+
+    It is compared with direct summation in float64, which rounds as well: beside results in float64 its own bound is allowed for.
+    """
+    wide = tuple(array.astype(np.float64) for array in (x, weight, bias, y))
+    expected = run(problem, isa, *wide, algorithm="direct")
+    unit = float(np.finfo(x.dtype).eps) / 2
+    scale = largest_sum(problem, x, weight) + float(np.abs(bias).max() + np.abs(y).max())
+    bound = growth * (problem.terms + 1) * unit * scale
+    if x.dtype == np.float64:
+        bound += (problem.terms + 2) * unit * scale
+    with labelled((problem, x.dtype, isa)):
+        check_within(run(problem, isa, x, weight, bias, y, algorithm=algorithm), expected, bound, dtype=x.dtype)
 
 
 def swapped(weight: np.ndarray) -> np.ndarray:
