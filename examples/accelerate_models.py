@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import UNet
 
 import faltung.torch as ft
 import torch
@@ -43,35 +44,6 @@ class Whole(nn.Module):
         return self.model(pixel_values).logits
 
 
-class UNet(nn.Module):
-    """Two levels down and up, with skips (Ronneberger et al., 2015)."""
-
-    def __init__(self, width: int = 32) -> None:
-        super().__init__()
-        self.down = nn.ModuleList([double(3, width), double(width, 2 * width), double(2 * width, 4 * width)])
-        self.up = nn.ModuleList([nn.ConvTranspose2d(4 * width, 2 * width, 2, stride=2), nn.ConvTranspose2d(2 * width, width, 2, stride=2)])
-        self.join = nn.ModuleList([double(4 * width, 2 * width), double(2 * width, width)])
-        self.last = nn.Conv2d(width, 2, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 2, H, W)."""
-        skips = []
-        for number, block in enumerate(self.down):
-            x = block(x if number == 0 else nn.functional.max_pool2d(x, 2))
-            skips.append(x)
-        for up, join, skip in zip(self.up, self.join, reversed(skips[:-1]), strict=True):
-            x = join(torch.cat([up(x), skip], 1))
-        return self.last(x)
-
-
-def double(read: int, written: int) -> nn.Sequential:
-    """Two convolutions with batch norms."""
-    return nn.Sequential(
-        nn.Conv2d(read, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(inplace=True),
-        nn.Conv2d(written, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(inplace=True),
-    )  # fmt: skip
-
-
 def models() -> dict[str, Callable[[], nn.Module]]:
     """The networks by name."""
     import transformers as tf
@@ -92,7 +64,7 @@ def models() -> dict[str, Callable[[], nn.Module]]:
         "MobileNetV2": lambda: Whole(tf.MobileNetV2ForImageClassification(tf.MobileNetV2Config())),
         "ConvNeXt-T": lambda: Whole(tf.ConvNextForImageClassification(tf.ConvNextConfig())),
         "SegFormer-B0": lambda: Whole(tf.SegformerForSemanticSegmentation(tf.SegformerConfig())),
-        "U-Net": UNet,
+        "U-Net": lambda: UNet(nn, in_place=True),
     }
 
 

@@ -1,4 +1,4 @@
-"""Networks for the training examples, each built of either kind of layers: `torch.nn` or `faltung.torch`."""
+"""Networks for the examples, each built of either kind of layers: `torch.nn` or `faltung.torch`."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ class InvertedResidual(nn.Module):
 class UNet(nn.Module):
     """Two levels down and up, with skips (Ronneberger et al., 2015)."""
 
-    def __init__(self, layers: Any, width: int) -> None:
+    def __init__(self, layers: Any, width: int = 32, *, in_place: bool = False) -> None:
         super().__init__()
 
         def double(read: int, written: int) -> nn.Module:
             return nn.Sequential(
-                layers.Conv2d(read, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(),
-                layers.Conv2d(written, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(),
+                layers.Conv2d(read, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(in_place),
+                layers.Conv2d(written, written, 3, padding=1, bias=False), nn.BatchNorm2d(written), nn.ReLU(in_place),
             )  # fmt: skip
 
         self.down = nn.ModuleList([double(3, width), double(width, 2 * width), double(2 * width, 4 * width)])
@@ -145,7 +145,7 @@ def mobilenet_v2(layers: Any) -> nn.Module:
 
 def unet(layers: Any) -> nn.Module:
     """Two classes for each pixel."""
-    return UNet(layers, 32)
+    return UNet(layers)
 
 
 @dataclass(frozen=True)

@@ -313,9 +313,11 @@ def test_what_is_clearly_slower_stays_pytorchs(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "accelerate_models.py"))
+    examples = Path(__file__).parents[2] / "examples"
+    monkeypatch.syspath_prepend(str(examples))
+    example = runpy.run_path(str(examples / "accelerate_models.py"))
     main = example["main"]
-    monkeypatch.setitem(main.__globals__, "models", lambda: {"U-Net": lambda: example["UNet"](2)})
+    monkeypatch.setitem(main.__globals__, "models", lambda: {"U-Net": lambda: example["UNet"](torch.nn, 2)})
     file = tmp_path / "rows.json"
     monkeypatch.setattr(sys, "argv", ["", "--batches", "1,2", "--peers", "", "--size", "16", "--rounds", "1", "--save", str(file)])
     main()
