@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,18 @@ import faltung as fl
 from faltung.engine import run
 from faltung.engine.arrays import narrowed, widened
 from faltung.engine.native import available_isas, has_bfloat16_dots
+from faltung.extras import MissingExtraError
 from tests.support.check import check_same, check_within
-from tests.support.engine import expected_forward, expected_input_grad, forced_isa, labelled, magnitude, normal_arrays, num_threads
+from tests.support.engine import (
+    expected_forward,
+    expected_input_grad,
+    forced_isa,
+    labelled,
+    magnitude,
+    normal_arrays,
+    num_threads,
+    run_python,
+)  # fmt: skip
 from tests.support.layouts import channels_last, every_other, unaligned
 from tests.support.strategies import Problem, integers_of_shape
 
@@ -75,6 +86,15 @@ def test_converted_however_it_lies(view: Callable[[np.ndarray], np.ndarray], dty
     target = every_other(np.zeros(half.shape, dtype))
     narrowed(widened(half), target)
     check_same(target.base, every_other(half).base)  # what lies between is left alone
+
+
+def test_bfloat16_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its package has been imported before or not; a clear error where it is not installed."""
+    done = run_python("import faltung as fl; print(fl.plan('conv1d(1, 1, 3)', (1, 9), 'bfloat16').dtype)")
+    assert (done.stdout, done.stderr) == ("bfloat16\n", "")
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(MissingExtraError, match="bfloat16 in NumPy needs ml-dtypes, which is not installed"):
+        fl.plan("conv1d(1, 1, 3)", (1, 9), "bfloat16")
 
 
 # -- dot products: tiles, passes, layouts ------------------------------------------------------------

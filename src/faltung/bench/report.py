@@ -22,8 +22,8 @@ from faltung.bench.machine import Limits, PeakProbe
 from faltung.bench.peers import Arrays, Peer, refusal_of
 from faltung.bench.timing import Timing, ratio, time_interleaved
 from faltung.bench.workloads import Workload
+from faltung.engine.arrays import element_types
 from faltung.engine.plan import plan
-from faltung.extras import optional
 from faltung.functional import conv, conv_input_grad, conv_weight_grad
 
 __all__ = ["CALL", "PREPARED", "Row", "make_arrays", "time_workload"]
@@ -149,7 +149,7 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     """Random data for a workload, uniform in -1 … 1, the same every time."""
     spec = workload.spec
     draw = np.random.default_rng(seed)
-    dtype = _numpy_dtype(workload.dtype)
+    dtype = element_types(workload.dtype).stored
 
     def uniform(shape: tuple[int, ...]) -> NDArray[Any]:
         return draw.uniform(-1, 1, shape).astype(dtype)
@@ -171,21 +171,6 @@ def ordered(workload: Workload, array: NDArray[Any]) -> NDArray[Any]:
     if workload.order == "channels first":
         return array
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
-
-
-def _numpy_dtype(name: str) -> np.dtype[Any]:
-    """NumPy's dtype of this name; bfloat16 is another package's.
-
-    Raises
-    ------
-    ConvError
-        That package is not installed.
-    """
-    if name == "bfloat16":
-        module = optional("ml_dtypes", extra="peers", purpose="bfloat16 in NumPy", package="ml-dtypes")
-        bfloat16: np.dtype[Any] = np.dtype(module.bfloat16)
-        return bfloat16
-    return np.dtype(name)
 
 
 def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:

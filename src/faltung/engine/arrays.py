@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from faltung.engine.native import chosen_isa, convert, get_num_threads
 from faltung.errors import ConvShapeError, ConvTypeError, shown
+from faltung.extras import optional
 
 __all__ = [
     "HALVES", "Array", "Described", "ElementTypes", "address", "as_array", "as_passed", "element_types", "element_types_of", "is_finite",
@@ -237,11 +238,20 @@ def promoted(names: tuple[str, ...], dtypes: tuple[np.dtype[Any], ...]) -> Eleme
 
 
 def element_types(dtype: object, name: str = "dtype") -> ElementTypes:
-    """How arrays of `dtype` are computed.
+    """How arrays of `dtype` are computed; `name` is what a message calls it.
+
+    Raises
+    ------
+    ConvTypeError
+        It is no dtype, or none that is served.
+    MissingExtraError
+        It is the name of bfloat16, a type of ml-dtypes, which is not installed.
 
     >>> element_types("int16").result, element_types("float16").native
     (dtype('int64'), 'float32')
     """
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        dtype = optional("ml_dtypes", extra="peers", purpose="bfloat16 in NumPy", package="ml-dtypes").bfloat16
     try:
         stored = np.dtype(dtype)  # type: ignore[call-overload]
     except (TypeError, ValueError):
