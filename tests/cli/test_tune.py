@@ -64,7 +64,7 @@ def test_refusals(faltung, arguments: list[str], said: str) -> None:
 def test_a_line_without_size(faltung, tmp_path: Path) -> None:
     (tmp_path / "layers").write_text(LAYER)
     result = faltung("tune", "--layers", tmp_path / "layers")
-    assert (result.exit_code, "names no size" in result.stderr) == (2, True)
+    assert (result.exit_code, "names no size" in " ".join(result.stderr.split())) == (2, True)
 
 
 def test_switched_off(faltung, monkeypatch: pytest.MonkeyPatch) -> None:

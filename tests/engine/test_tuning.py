@@ -62,6 +62,18 @@ def test_what_is_remembered_decides() -> None:
     assert fl.plan(LAYER, SHAPE).algorithm == "depthwise"
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_shares_what_is_measured_of_float32(dtype: str) -> None:
+    for text in ("conv2d(16, 16, 1)", "conv2d(4, 4, 5, padding=2, groups=4)"):
+        spec = fl.ConvSpec.parse(text)
+        shape = (1, spec.in_channels, 20, 24)
+        before = fl.plan(spec, shape, dtype).algorithm
+        tuned = measure.tune(spec, shape, dtype, seconds=0.0)
+        assert (tuned.before, tuned.after) == (before, fl.plan(spec, shape, dtype).algorithm)
+        assert "dots" not in tuned.seconds
+    assert {key.split()[0] for key in tuning.table()} == {"float32"}
+
+
 def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     tuning.remember(taken("filter"))
     monkeypatch.setenv("FALTUNG_TUNING", "off")

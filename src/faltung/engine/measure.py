@@ -61,10 +61,17 @@ def tune(spec: ConvSpec, input_shape: tuple[int, ...], dtype: object = "float32"
     """Measure on random data, for about so many seconds, and remember.
 
     With prepared weights, and with weights packed in the call, as `faltung.conv` does. The batch of `input_shape` is what is measured;
-    the choice holds for every batch.
+    the choice holds for every batch. Of half precision the kernels of float32 are measured, which it shares with float32; whether they or
+    dot products are taken is left to the estimates.
+
+    Raises
+    ------
+    ConvShapeError, ConvTypeError
     """
-    types = element_types(dtype)
+    asked = element_types(dtype)
+    types = element_types(asked.parts) if asked.is_half else asked
     batch, size = spec.split_shape(input_shape)
+    before = _estimated(spec, size, Request(asked.form, is_exact=is_exact)).algorithm
     rng = np.random.default_rng(0)
     x = _random(rng, (*batch, spec.in_channels, *size), types.stored)
     weight = types.to_native(_random(rng, spec.weight_shape, types.stored))
@@ -91,9 +98,9 @@ def tune(spec: ConvSpec, input_shape: tuple[int, ...], dtype: object = "float32"
         for problem in ways[names[0]].lowered.problems if names else ():
             measured[tuning.key(problem, types.native, is_exact=is_exact, is_prepared=is_prepared)] = tuning.Measured(best, held)
     path = tuning.remember(measured) if measured else tuning.file()
-    after = compile_conv(spec, size, Request(types.native, is_exact=is_exact))
+    after = compile_conv(spec, size, Request(asked.form, is_exact=is_exact)).algorithm
     shown = {ways[name].algorithm: taken["run", name] for name in sorted(ways)}
-    return Tuned(estimated.algorithm, after.algorithm, shown, path)
+    return Tuned(before, after, shown, path)
 
 
 def _estimated(spec: ConvSpec, size: tuple[int, ...], request: Request) -> Compiled:
