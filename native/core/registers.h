@@ -17,6 +17,13 @@ inline void keep_in_register(V& v) {
 #endif
 }
 
+// Without this GCC holds sums of addresses in vector registers, where it has no others left, and moves each
+// of them for every product.
+template <class V>
+inline void keep_address(V& v) {
+    asm("" : "+r"(v));
+}
+
 }  // namespace
 
 }  // namespace faltung

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/panel.h"
+#include "kernels/pixel_product/pixel_product_tile.h"
 
 namespace faltung {
 
@@ -48,6 +49,7 @@ struct CorrelationKernel {
     Index most_terms = 0;            // summed at once, of those in the panel; 0: all
     Index most_panel_channels = 0;   // 0: whatever fits that cache
     Index most_channel_columns = 0;  // columns times channels of the panel, but at least a tile; 0: likewise
+    PixelKernel<T> pixels = {};      // for outputs whose channels lie side by side, if it has `multiply`
 };
 
 }  // namespace faltung

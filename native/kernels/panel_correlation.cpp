@@ -1,5 +1,6 @@
 #include "kernels/panel_correlation.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -15,6 +16,9 @@ namespace {
 constexpr double vector_bytes_a_cycle = 64, row_start_cycles = 40, row_cell_cycles = 1.2, task_cycles = 300;
 constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for another at the end
 constexpr Index most_row_splits = 8, most_channel_chunks = 32;
+
+// Channels side by side: fewer leave most of a vector empty, fewer positions are not worth turning weights.
+constexpr Index least_pixel_channels = 8, least_pixels = 32;
 
 }  // namespace
 
@@ -46,6 +50,8 @@ PanelCorrelation<T>::PanelCorrelation(const Problem& problem, const CorrelationK
     Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
                                       kernel.channel_block * Index(sizeof(T)));
     if (kernel.row_tile > 1) make_steps();
+    if (kernel.pixels.multiply && problem.out_channels >= least_pixel_channels)
+        pixels_.emplace(problem_, layout_, kernel.pixels);
     if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
 }
@@ -77,7 +83,50 @@ Index PanelCorrelation<T>::panel_bytes() const {
 
 template <class T>
 Index PanelCorrelation<T>::workspace_bytes(int threads) const {
-    return saturating_multiply(thread_bytes(), threads);
+    const Index panels = saturating_multiply(thread_bytes(), threads);
+    if (!pixels_) return panels;
+    return max_index(panels,
+                     saturating_add(pixels_->workspace_bytes(threads), pixel_weights() * Index(sizeof(T))));
+}
+
+// Weights in the blocks of the product over pixels.
+template <class T>
+Index PanelCorrelation<T>::pixel_weights() const {
+    const Index width = kernel_.pixels.channel_block;
+    return problem_.groups * round_up(problem_.out_channels, width) * problem_.in_channels *
+           panel_.tap_count();
+}
+
+template <class T>
+bool PanelCorrelation<T>::serves_pixels(Index batch, const Array& x, const Array& y) const {
+    return pixels_ && saturating_multiply(batch, outputs(layout_.axes)) >= least_pixels &&
+           pixels_->serves(x, y);
+}
+
+template <class T>
+void PanelCorrelation<T>::run_pixels(Index batch, const Array& x, const T* packed, const Epilogue& epilogue,
+                                     const Array& y, bool accumulate, int threads) const {
+    const Index terms = problem_.in_channels * panel_.tap_count();
+    const Index from_width = kernel_.channel_block, to_width = kernel_.pixels.channel_block;
+    const Index part = min_index(from_width, to_width),
+                parts = ceil_divide(problem_.out_channels, to_width) * to_width / part;
+    const AlignedBuffer weights(pixel_weights() * Index(sizeof(T)));
+    T* const first = reinterpret_cast<T*>(weights.data());
+    for (Index g = 0; g < problem_.groups; ++g)
+        for (Index i = 0; i < parts; ++i) {
+            const Index oc = i * part;
+            const T* from = packed + g * channel_blocks() * packed_block() +
+                            oc / from_width * terms * from_width + oc % from_width;
+            T* to = first + (g * parts * part + oc / to_width * to_width) * terms + oc % to_width;
+            for (Index term = 0; term < terms; ++term, from += from_width, to += to_width) {
+                if (oc < problem_.out_channels) {
+                    std::copy_n(from, part, to);
+                } else {
+                    std::fill_n(to, part, T(0));
+                }
+            }
+        }
+    pixels_->run(batch, x, first, epilogue, y, accumulate, threads);
 }
 
 template <class T>
@@ -197,6 +246,8 @@ void PanelCorrelation<T>::run(Index batch, const Array& x, const void* packed, c
                               const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
+    if (serves_pixels(batch, x, y))
+        return run_pixels(batch, x, static_cast<const T*>(packed), epilogue, y, accumulate, threads);
 
     Call call{{{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},
               *this,

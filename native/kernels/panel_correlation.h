@@ -2,9 +2,12 @@
 // weights.
 #pragma once
 
+#include <optional>
+
 #include "core/operation.h"
 #include "core/panel.h"
 #include "kernels/correlation_block.h"
+#include "kernels/pixel_product/pixel_product.h"
 
 namespace faltung {
 
@@ -32,6 +35,10 @@ class PanelCorrelation : public Correlation {
     Index thread_bytes() const { return panel_bytes() + round_up(panel_.scratch_bytes(), 64); }
 
     void make_steps();
+    Index pixel_weights() const;
+    bool serves_pixels(Index batch, const Array& x, const Array& y) const;
+    void run_pixels(Index batch, const Array& x, const T* packed, const Epilogue& epilogue, const Array& y,
+                    bool accumulate, int threads) const;
 
     Problem problem_;
     Layout layout_;
@@ -39,6 +46,7 @@ class PanelCorrelation : public Correlation {
     Panel panel_;
     std::vector<RowStep> steps_;  // of every whole tile of rows of a block
     std::vector<const RowStep*> step_starts_;
+    std::optional<PixelProduct<T>> pixels_;  // channels side by side
 };
 
 extern template class PanelCorrelation<float>;

@@ -174,9 +174,8 @@ struct GroupedFamily {
         check(problem);
         return for_type(type, [&](auto zero) -> std::unique_ptr<Correlation> {
             using T = decltype(zero);
-            return std::make_unique<GroupedCorrelation<T>>(
-                problem, kernel<T>(isa), FilterKernel::get<T>(isa, problem.out_channels),
-                UnfoldProduct::get<T>(isa, problem.out_channels).pixels);
+            return std::make_unique<GroupedCorrelation<T>>(problem, kernel<T>(isa),
+                                                           FilterKernel::get<T>(isa, problem.out_channels));
         });
     }
 

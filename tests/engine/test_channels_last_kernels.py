@@ -96,11 +96,42 @@ def test_pixels_that_contend_for_the_cache_are_copied(isa: str) -> None:
     check_case("unfold", isa, dense(512, 128, (3, 5), 1, 2), dtypes=["float32"])
 
 
-def test_few_channels_into_many(isa: str) -> None:
-    """A stem, as `grouped` packs its weights."""
-    if isa == "avx512":
-        check_case("grouped", isa, dense(3, 20, (6, 7), 3, 2))
-        check_case("grouped", isa, dense(3, 40, (5, 6), 3))
+def test_copied_pixels_are_summed_in_passes(isa: str) -> None:
+    check_case("pointwise", isa, dense(1024, 300, (1, 50), 1), batch=2, dtypes=["float32"])
+    check_case("unfold", isa, dense(512, 129, (4, 7), 3), dtypes=["float32"])
+
+
+@pytest.mark.parametrize("columns", [11, 12, 13, 23, 24, 25, 26, 35, 36, 37, 47])
+def test_ends_of_rows_of_a_product(isa: str, columns: int) -> None:
+    """Tiles within a row, their cells where they lie or copied with what is beyond the border."""
+    for kernel, stride in ((3, 1), (5, 2), (2, 2)):
+        check_case("unfold", isa, dense(3, 20, (2, columns), kernel, stride), dtypes=["float32", "float64"])
+    check_case("unfold", isa, dense(130, 9, (2, columns), 3), dtypes=["float32"])
+
+
+@pytest.mark.parametrize("mode", ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"])
+def test_rows_with_their_border(isa: str, mode: str) -> None:
+    for size, kernel, stride, dilation in (
+        ((4, 27), 3, 1, 1),
+        ((5, 55), 5, 2, 1),
+        ((3, 30), 3, 1, 4),
+        ((3, 2, 26), 3, 1, 1),
+        ((75,), 4, 3, 2),
+    ):
+        axes = len(size)
+        before = tuple(min(dilation * (kernel - 1) // 2, extent - 1) for extent in size)
+        out = tuple((extent + 2 * front - (kernel - 1) * dilation - 1) // stride + 1 for extent, front in zip(size, before, strict=True))
+        every = ((kernel,) * axes, (stride,) * axes, (dilation,) * axes)
+        case = Problem(2, 3, 8, size, tuple(max(1, extent) for extent in out), *every, before, mode)
+        check_case("unfold", isa, case, dtypes=["float32", "int64"])
+        check_case("filter", isa, case, dtypes=["float32"])
+
+
+@pytest.mark.parametrize("channels", [3, 4, 7, 8, 9, 15, 17, 33])
+def test_weights_of_rows_turned_for_pixels(isa: str, channels: int) -> None:
+    for algorithm in ("filter", "grouped") if isa == "avx512" else ("filter",):
+        check_case(algorithm, isa, dense(3, channels, (6, 7), 3, 2))
+        check_case(algorithm, isa, dense(2, channels, (5, 26), 5), batch=2)
 
 
 def one_channel(

@@ -4,6 +4,9 @@
 
 namespace faltung::FALTUNG_ISA {
 
+template <class T>
+PixelKernel<T> pixel_kernel();
+
 namespace {
 
 #if FALTUNG_VECTOR_BYTES == 64
@@ -76,6 +79,7 @@ CorrelationKernel<T> filter_kernel(Index out_channels) {
     if (out_channels > 2) {
         kernel.compute = filter_block<T, 4>;
         kernel.channel_block = 4;
+        kernel.pixels = pixel_kernel<T>();
     } else if (out_channels == 2) {
         kernel.compute = filter_block<T, 2>;
         kernel.channel_block = 2;

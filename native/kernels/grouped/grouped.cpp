@@ -12,7 +12,6 @@ namespace {
 constexpr Index tasks_per_thread = 16;
 
 constexpr Index most_positions = Index(1) << 24, most_taps = 1024;
-constexpr Index least_pixel_channels = 16;  // of a group: fewer leave most of a vector empty
 constexpr Index most_flat_masks = Index(1) << 16;
 
 }  // namespace
@@ -37,16 +36,14 @@ const char* why_not_grouped(const Problem& problem) {
 
 template <class T>
 GroupedCorrelation<T>::GroupedCorrelation(const Problem& problem, const GroupedKernel<T>& kernel,
-                                          const CorrelationKernel<T>& filter, const PixelKernel<T>& pixels)
+                                          const CorrelationKernel<T>& filter)
     : problem_(problem),
       kernel_(kernel),
       width_(filter.channel_block),
       most_vectors_(GroupedKernel<T>::most_vectors(problem.out_channels > filter.channel_block
                                                        ? GroupedKernel<T>::most_blocks(filter.channel_block)
                                                        : 1)),
-      filter_(problem, filter),
-      pixel_kernel_(pixels),
-      pixels_(problem, Layout(problem), pixels) {
+      filter_(problem, filter) {
     if (kernel_.lanes == 0 || !kernel_.tile(width_, 1, 1, 1, true)) {
         kernel_ = {};
         return;
@@ -273,43 +270,8 @@ struct GroupedCorrelation<T>::Call {
 };
 
 template <class T>
-Index GroupedCorrelation<T>::wide_weights() const {
-    const Index wide = pixel_kernel_.channel_block;
-    return problem_.groups * round_up(problem_.out_channels, wide) * problem_.in_channels *
-           taps(problem_.axes);
-}
-
-template <class T>
-Index GroupedCorrelation<T>::workspace_bytes(int threads) const {
-    const Index filter = filter_.workspace_bytes(threads);
-    if (problem_.out_channels < least_pixel_channels) return filter;
-    return max_index(filter, pixels_.workspace_bytes(threads) + wide_weights() * Index(sizeof(T)));
-}
-
-// Channels side by side: the few weights there are in wider blocks.
-template <class T>
-void GroupedCorrelation<T>::run_pixels(Index batch, const Array& x, const T* packed, const Epilogue& epilogue,
-                                       const Array& y, bool accumulate, int threads) const {
-    const Index terms = problem_.in_channels * taps(problem_.axes), wide = pixel_kernel_.channel_block;
-    const Index blocks = ceil_divide(problem_.out_channels, width_);
-    const Index wide_blocks = ceil_divide(problem_.out_channels, wide);
-    std::vector<T> weights(static_cast<std::size_t>(wide_weights()));
-    for (Index g = 0; g < problem_.groups; ++g)
-        for (Index oc = 0; oc < problem_.out_channels; ++oc) {
-            const T* from = packed + (g * blocks + oc / width_) * terms * width_ + oc % width_;
-            T* to = weights.data() + (g * wide_blocks + oc / wide) * terms * wide + oc % wide;
-            for (Index term = 0; term < terms; ++term) to[term * wide] = from[term * width_];
-        }
-    pixels_.run(batch, x, weights.data(), epilogue, y, accumulate, threads);
-}
-
-template <class T>
 void GroupedCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                 const Array& y, bool accumulate, int threads) const {
-    if (problem_.out_channels >= least_pixel_channels && pixels_.serves(x, y)) {
-        run_pixels(batch, x, static_cast<const T*>(packed), epilogue, y, accumulate, threads);
-        return;
-    }
     if (kernel_.lanes == 0 || !is_one_piece(x, &Axis::in) || !is_one_piece(y, &Axis::out)) {
         filter_.run(batch, x, packed, epilogue, y, accumulate, threads);
         return;

@@ -3,7 +3,6 @@
 
 #include "kernels/grouped/grouped_tile.h"
 #include "kernels/panel_correlation.h"
-#include "kernels/pixel_product/pixel_product.h"
 
 namespace faltung {
 
@@ -15,14 +14,14 @@ class GroupedCorrelation : public Correlation {
   public:
     // Arrays whose planes do not lie in one piece go to `filter`, which has the same packed weights.
     GroupedCorrelation(const Problem& problem, const GroupedKernel<T>& kernel,
-                       const CorrelationKernel<T>& filter, const PixelKernel<T>& pixels);
+                       const CorrelationKernel<T>& filter);
 
     static Index panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& filter) {
         return PanelCorrelation<T>::panel_bytes_for(problem, filter);
     }
 
     Index panel_bytes() const override { return filter_.panel_bytes(); }
-    Index workspace_bytes(int threads) const override;
+    Index workspace_bytes(int threads) const override { return filter_.workspace_bytes(threads); }
     Index packed_bytes() const override { return filter_.packed_bytes(); }
     std::vector<Index> packed_layout() const override { return filter_.packed_layout(); }
     void pack(const Array& weight, void* packed, int threads) const override {
@@ -40,9 +39,6 @@ class GroupedCorrelation : public Correlation {
     };
     struct Call;
 
-    Index wide_weights() const;
-    void run_pixels(Index batch, const Array& x, const T* packed, const Epilogue& epilogue, const Array& y,
-                    bool accumulate, int threads) const;
     void make_flat_tiles();
     void make_row_tiles();
     void add_tile(const Index* position, Tile tile, std::size_t vector_axis, bool is_flat);
@@ -53,8 +49,6 @@ class GroupedCorrelation : public Correlation {
     GroupedKernel<T> kernel_;
     Index width_, most_vectors_;
     PanelCorrelation<T> filter_;
-    PixelKernel<T> pixel_kernel_;
-    PixelProduct<T> pixels_;                  // channels side by side
     std::vector<Index> place_;                // of each tap
     std::vector<std::vector<Index>> shifts_;  // along each axis
     std::vector<Tile> tiles_;

@@ -25,7 +25,11 @@ class PixelProduct {
     Index terms() const { return saturating_multiply(problem_.in_channels, taps_); }
     Index zeros_bytes() const;
     Index table_bytes() const;
+    Index pass_channels() const;
     Index panel_bytes() const;
+    Index reach(Index pixels) const;
+    Index padded_bytes_for(Index pixels) const;
+    bool is_by_rows() const;
     bool should_copy(const Array& x, Index column_stride) const;
 
     Problem problem_;

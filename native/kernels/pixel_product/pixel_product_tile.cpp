@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "core/registers.h"
 #include "core/square.h"
 #include "core/vec.h"
 #include "kernels/pointwise/channel_block.h"
@@ -59,6 +60,44 @@ inline Vec<T> load_blocks(const T* low, const T* high) {
 #endif
 }
 
+// Of one term of the sum, the weights of blocks of channels `pitch` bytes apart, of which up to 4 are reached
+// from one register.
+template <class T>
+struct WeightPlace {
+    const char* first;
+    Index pitch, third;
+
+    WeightPlace(const T* weight, Index block_pitch)
+        : first(reinterpret_cast<const char*>(weight)),
+          pitch(block_pitch * Index(sizeof(T))),
+          third(3 * pitch) {}
+    const T* block(int i) const {
+        return reinterpret_cast<const T*>(first + (i < 3 ? i * pitch : third + (i - 3) * pitch));
+    }
+    void keep() {
+        keep_address(first);
+        keep_address(pitch);
+        keep_address(third);
+    }
+    void advance() { first += channel_block * sizeof(T); }
+};
+
+// Cells `step` bytes apart, three of which are reached from one register.
+template <class T>
+struct EvenCells {
+    Index step, third;
+
+    explicit EvenCells(Index cell_step) : step(cell_step * Index(sizeof(T))), third(3 * step) {}
+    void keep() {
+        keep_address(step);
+        keep_address(third);
+    }
+    T at(const T* first, int p) const {
+        return *reinterpret_cast<const T*>(reinterpret_cast<const char*>(first) + p / 3 * third +
+                                           p % 3 * step);
+    }
+};
+
 // B blocks of output channels as vectors, and half a vector where they are odd halves.
 template <class T, int B>
 struct Channels {
@@ -69,16 +108,16 @@ struct Channels {
     Vec<T> vector[vectors > 0 ? vectors : 1];
     Block<T> rest;
 
-    // Of one term: blocks `pitch` apart.
-    void load_weights(const T* weight, Index pitch) {
+    // Of one term.
+    void load_weights(const WeightPlace<T>& weight) {
         FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) {
             if constexpr (L == 2 * channel_block) {
-                vector[v] = load_blocks<T>(weight + 2 * v * pitch, weight + (2 * v + 1) * pitch);
+                vector[v] = load_blocks<T>(weight.block(2 * v), weight.block(2 * v + 1));
             } else {
-                vector[v] = load(weight + v * L / channel_block * pitch + v * L % channel_block);
+                vector[v] = load(weight.block(v * L / channel_block) + v * L % channel_block);
             }
         }
-        if constexpr (has_rest) rest = load_block(weight + (B - 1) * pitch);
+        if constexpr (has_rest) rest = load_block(weight.block(B - 1));
     }
 
     void add_products(const Channels& weight, T cell) {
@@ -117,8 +156,11 @@ struct Channels {
     }
 };
 
+// How the cells of a tile are found: in a table, or by their distance.
+enum class Cells { in_table, evenly_apart, evenly_apart_of_one_tap };
+
 // B blocks of output channels from `channel` on, by P pixels.
-template <class T, int B, int P, bool HasOneTap>
+template <class T, int B, int P, Cells Where>
 void multiply_tile(const PixelTile<T>& b, Index channel) {
     using Sums = Channels<T, B>;
     const Index channels = min_index(b.out_channels - channel, Sums::count);
@@ -140,19 +182,27 @@ void multiply_tile(const PixelTile<T>& b, Index channel) {
         }
     }
 
-    const T* weight = b.weight + channel / channel_block * b.weight_pitch;
-    const Index pitch = b.weight_pitch;
-    const Index taps = HasOneTap ? 1 : b.taps;
-    Index cell = 0;
-    for (Index c = 0; c < b.channels; ++c, cell += b.channel_step) {
+    WeightPlace<T> weight(b.weight + channel / channel_block * b.weight_pitch, b.weight_pitch);
+    EvenCells<T> even(b.pixel_step);
+    const Index taps = Where == Cells::evenly_apart_of_one_tap ? 1 : b.taps;
+    for (Index c = 0, cell = 0; c < b.channels; ++c, cell += b.channel_step) {
         // Volatile, or the compiler keeps what it has no register for in vectors.
         const T* const volatile* cells = b.cells;
-        for (Index tap = 0; tap < taps; ++tap, cells += P, weight += channel_block) {
+        for (Index tap = 0; tap < taps; ++tap, cells += P) {
+            const T* first = Where == Cells::in_table ? nullptr : b.origin + cell;
+            if (Where == Cells::evenly_apart) first += b.tap_offset[tap];
+            weight.keep();
+            if (Where != Cells::in_table) {
+                even.keep();
+                keep_address(first);
+            }
             FALTUNG_UNROLL for (int i = 0; i < B; ++i)
-                __builtin_prefetch(weight + i * pitch + weights_ahead * channel_block);
+                __builtin_prefetch(weight.block(i) + weights_ahead * channel_block);
             Sums w;
-            w.load_weights(weight, pitch);
-            FALTUNG_UNROLL for (int p = 0; p < P; ++p) sum[p].add_products(w, cells[p][cell]);
+            w.load_weights(weight);
+            weight.advance();
+            FALTUNG_UNROLL for (int p = 0; p < P; ++p) sum[p].add_products(
+                w, Where == Cells::in_table ? cells[p][cell] : even.at(first, p));
         }
     }
 
@@ -165,19 +215,19 @@ void multiply_tile(const PixelTile<T>& b, Index channel) {
     }
 }
 
-template <class T, int P, bool HasOneTap>
+template <class T, int P, Cells Where>
 void multiply_blocks(const PixelTile<T>& b, Index blocks, Index channel) {
     switch (blocks) {
         case 1:
-            return multiply_tile<T, 1, P, HasOneTap>(b, channel);
+            return multiply_tile<T, 1, P, Where>(b, channel);
         case 2:
-            if constexpr (most_blocks<T> >= 2) return multiply_tile<T, 2, P, HasOneTap>(b, channel);
+            if constexpr (most_blocks<T> >= 2) return multiply_tile<T, 2, P, Where>(b, channel);
             break;
         case 3:
-            if constexpr (most_blocks<T> >= 3) return multiply_tile<T, 3, P, HasOneTap>(b, channel);
+            if constexpr (most_blocks<T> >= 3) return multiply_tile<T, 3, P, Where>(b, channel);
             break;
         default:
-            if constexpr (most_blocks<T> >= 4) return multiply_tile<T, 4, P, HasOneTap>(b, channel);
+            if constexpr (most_blocks<T> >= 4) return multiply_tile<T, 4, P, Where>(b, channel);
             break;
     }
 }
@@ -191,10 +241,12 @@ void multiply_pixels(const PixelTile<T>& b) {
         some = left <= most_blocks<T>      ? left
                : left < 2 * most_blocks<T> ? ceil_divide(left, 2)
                                            : Index(most_blocks<T>);
-        if (b.taps == 1) {
-            multiply_blocks<T, P, true>(b, some, block * channel_block);
+        if (b.cells) {
+            multiply_blocks<T, P, Cells::in_table>(b, some, block * channel_block);
+        } else if (b.taps == 1) {
+            multiply_blocks<T, P, Cells::evenly_apart_of_one_tap>(b, some, block * channel_block);
         } else {
-            multiply_blocks<T, P, false>(b, some, block * channel_block);
+            multiply_blocks<T, P, Cells::evenly_apart>(b, some, block * channel_block);
         }
     }
 }
@@ -211,7 +263,7 @@ Index width_for(Index pixels) {
 }
 
 template <class T>
-void turn(const T* const* from, Index width, Index count, T* to) {
+void turn(const T* const* from, Index width, Index count, T* to, Index pitch) {
     constexpr Index side = Square<T>::side;
     const Index whole = width >= side ? count / side * side : 0;
     for (Index i = 0; i < whole; i += side)
@@ -219,10 +271,10 @@ void turn(const T* const* from, Index width, Index count, T* to) {
             if (p + side > width) p = width - side;
             const T* rows[side];
             for (Index r = 0; r < side; ++r) rows[r] = from[p + r] + i;
-            Square<T>::transpose_rows(rows, to + i * width + p, width);
+            Square<T>::transpose_rows(rows, to + i * pitch + p, pitch);
         }
     for (Index i = whole; i < count; ++i)
-        for (Index p = 0; p < width; ++p) to[i * width + p] = from[p][i];
+        for (Index p = 0; p < width; ++p) to[i * pitch + p] = from[p][i];
 }
 
 template <class T, int P = most_pixels>

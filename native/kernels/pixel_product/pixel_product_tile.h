@@ -10,10 +10,15 @@ namespace faltung {
 // then taps, in order.
 template <class T>
 struct PixelTile {
-    const T* const*
-        cells;  // [tap][pixel]: the cell's first channel; every pixel of the kernel's width is there
-    Index taps, channels;  // of the input
-    Index channel_step;    // elements between the channels of a cell
+    // The first channel of each cell, [tap][pixel], with every pixel of the kernel's width; or null, where
+    // the pixels fill that width and lie `pixel_step` apart: then the first pixel's window begins at
+    // `origin`.
+    const T* const* cells;
+    const T* origin;
+    Index pixel_step;
+    const Index* tap_offset;  // of each tap, from a window's first cell
+    Index taps, channels;     // of the input
+    Index channel_step;       // elements between the channels of a cell
     const T* weight;  // [channel block][channel][tap][channel_block], blocks weight_pitch apart, zero beyond
                       // the channels
     Index weight_pitch;
@@ -32,8 +37,8 @@ struct PixelKernel {
     Index most_pixels = 1;
     void (*multiply)(const PixelTile<T>&) = nullptr;
     Index (*width)(Index pixels) = nullptr;  // of the table of cells, at least `pixels`
-    // The first `count` elements behind `width` places, to [element][place].
-    void (*turn)(const T* const* from, Index width, Index count, T* to) = nullptr;
+    // The first `count` elements behind `width` places, to [element][place], elements `pitch` apart.
+    void (*turn)(const T* const* from, Index width, Index count, T* to, Index pitch) = nullptr;
 };
 
 }  // namespace faltung
