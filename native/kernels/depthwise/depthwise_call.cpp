@@ -75,7 +75,9 @@ Index DepthwiseCall<T>::bytes_ahead(const Array& of, Index axis, Index Axis::* s
     for (const Axis& along : op.layout_.axes) cells = saturating_multiply(cells, along.*size);
     const Index bytes = cells * Index(sizeof(T));
     const bool lie_behind = of.stride[static_cast<std::size_t>(axis)] == cells && of.stride.back() == 1;
-    return blocks == 1 && lie_behind && saturating_multiply(units, bytes) >= kept_bytes ? bytes : 0;
+    return blocks == 1 && lie_behind && saturating_multiply(units * op.shape_.channels, bytes) >= kept_bytes
+               ? bytes
+               : 0;
 }
 
 template <class T>
@@ -119,8 +121,17 @@ void DepthwiseCall<T>::compute(const Block& block, T* scratch, Index n, Index fi
     const DepthwiseTile<T>* const tiles = block.tiles;
     const DepthwiseTile<T>* const tiles_end = tiles + block.tile_count;
     const Index next_group = first_group + groups, parts = block.tile_count * ceil_divide(channels, 2);
-    Ahead next_x(x_sample + next_group * x.stride[1], groups * x_ahead, parts);
-    Ahead next_y(y_sample + next_group * y.stride[1], channels * y_ahead, parts);
+    const T* const next_cells = x_sample + next_group * x.stride[1];
+    const T* const next_outputs = y_sample + next_group * y.stride[1];
+    const bool tiles_fetch =
+        op.columns_at_a_time() == 1 && on.segment_count > 0 && on.segments[0].taps >= fetching_taps;
+    Ahead next_x(next_cells, tiles_fetch ? 0 : groups * x_ahead, parts);
+    Ahead next_y(next_outputs, tiles_fetch ? 0 : channels * y_ahead, parts);
+    constexpr Index line = cache_line_bytes;
+    DepthwiseAhead ahead{reinterpret_cast<const char*>(x_ahead ? next_cells : x_sample),
+                         reinterpret_cast<const char*>(y_ahead ? next_outputs : y_sample), x_ahead ? line : 0,
+                         y_ahead ? line : 0};
+    on.ahead = &ahead;
     const auto compute_tile = [&](typename DepthwiseTile<T>::Compute compute, const DepthwiseTile<T>& tile) {
         next_x.fetch();
         next_y.fetch();

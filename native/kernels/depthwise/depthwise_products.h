@@ -117,6 +117,7 @@ inline __attribute__((always_inline)) void add_columns(const DepthwiseChannels<T
                                                        const DepthwiseSegment& segment, const T* cells,
                                                        UsedRows used, Vec<T> (&sum)[R]) {
     constexpr bool is_masked = has_masks && reads != DepthwiseReads::all;
+    constexpr int rows_a_line = K >= 7 ? 5 : 3;  // all columns ask for a line of x and of y for each row
     const Index last = min_index(tile.last_column, segment.columns);
     const T* weight = on.weight[0] + segment.weight + tile.first_column * K;
     const std::int32_t* place = on.places + segment.place;
@@ -129,6 +130,7 @@ inline __attribute__((always_inline)) void add_columns(const DepthwiseChannels<T
         const T* from = cells + place[column];
         const std::uint32_t mask = is_masked ? lanes_of(tile, column) : 0;
         FALTUNG_UNROLL for (int i = 0; i < R + K - 1; ++i, from += pitch) {
+            if (K >= fetching_taps && i % rows_a_line == 2) on.ahead->fetch(i / rows_a_line % 2 == 0);
             if (reads == DepthwiseReads::some && !used.has(i)) continue;
             Vec<T> x;
             if constexpr (is_masked) {

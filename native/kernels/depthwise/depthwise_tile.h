@@ -31,6 +31,21 @@ enum class DepthwiseReads {
 template <class T>
 struct DepthwiseTile;
 
+// Segments of so many taps ask for the cells and the outputs that are wanted next themselves, line by line: a
+// core has few requests under way, and waits when it has no more.
+constexpr int fetching_taps = 5;
+
+struct DepthwiseAhead {
+    const char *x, *y;
+    Index x_step, y_step;  // a cache line, or 0
+
+    void fetch(bool is_x) {
+        const char*& next = is_x ? x : y;
+        __builtin_prefetch(next, 0, 2);
+        next += is_x ? x_step : y_step;
+    }
+};
+
 // The one or two channels that a tile is computed for, and all that their tiles share.
 template <class T>
 struct DepthwiseChannels {
@@ -46,6 +61,7 @@ struct DepthwiseChannels {
     Index pitch;                 // from the cells of one row of a tile to those of the next
     Index y_row_stride, y_column_stride;
     Index cells_step, y_step;  // from a tile to its repeat on the right
+    DepthwiseAhead* ahead;
     bool resumes;
 };
 

@@ -60,10 +60,26 @@ inline Narrow<T, N> load_grad(const DepthwiseGradientTile<T>& tile, Index row) {
     return has_masks ? load_masked<T, N>(from, tile.grad_lanes) : load_narrow<T, N>(from);
 }
 
+// Rows that are wanted next, asked for one by one: a core has few requests under way, and waits when it has
+// no more.
+template <class T>
+struct NextRows {
+    const T* grad;
+    const T* cells;
+    Index grad_pitch, cells_pitch;
+
+    void fetch() {
+        __builtin_prefetch(grad, 0, 2);
+        __builtin_prefetch(cells, 0, 2);
+        grad += grad_pitch;
+        cells += cells_pitch;
+    }
+};
+
 // C columns of taps from `column` on, K rows of them.
 template <class T, int N, int K, int C>
 inline __attribute__((always_inline)) void add_columns(const DepthwiseGradientTile<T>& tile, Index column,
-                                                       bool fills) {
+                                                       bool fills, NextRows<T> next_rows) {
     using V = Narrow<T, N>;
     constexpr int L = lanes<T>;
     T* sums = tile.sums + column * L;
@@ -90,6 +106,7 @@ inline __attribute__((always_inline)) void add_columns(const DepthwiseGradientTi
     auto pass = [&](V next) {
         FALTUNG_UNROLL for (int k = K - 1; k > 0; --k) grad[k] = grad[k - 1];
         grad[0] = next;
+        next_rows.fetch();
     };
     FALTUNG_UNROLL for (int k = 0; k < K; ++k) grad[k] = V{};
     FALTUNG_UNROLL for (int i = 0; i < K - 1; ++i) {
@@ -121,15 +138,6 @@ __attribute__((noinline)) bool meets_outside(const DepthwiseGradientTile<T>& til
     return has_nonzero(nothing);
 }
 
-template <class T>
-inline void fetch_ahead(const DepthwiseGradientTile<T>& tile) {
-    const T* grad = tile.grad + tile.grad_ahead;
-    const T* cells = tile.cells + tile.cells_ahead;
-    for (Index row = 0; row < tile.rows; ++row, grad += tile.grad_pitch) __builtin_prefetch(grad);
-    cells += tile.begin * tile.pitch + lanes<T> / 2;
-    for (Index row = tile.begin; row < tile.end; ++row, cells += tile.pitch) __builtin_prefetch(cells);
-}
-
 template <class T, int N, int K>
 __attribute__((noinline)) void compute_taps(const DepthwiseGradientTile<T>& tile) {
     constexpr int C = columns_for(K);
@@ -137,17 +145,33 @@ __attribute__((noinline)) void compute_taps(const DepthwiseGradientTile<T>& tile
     if (std::is_floating_point<T>::value && tile.zeros_count &&
         (tile.begin > 0 || tile.end < tile.rows + K - 1))
         fills = meets_outside<T, N>(tile);
-    if (tile.cells_ahead != 0) fetch_ahead(tile);
     Index column = tile.first_column;
     const Index last = tile.last_column;
+    // The first columns of taps fetch rows of grad, the second of cells; with the others they read what is
+    // there.
+    const NextRows<T> nothing_next{tile.grad, tile.grad, 0, 0};
+    NextRows<T> next = nothing_next, later = nothing_next;
+    if (tile.cells_ahead != 0) {
+        next.grad = tile.grad + tile.grad_ahead;
+        next.grad_pitch = tile.grad_pitch;
+        NextRows<T>& fetches_cells = last - column > C ? later : next;
+        fetches_cells.cells = tile.cells + tile.cells_ahead + tile.begin * tile.pitch + lanes<T> / 2;
+        fetches_cells.cells_pitch = tile.pitch;
+    }
+    const auto next_rows = [&] {
+        const NextRows<T> rows = next;
+        next = later;
+        later = nothing_next;
+        return rows;
+    };
     // 7 columns are 3, 2 and 2.
     for (; column + C <= last && (C == 1 || (last - column) % C == 0 || last - column > 2 * (C - 1));
          column += C)
-        add_columns<T, N, K, C>(tile, column, fills);
+        add_columns<T, N, K, C>(tile, column, fills, next_rows());
     if constexpr (C > 2)
-        for (; column + 2 <= last; column += 2) add_columns<T, N, K, 2>(tile, column, fills);
+        for (; column + 2 <= last; column += 2) add_columns<T, N, K, 2>(tile, column, fills, next_rows());
     if constexpr (C > 1)
-        for (; column < last; ++column) add_columns<T, N, K, 1>(tile, column, fills);
+        for (; column < last; ++column) add_columns<T, N, K, 1>(tile, column, fills, next_rows());
 }
 
 template <class T, int N>
