@@ -25,6 +25,7 @@ struct PointwiseBlock {
     Index taps = 0;
     T* panel;  // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
     bool is_packed;
+    const T* next_x = nullptr;  // what the next block reads, likewise: asked for meanwhile
     const T*
         weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
     Index weight_pitch, terms;

@@ -67,8 +67,7 @@ struct PointwiseCorrelation<T>::Call {
 
         const Index width = op.kernel_.panel.channel_block, first_channel = chunk * chunk_blocks * width;
         const Index channels = min_index(chunk_blocks * width, problem.out_channels - first_channel);
-        const T* x_plane = static_cast<const T*>(x.data) + sample * x.stride[0] + g * x.stride[1] +
-                           blocks.first(block) * x_step;
+        const T* const x_plane = block_of(panel_task);
         T* y_plane = static_cast<T*>(y.data) + sample * y.stride[0] + g * y.stride[1] +
                      blocks.first(block) * y_step + first_channel * y.stride[2];
         const T* const bias = static_cast<const T*>(epilogue.bias);
@@ -98,6 +97,8 @@ struct PointwiseCorrelation<T>::Call {
                 product.x_pitch = x.stride[2];
                 product.panel = panel;
                 product.is_packed = is_held;
+                if (channel_chunks == 1 && problem.in_channels <= most_product_terms)
+                    product.next_x = block_of(panel_task + 1);
                 weights.give(product, weight);
                 product.terms = terms;
                 product.y = y_plane;
@@ -113,6 +114,13 @@ struct PointwiseCorrelation<T>::Call {
         for (Index s = 0; s < held_samples; ++s)
             epilogue.finish(y_plane + s * y.stride[0], channels, y.stride[2], 1, 0, blocks.size(block),
                             y_step);
+    }
+
+    // The cells that a task's panel holds.
+    const T* block_of(Index panel_task) const {
+        const Index of_sample = panel_task / blocks.count();
+        return static_cast<const T*>(x.data) + of_sample % sample_blocks * samples * x.stride[0] +
+               of_sample / sample_blocks * x.stride[1] + blocks.first(panel_task % blocks.count()) * x_step;
     }
 
     // The cells of a few columns, to [term][column].

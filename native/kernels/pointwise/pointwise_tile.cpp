@@ -18,6 +18,9 @@ constexpr Index terms_ahead = 8;       // so long takes a line from L3
 constexpr Index tap_terms_ahead = 24;  // and from memory
 constexpr Index weights_ahead = 32;    // terms; so long takes a line from memory
 constexpr Index row_lines_ahead = 2;   // of each channel's weights
+// In so many terms a row of the next block is asked for: a core has few requests under way, and waits when it
+// has no more.
+constexpr Index terms_a_row = 8, terms_a_row_for_few = 4, few_channels = 72;
 
 enum class Cells { panel, plane, taps };  // where they are read; elsewhere than in the panel, copied there
 
@@ -53,6 +56,13 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
     if (Rows)
         FALTUNG_UNROLL for (int c = 0; c < C; ++c) row[c] =
             weight + min_index(c, channels - 1) * b.weight_row;
+    const T* next = nullptr;
+    const Index terms_of_row = b.out_channels < few_channels ? terms_a_row_for_few : terms_a_row;
+    if (From == Cells::panel && b.next_x) {
+        const Index tile = channel / channel_block - (b.is_packed ? 0 : 1);
+        const Index row = tile * ceil_divide(b.terms, terms_of_row);
+        if (row < b.terms) next = b.next_x + row * b.x_pitch;
+    }
     Index term = 0;
     T* to = b.panel;
     auto add_products = [&](const T* x, const T* ahead) {
@@ -61,6 +71,11 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
         } else if (term % line == 0) {
             FALTUNG_UNROLL for (int c = 0; c < C; ++c)
                 __builtin_prefetch(row[c] + term + row_lines_ahead * line);
+        }
+        if (From == Cells::panel && next && (term & (terms_of_row - 1)) == 0) {
+            FALTUNG_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(next + v * L, 0, 2);
+            __builtin_prefetch(next + V * L - 1, 0, 2);
+            next += b.x_pitch;
         }
         Vec<T> cells[V];
         FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =
