@@ -48,10 +48,9 @@ def run(problem: Problem, name: str, isa: str, x: np.ndarray, grad: np.ndarray, 
 
 def largest_sum(problem: Problem, x: np.ndarray, grad: np.ndarray) -> float:
     """Of |x| |grad| at any distance that a tile's cells and outputs can have: three further than the taps, each way."""
-    is_wide = [(kernel, stride) == (3, 1) for kernel, stride in zip(problem.kernel_size, problem.stride, strict=True)]
-    axes = list(zip(problem.kernel_size, problem.before, problem.dilation, is_wide, strict=True))
-    kernel = tuple(kernel + 6 * wide for kernel, _, _, wide in axes)
-    before = tuple(before + 3 * dilation * wide for _, before, dilation, wide in axes)
+    reach = [3 if (axis.kernel, axis.stride) == (3, 1) else 0 for axis in problem.axes]
+    kernel = tuple(axis.kernel + 2 * beyond for axis, beyond in zip(problem.axes, reach, strict=True))
+    before = tuple(axis.before + axis.dilation * beyond for axis, beyond in zip(problem.axes, reach, strict=True))
     wide = dataclasses.replace(problem, kernel_size=kernel, before=before)
     sums = np.empty((problem.groups, problem.out_channels, problem.in_channels, *kernel))
     WeightGradient("general", "float64", available_isas()[-1], *wide.arguments).run(np.abs(x), np.abs(grad), sums, 1)

@@ -5,6 +5,7 @@ A new family of kernels is one folder under ``native/kernels`` and one entry her
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -39,6 +40,11 @@ def _winograd(problem: Problem) -> ModuleType:
     return winograd_phases if by_phases else winograd
 
 
+def _by_lanes(cycles: Callable[[Problem, int], float]) -> Callable[[Problem, str], float]:
+    """An estimate by the numbers of a vector as one by their type."""
+    return lambda problem, dtype: cycles(problem, vector_lanes(dtype))
+
+
 def _general_cycles(problem: Problem, _dtype: str) -> float:
     return 10 * problem.macs
 
@@ -67,7 +73,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "pointwise",
         "a matrix product of channels, positions in the vector lanes",
         dense.pointwise_refusal,
-        lambda problem, dtype: dense.pointwise_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(dense.pointwise_cycles),
         dense.packing_cycles,
     ),
     Algorithm(
@@ -83,26 +89,26 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "winograd",
         "fewer products for few taps, on transformed tiles",
         lambda problem, dtype: _winograd(problem).refusal(problem, dtype),
-        lambda problem, dtype: _winograd(problem).cycles(problem, vector_lanes(dtype)),
-        lambda problem, dtype: _winograd(problem).packing_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(lambda problem, lanes: _winograd(problem).cycles(problem, lanes)),
+        _by_lanes(lambda problem, lanes: _winograd(problem).packing_cycles(problem, lanes)),
         error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
-        shared_cycles=lambda problem, dtype: 0.0 if problem.phases else winograd.shared_cycles(problem, vector_lanes(dtype)),
+        shared_cycles=_by_lanes(lambda problem, lanes: 0.0 if problem.phases else winograd.shared_cycles(problem, lanes)),
     ),
     Algorithm(
         "dilated",
         "fewer products for three taps that lie apart, on tiles that know the zeros around them",
         dilated.refusal,
-        lambda problem, dtype: dilated.cycles(problem, vector_lanes(dtype)),
-        lambda problem, dtype: dilated.packing_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(dilated.cycles),
+        _by_lanes(dilated.packing_cycles),
         error_growth=dilated.error_growth,
     ),
     Algorithm(
         "winograd6",
         "fewer products still, on tiles of 6 by 6 outputs",
         partial(winograd.refusal, by_six=True),
-        lambda problem, dtype: winograd.cycles(problem, vector_lanes(dtype), by_six=True),
-        lambda problem, dtype: winograd.packing_cycles(problem, vector_lanes(dtype), by_six=True),
+        _by_lanes(partial(winograd.cycles, by_six=True)),
+        _by_lanes(partial(winograd.packing_cycles, by_six=True)),
         error_growth=partial(winograd.error_growth, by_six=True),
         by_request=True,
     ),
@@ -110,36 +116,36 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "depthwise",
         "one input channel a group, read where it lies, positions of a row in the vector lanes",
         depthwise.refusal,
-        lambda problem, dtype: depthwise.cycles(problem, vector_lanes(dtype)),
+        _by_lanes(depthwise.cycles),
         dense.packing_cycles,
     ),
     Algorithm(
         "channelwise",
         "one input channel a group, a channel in each vector lane",
         channelwise.refusal,
-        lambda problem, dtype: channelwise.cycles(problem, vector_lanes(dtype)),
-        lambda problem, dtype: channelwise.packing_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(channelwise.cycles),
+        _by_lanes(channelwise.packing_cycles),
     ),
     Algorithm(
         "grouped",
         "few channels a group, planes read where they lie, positions in the vector lanes",
         grouped.refusal,
-        lambda problem, dtype: grouped.cycles(problem, vector_lanes(dtype)),
+        _by_lanes(grouped.cycles),
         dense.packing_cycles,
     ),
     Algorithm(
         "planes",
         "few channels a group, planes copied with their border, positions over the ends of rows in the vector lanes",
         planes.refusal,
-        lambda problem, dtype: planes.cycles(problem, vector_lanes(dtype)),
-        lambda problem, _dtype: planes.packing_cycles(problem),
+        _by_lanes(planes.cycles),
+        planes.packing_cycles,
         serves_phases=True,
     ),
     Algorithm(
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
         partial(panel_refusal, Correlation, "direct"),
-        lambda problem, dtype: (phases if problem.phases else dense).direct_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).direct_cycles(problem, lanes)),
         lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
         serves_phases=True,
     ),
@@ -147,14 +153,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "unfold",
         "patches unfolded into panels, then a matrix product, positions in the vector lanes",
         partial(panel_refusal, Correlation, "unfold"),
-        lambda problem, dtype: dense.unfold_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(dense.unfold_cycles),
         dense.packing_cycles,
     ),
     Algorithm(
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(panel_refusal, Correlation, "filter"),
-        lambda problem, dtype: (phases if problem.phases else dense).filter_cycles(problem, vector_lanes(dtype)),
+        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).filter_cycles(problem, lanes)),
         lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
         serves_phases=True,
     ),

@@ -77,6 +77,6 @@ def cycles(problem: Problem, lanes: int) -> float:
     return 400 + problem.groups * (problem.out_channels * (vectors * sums + interleaved) + copied + 150)
 
 
-def packing_cycles(problem: Problem) -> float:
+def packing_cycles(problem: Problem, _dtype: str) -> float:
     """Weights, one by one."""
     return 2.0 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
