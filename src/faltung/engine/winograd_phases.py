@@ -46,14 +46,14 @@ class Member:
 
     Attributes
     ----------
+    row_taps, column_taps : int
+        Of the last two axes.
     row_points, column_points : int
-        Products of a tile and term.
-    weight_points : int
-        Numbers that a term's weights become; one tap is the same at all points.
+        Products of a tile and term along each.
     far_taps : int
         Of the axes before the last two.
-    befores : tuple of int
-        With the points, what tells one transformed input from another.
+    input_key : tuple of int
+        Where it reads the input: members of the same key and points share a transformed input.
     """
 
     row_taps: int
@@ -61,7 +61,7 @@ class Member:
     row_points: int
     column_points: int
     far_taps: int
-    befores: tuple[int, ...]
+    input_key: tuple[int, ...]
 
     @property
     def points(self) -> int:
@@ -106,7 +106,7 @@ class Form:
     @property
     def inputs(self) -> tuple[Member, ...]:
         """Members whose inputs differ."""
-        return tuple({(member.row_points, member.column_points, member.befores): member for member in self.members}.values())
+        return tuple({(member.row_points, member.column_points, member.input_key): member for member in self.members}.values())
 
     @property
     def outputs(self) -> tuple[Member, ...]:
@@ -118,7 +118,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """The phases of an axis where it is transformed, those where it is not, the outputs of the first."""
+    """The phases of an axis where it is transformed, and those where it is `far`: not transformed."""
 
     phases: tuple[Phase, ...]
     far: tuple[Phase, ...]
@@ -177,7 +177,7 @@ def form_of(problem: Problem) -> Form | None:
     outputs = (4 if has_rows else 1, 4)
     if has_rows and _products(rows, columns, 2) < _products(rows, columns, 4):
         outputs = (2, 2)
-    is_first = 0 if not problem.phases else 1  # phases of the output read the same input, wherever they begin
+    skipped = 1 if problem.phases else 0  # phases of the output read the same input, wherever they begin
     members = tuple(
         Member(
             row.taps,
@@ -185,7 +185,7 @@ def form_of(problem: Problem) -> Form | None:
             outputs[0] + row.taps - 1,
             outputs[1] + column.taps - 1,
             math.prod(phase.taps for phase in outer),
-            tuple(number for phase in (*outer, row, column) for number in (phase.first, phase.before, phase.count, phase.taps)[is_first:]),
+            tuple(number for phase in (*outer, row, column) for number in (phase.first, phase.before, phase.count, phase.taps)[skipped:]),
         )
         for *outer, row, column in product(*far, rows, columns)
     )
