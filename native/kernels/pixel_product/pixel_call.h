@@ -100,7 +100,7 @@ void PixelProduct<T>::Call::share_out(Index batch, int threads) {
         passes = max_index(1, ceil_divide(op.problem_.in_channels, pass_channels));
         if (passes > 1)
             pass_tiles = max_index(1, pass_sums_bytes / (group_channels * most * Index(sizeof(T))));
-        for (Index tap = 0; tap < op.taps_; ++tap) panel_offset.push_back(tap * pass_channels * most);
+        for (Index tap = 0; tap < op.taps_; ++tap) panel_offset.push_back(tap * most * op.copied_pitch());
     }
     tap_offset.assign(1, 0);
     for (std::size_t a = 0; a < op.layout_.axes.size(); ++a) {
@@ -281,12 +281,13 @@ void PixelProduct<T>::Call::pad(const Tile& tile, const Index* position, const T
     }
 }
 
-// The cells of the tile, of the first so many channels, pixel by pixel for each of the terms.
+// The first so many channels of the tile's cells.
 template <class T>
 void PixelProduct<T>::Call::copy_cells(const Tile& tile, Index channels) const {
+    T* to = tile.panel;
     for (Index tap = 0; tap < op.taps_; ++tap)
-        op.kernel_.turn(tile.cells + tap * tile.width, tile.width, channels,
-                        tile.panel + panel_offset[static_cast<std::size_t>(tap)], op.kernel_.most_pixels);
+        for (Index p = 0; p < op.kernel_.most_pixels; ++p, to += op.copied_pitch())
+            if (p < tile.width) std::copy_n(tile.cells[tap * tile.width + p], channels, to);
 }
 
 // Where a row of taps begins, from the group's first cell; false where it lies outside.
@@ -384,8 +385,8 @@ void PixelProduct<T>::Call::operator()(Index task, int worker) const {
                 if (copies) {
                     copy_cells(tile, pass_channels);
                     product.origin = tile.panel;
-                    product.pixel_step = 1;
-                    product.channel_step = op.kernel_.most_pixels;
+                    product.pixel_step = op.copied_pitch();
+                    product.channel_step = 1;
                     product.tap_offset = panel_offset.data();
                 } else {
                     product.cells = tile.is_even ? nullptr : tile.cells;

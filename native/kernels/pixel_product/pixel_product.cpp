@@ -61,13 +61,18 @@ Index PixelProduct<T>::pass_channels() const {
     return max_index(1, min_index(problem_.in_channels, pass_terms / max_index(1, taps_)));
 }
 
+template <class T>
+Index PixelProduct<T>::copied_pitch() const {
+    return odd_lines(pass_channels(), sizeof(T));
+}
+
 // Of a tile's cells: of one pass where they may be copied, or as they lie where they are padded.
 template <class T>
 Index PixelProduct<T>::panel_bytes() const {
     Index bytes = padded_bytes_for(kernel_.most_pixels);
     if (problem_.out_channels >= least_copied_channels)
         bytes = max_index(
-            bytes, pass_channels() * min_index(taps_, most_taps) * kernel_.most_pixels * Index(sizeof(T)));
+            bytes, copied_pitch() * min_index(taps_, most_taps) * kernel_.most_pixels * Index(sizeof(T)));
     return round_up(bytes, 64);
 }
 
@@ -103,7 +108,7 @@ bool PixelProduct<T>::should_copy(const Array& x, Index column_stride) const {
     if (problem_.out_channels < least_copied_channels || x.stride[2] != 1) return false;
     const Index apart = std::abs(column_stride) * layout_.columns().stride * Index(sizeof(T));
     const Index sets = l1_set_bytes / max_index(64, std::gcd(apart, l1_set_bytes));
-    return 8 * sets < 2 * kernel_.most_pixels;
+    return 8 * sets < kernel_.most_pixels;
 }
 
 template <class T>

@@ -26,6 +26,7 @@ class PixelProduct {
     Index zeros_bytes() const;
     Index table_bytes() const;
     Index pass_channels() const;
+    Index copied_pitch() const;  // of the pixels of a panel
     Index panel_bytes() const;
     Index reach(Index pixels) const;
     Index padded_bytes_for(Index pixels) const;

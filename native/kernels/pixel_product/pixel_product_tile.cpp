@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "core/registers.h"
-#include "core/square.h"
 #include "core/vec.h"
 #include "kernels/pointwise/channel_block.h"
 
@@ -173,7 +172,11 @@ void multiply_tile(const PixelTile<T>& b, Index channel) {
         if (p >= b.pixels) continue;
         T* const y = b.y[p] + channel;
         if (b.resumes) {
-            sum[p].load_some_from(y, channels);
+            if (is_whole) {
+                sum[p].take(y);
+            } else {
+                sum[p].load_some_from(y, channels);
+            }
             if (b.bias) sum[p].add(start);
         } else {
             // The lines arrive before the sums are stored.
@@ -262,21 +265,6 @@ Index width_for(Index pixels) {
     return round_up(pixels, width_step<T>);
 }
 
-template <class T>
-void turn(const T* const* from, Index width, Index count, T* to, Index pitch) {
-    constexpr Index side = Square<T>::side;
-    const Index whole = width >= side ? count / side * side : 0;
-    for (Index i = 0; i < whole; i += side)
-        for (Index p = 0; p < width; p += side) {
-            if (p + side > width) p = width - side;
-            const T* rows[side];
-            for (Index r = 0; r < side; ++r) rows[r] = from[p + r] + i;
-            Square<T>::transpose_rows(rows, to + i * pitch + p, pitch);
-        }
-    for (Index i = whole; i < count; ++i)
-        for (Index p = 0; p < width; ++p) to[i * pitch + p] = from[p][i];
-}
-
 template <class T, int P = most_pixels>
 void multiply(const PixelTile<T>& b) {
     if constexpr (P > width_step<T>)
@@ -288,7 +276,7 @@ void multiply(const PixelTile<T>& b) {
 
 template <class T>
 PixelKernel<T> pixel_kernel() {
-    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for<T>, turn<T>};
+    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for<T>};
 }
 
 template PixelKernel<float> pixel_kernel();

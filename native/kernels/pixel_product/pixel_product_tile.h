@@ -37,8 +37,6 @@ struct PixelKernel {
     Index most_pixels = 1;
     void (*multiply)(const PixelTile<T>&) = nullptr;
     Index (*width)(Index pixels) = nullptr;  // of the table of cells, at least `pixels`
-    // The first `count` elements behind `width` places, to [element][place], elements `pitch` apart.
-    void (*turn)(const T* const* from, Index width, Index count, T* to, Index pitch) = nullptr;
 };
 
 }  // namespace faltung
