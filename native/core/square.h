@@ -16,14 +16,8 @@ struct Square {
     typedef T Row __attribute__((vector_size(16)));
 
     static void transpose(const T* from, Index from_stride, T* to, Index to_stride) {
-        const T* rows[side];
-        for (int i = 0; i < side; ++i) rows[i] = from + i * from_stride;
-        transpose_rows(rows, to, to_stride);
-    }
-
-    static void transpose_rows(const T* const* rows, T* to, Index to_stride) {
         Row in[side], out[side];
-        for (int i = 0; i < side; ++i) std::memcpy(&in[i], rows[i], sizeof(Row));
+        for (int i = 0; i < side; ++i) std::memcpy(&in[i], from + i * from_stride, sizeof(Row));
         if constexpr (side == 8) {
             for (int distance = 4; distance > 0; distance /= 2) {
                 for (int i = 0; i < 4; ++i) {

@@ -23,6 +23,12 @@ LAYERS = [
     ("conv1d(17, 19, 5, padding=2)", (2, 17, 35)),
     ("conv3d(5, 4, 3, padding=1)", (1, 5, 4, 5, 6)),
     ("conv_transpose2d(6, 9, 4, stride=2, padding=1)", (1, 6, 5, 7)),
+    ("conv2d(19, 33, 3, stride=2, padding=1)", (2, 19, 12, 15)),
+    ("conv_transpose2d(7, 37, 3, stride=2, padding=1, output_padding=1)", (2, 7, 6, 9)),
+    ("conv_transpose2d(9, 20, 2, stride=2)", (1, 9, 5, 18)),
+    ("conv_transpose2d(5, 18, (3, 4), stride=(1, 3))", (1, 5, 4, 7)),
+    ("conv_transpose2d(8, 34, 3, stride=3, groups=2)", (1, 8, 3, 5)),
+    ("conv_transpose3d(3, 5, 3, stride=2)", (1, 3, 3, 2, 4)),
 ]
 
 

@@ -246,16 +246,20 @@ void PhasedCorrelation<T>::Call::run_members(CorrelationBlock<T>& block, const I
         block.resumes = resumes;
         block.bias = bias;
     };
-    if (phases == 1) {
-        block.y = to;
+    if (all_rows <= 0) return;
+    if (phases == 1 || y.stride[2] == 1) {  // channels side by side are stored as they are
         block.y_channel_stride = y.stride[2];
         block.y_row_stride = row_step;
-        block.y_column_stride = column_step;
+        block.y_column_stride = phases * column_step;
         block.rows = all_rows;
-        if (all_rows > 0) compute(*members, 0);
-        if (all_rows > 0 && block.columns > 0 && is_last)
-            epilogue.finish(to, block.out_channels, y.stride[2], all_rows, row_step, block.columns,
-                            column_step);
+        Index outputs = 0;
+        for (Index p = 0; p < phases; ++p) {
+            block.y = to + p * column_step;
+            compute(members[p], 0);
+            outputs += max_index(0, block.columns);
+        }
+        if (is_last && outputs > 0)
+            epilogue.finish(to, block.out_channels, y.stride[2], all_rows, row_step, outputs, column_step);
         return;
     }
 

@@ -260,7 +260,8 @@ typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const TileBlock& bloc
     parts.u = pieces.take(transforms ? most_u_points_ * u_pitch() : 0, size);
     parts.turned = pieces.take(transforms ? 2 * turned_scratch(channels_at_once()) : 0, size);
     parts.scratch = pieces.take(scratch, size);
-    parts.gathered = pieces.take(block_slots(block) * (block_columns(block) + products_.lanes), size);
+    parts.gathered =
+        pieces.take(channels_gathered * block_slots(block) * (block_columns(block) + products_.lanes), size);
     parts.tables = pieces.take(2 * block_slots(block), sizeof(Index));
     parts.rows = pieces.take(column_phases * products_.lanes * form_rows_ * row_pitch(block), size);
     parts.end = pieces.bytes();

@@ -53,6 +53,8 @@ class WinogradPhases : public Correlation {
         bool sums_taps() const { return far_taps == 1 && form.sums_taps(); }
     };
 
+    static constexpr Index channels_gathered = 4;  // together, where they lie side by side
+
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
         Index v, m, u, turned, scratch, gathered, tables, rows, end;

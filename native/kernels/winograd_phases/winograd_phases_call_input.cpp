@@ -1,4 +1,5 @@
 // The input of a call, to the points of its phases.
+#include "core/transposed_copy.h"
 #include "kernels/winograd_phases/winograd_phases_call.h"
 
 namespace faltung {
@@ -6,13 +7,14 @@ namespace faltung {
 namespace {
 
 // Phases of the input share lines of memory, which then stay in the cache.
-constexpr Index channels_together = 4;
+constexpr Index channels_together = 4, channels_of_a_line = 16;
 
 }  // namespace
 
 template <class T>
 void WinogradPhases<T>::Call::transform(const Place& at, char* v, char* own) const {
-    const Index channels = op.problem_.in_channels, most = op.is_strided_ ? channels_together : channels;
+    const Index channels = op.problem_.in_channels;
+    const Index most = !op.is_strided_ ? channels : x.stride[2] == 1 ? channels_of_a_line : channels_together;
     for (Index first = 0; first < channels; first += most)
         for (const Member& member : op.members_)
             if (!member.shares_input && has_outputs(at, member))
@@ -46,7 +48,8 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
     Index* const row = reinterpret_cast<Index*>(own + parts.tables);
     Index* const gathered_row = row + slots;
     T* const gathered = reinterpret_cast<T*>(own + parts.gathered);
-    const Index pitch = width + op.products_.lanes;
+    const Index pitch = width + op.products_.lanes, channel_pitch = slots * pitch;
+    const Index together = x.stride[2] == 1 ? channels_gathered : 1;
 
     WinogradInput<T> input;
     input.channel_stride = x.stride[2];
@@ -91,14 +94,22 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
             }
             input.row = gathered_row;
             input.x = gathered;
-            input.channels = 1;
-            for (Index ic = first_channel; ic < last_channel; ++ic, input.v += input.term_pitch) {
-                const T* const channel = from + (ic - first_channel) * x.stride[2];
-                for (Index slot = 0; slot < slots; ++slot)
-                    if (row[slot] != absent_row && begin < end)
-                        member.kernel.copy(channel + row[slot] + begin * column_step, column_step,
-                                           end - begin, gathered + slot * pitch + begin);
+            input.channel_stride = channel_pitch;
+            for (Index ic = first_channel; ic < last_channel; ic += together) {
+                input.channels = min_index(together, last_channel - ic);
+                const T* const cells = from + (ic - first_channel) * x.stride[2] + begin * column_step;
+                for (Index slot = 0; slot < slots; ++slot) {
+                    if (row[slot] == absent_row || begin == end) continue;
+                    T* const to = gathered + slot * pitch + begin;
+                    if (input.channels > 1) {
+                        copy_transposed(cells + row[slot], column_step, end - begin, input.channels, to,
+                                        channel_pitch);
+                    } else {
+                        member.kernel.copy(cells + row[slot], column_step, end - begin, to);
+                    }
+                }
                 member.kernel.transform_input(input);
+                input.v += input.channels * input.term_pitch;
             }
         }
     }

@@ -1,4 +1,5 @@
 // The outputs of a call: from points, to the rows that phases share.
+#include "core/transposed_copy.h"
 #include "kernels/winograd_phases/winograd_phases_call.h"
 
 namespace faltung {
@@ -96,6 +97,14 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
             output.bias = output.adds ? nullptr : own_bias;
             output.to = own_rows + (op.is_strided_ ? 0 : p * phase_pitch);
             members[p].kernel.transform_output(output);
+        }
+        if (y.stride[2] == 1 && !accumulates) {
+            for (Index row = 0; row < row_count; ++row)
+                for (Index p = 0; p < phases; ++p)
+                    copy_transposed(own_rows + row * output.row_pitch + p * phase_pitch, output.channel_pitch,
+                                    output.channels, (outputs - p + phases - 1) / phases,
+                                    to + channel + row * row_step + p * column_step, phases * column_step);
+            continue;
         }
         for (Index oc = 0; oc < output.channels; ++oc)
             for (Index row = 0; row < row_count; ++row) {
