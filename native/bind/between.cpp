@@ -37,8 +37,11 @@ void call_max_pool(const AnyArray& x, const OutputArray& y, const std::string& i
             throw std::invalid_argument("kernel, stride or before is out of range");
         if (out[a + 2] > 0 && (in[a + 2] < 1 || out[a + 2] - 1 > (in[a + 2] - 1 + before[a]) / stride[a]))
             throw std::invalid_argument("a window has no cell");
-        window.kernel[a] = min_index(kernel[a], in[a + 2] + before[a]);
-        window.stride[a] = stride[a];
+        // No window has cells beyond these, and where there are two windows, no step is larger: scratch is
+        // of that size.
+        const Index reach = max_index(1, in[a + 2] + before[a]);
+        window.kernel[a] = min_index(kernel[a], reach);
+        window.stride[a] = min_index(stride[a], reach);
         window.before[a] = before[a];
     }
     const Array from = checked_array("x", nb::ndarray<nb::ro>(x), type, in, nullptr);

@@ -48,6 +48,16 @@ def test_max_pool(kernel: tuple[int, int], stride: tuple[int, int], before: tupl
                 check_same(np.ascontiguousarray(y), expected)
 
 
+@pytest.mark.parametrize("step", [8, 9, 2**30, 2**59, 2**60])
+def test_steps_past_the_end(step: int) -> None:
+    """Of one window, however far the next would be: memory is that of the cells."""
+    x = integers_of_shape((1, 2, 6, 8), 1, "float32")
+    for kernel, before in (((2, 3), (0, 0)), ((6, 8), (0, 0)), ((3, 4), (2, 3)), ((2**40, 2**60), (0, 5))):
+        y = np.empty((1, 2, 1, 1), np.float32)
+        native.max_pool(x, y, native.chosen_isa(), 1, kernel, (step, step), before)
+        check_same(y, pooled(x, kernel, (step, step), before, (1, 1)))
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "before", "size"),
     [

@@ -19,7 +19,7 @@ T larger(T a, T b) {
 
 // Cells of one remainder, with the padding.
 Index line_cells(Index width, const PoolWindow& window) {
-    return (width + 2 * window.kernel[1]) / window.stride[1] + window.kernel[1] + 1;
+    return (width + 2 * window.kernel[1]) / window.stride[1] + 1;
 }
 
 template <class T>

@@ -52,7 +52,7 @@ struct ChannelwiseKernel {
     Index lanes = 1, widest = 1;
     LaneKernel<T> channel_lanes;                            // where x and y both have channels side by side
     Sum sum[most_width + 1] = {};                           // by width
-    void (*gather)(const ChannelwiseCells<T>&) = nullptr;   // into `cells`; lanes without channels are zeros
+    void (*gather)(const ChannelwiseCells<T>&) = nullptr;   // into `cells`; lanes without channels: anything
     void (*scatter)(const ChannelwiseCells<T>&) = nullptr;  // from them
 };
 
