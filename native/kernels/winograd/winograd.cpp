@@ -147,7 +147,8 @@ typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const TileB
     parts.m = pieces.take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
     parts.u = pieces.take(transforms ? form_.points() * u_pitch() : 0, size);
     parts.scratch = pieces.take(kernel_.scratch_elements(form_, block.columns), size);
-    parts.gathered = pieces.take(block_slots(block) * (block_columns(block) + kernel_.lanes), size);
+    parts.gathered =
+        pieces.take(channels_gathered * block_slots(block) * (block_columns(block) + kernel_.lanes), size);
     parts.tables = pieces.take(2 * block_slots(block) + block_columns(block), sizeof(Index));
     parts.end = pieces.bytes();
     return parts;

@@ -39,6 +39,8 @@ class WinogradCorrelation : public Correlation {
   private:
     struct Call;
 
+    static constexpr Index channels_gathered = 4;  // together, where they lie side by side
+
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
         Index v, m, u, scratch, gathered, tables, end;

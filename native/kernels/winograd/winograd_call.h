@@ -34,7 +34,7 @@ struct WinogradCorrelation<T>::Call : CallArrays {
         Index* row;           // element offset of each input row, or absent_row
         Index* gathered_row;  // of each row of the copy
         Index* column;        // likewise of each input column; of a copy
-        T* gathered;          // the copy of one channel, where the input cannot be read in place
+        T* gathered;          // the copy of some channels, where the input cannot be read in place
         Index slots, width, pitch;
         Index begin, end;  // of the columns, those inside
         Index first,
@@ -49,7 +49,7 @@ struct WinogradCorrelation<T>::Call : CallArrays {
     }
     Source locate_columns(const Place& at, const Unit& unit, char* own) const;
     void locate_rows(const Place& at, const Unit& unit, Index tap, const Source& source) const;
-    void gather(const Source& source, const T* from) const;
+    void gather(const Source& source, const T* from, Index channels) const;
     void transform(const Place& at, char* v, char* own) const;
     T* products(char* own) const { return reinterpret_cast<T*>(own + parts.m); }
     WinogradProduct<T> product_of(const Place& at) const;

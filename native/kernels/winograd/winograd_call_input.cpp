@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "core/border.h"
+#include "core/transposed_copy.h"
 #include "kernels/winograd/winograd_call.h"
 
 namespace faltung {
@@ -79,30 +80,36 @@ void WinogradCorrelation<T>::Call::locate_rows(const Place& at, const Unit& unit
     }
 }
 
+// Some channels; several only where they lie side by side.
 template <class T>
-void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) const {
+void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from, Index channels) const {
+    const Index channel_pitch = source.slots * source.pitch, inside = source.end - source.begin;
     for (Index slot = 0; slot < source.slots; ++slot) {
-        T* to = source.gathered + source.gathered_row[slot];
+        T* const to = source.gathered + source.gathered_row[slot];
         if (source.row[slot] == absent_row) {
-            std::memset(to, 0, static_cast<std::size_t>(source.width) * sizeof(T));
+            for (Index c = 0; c < channels; ++c)
+                std::memset(to + c * channel_pitch, 0, static_cast<std::size_t>(source.width) * sizeof(T));
             continue;
         }
-        const T* row = from + source.row[slot];
+        const T* const row = from + source.row[slot];
         const auto take = [&](Index first, Index last) {
-            for (Index j = first; j < last; ++j)
-                to[j] = source.column[j] == absent_row ? T(0) : row[source.column[j]];
+            for (Index c = 0; c < channels; ++c)
+                for (Index j = first; j < last; ++j)
+                    to[c * channel_pitch + j] =
+                        source.column[j] == absent_row ? T(0) : row[source.column[j] + c];
         };
-        if (source.begin == source.end) {
+        if (inside == 0) {
             take(0, source.width);
             continue;
         }
         take(0, source.begin);
-        const Index inside = source.end - source.begin, step = source.step;
         const T* const run = row + source.column[source.begin];
-        if (step == 1) {
+        if (channels > 1) {
+            copy_transposed(run, source.step, inside, channels, to + source.begin, channel_pitch);
+        } else if (source.step == 1) {
             std::memcpy(to + source.begin, run, static_cast<std::size_t>(inside) * sizeof(T));
         } else {
-            for (Index j = 0; j < inside; ++j) to[source.begin + j] = run[j * step];
+            for (Index j = 0; j < inside; ++j) to[source.begin + j] = run[j * source.step];
         }
         take(source.end, source.width);
     }
@@ -112,8 +119,8 @@ void WinogradCorrelation<T>::Call::gather(const Source& source, const T* from) c
 template <class T>
 void WinogradCorrelation<T>::Call::transform(const Place& at, char* v, char* own) const {
     const Index in_channels = op.problem_.in_channels;
+    const Index together = x.stride[2] == 1 ? channels_gathered : 1;
     WinogradInput<T> input;
-    input.channel_stride = x.stride[2];
     input.tile_rows = at.tiles.rows;
     input.tile_columns = at.tiles.columns;
     input.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
@@ -135,15 +142,18 @@ void WinogradCorrelation<T>::Call::transform(const Place& at, char* v, char* own
             input.v = v_unit + tap * in_channels * input.term_pitch;
             if (source.is_in_place) {
                 input.x = x_group;
+                input.channel_stride = x.stride[2];
                 input.channels = in_channels;
                 op.kernel_.transform_input(input);
                 continue;
             }
             input.x = source.gathered;
-            input.channels = 1;
-            for (Index ic = 0; ic < in_channels; ++ic, input.v += input.term_pitch) {
-                gather(source, x_group + ic * x.stride[2]);
+            input.channel_stride = source.slots * source.pitch;
+            for (Index ic = 0; ic < in_channels; ic += together) {
+                input.channels = min_index(together, in_channels - ic);
+                gather(source, x_group + ic * x.stride[2], input.channels);
                 op.kernel_.transform_input(input);
+                input.v += input.channels * input.term_pitch;
             }
         }
     }
