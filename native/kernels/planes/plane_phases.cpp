@@ -5,9 +5,8 @@
 #include <stdexcept>
 
 #include "core/border.h"
-#include "core/threads.h"
-#include "core/workspace.h"
 #include "kernels/call_arrays.h"
+#include "kernels/run_call.h"
 #include "kernels/transposed/covering.h"
 
 namespace faltung {
@@ -110,9 +109,15 @@ Index PlanePhases<T>::plane_elements(Index rows) const {
     return round_up(saturating_add(saturating_add(cells, halo(1)), kernel_.lanes), 16);
 }
 
+// Interleaving reads on behind the last sum.
+template <class T>
+Index PlanePhases<T>::sum_pitch(Index rows) const {
+    return round_up(positions(rows), 16) + 2 * kernel_.lanes;
+}
+
 template <class T>
 Index PlanePhases<T>::elements(Index rows) const {
-    const Index sums = saturating_multiply(members(), round_up(positions(rows), 16) + 2 * kernel_.lanes);
+    const Index sums = saturating_multiply(members(), sum_pitch(rows));
     return saturating_add(saturating_multiply(problem_.in_channels, plane_elements(rows)), sums);
 }
 
@@ -168,9 +173,15 @@ struct PlanePhases<T>::Call : CallArrays {
     Index bands = 1;
 
     void operator()(Index task, int worker) const;
+    // The rows of outputs in a band that one phase of the rows writes.
+    struct PhaseBand {
+        T* sums;                  // of the first phase of the columns
+        Index rows, first, step;  // of y: element offset of the first row, and from one to the next
+    };
+
     void copy_plane(const T* from, Index first_row, Index rows, T* cells) const;
     template <class Visit>
-    void each_row(Index band, Index rows, T* sums, Visit visit) const;
+    void each_phase(Index band, Index rows, T* sums, Visit visit) const;
 };
 
 // Input rows first_row, ... with the border on all sides.
@@ -208,21 +219,16 @@ void PlanePhases<T>::Call::copy_plane(const T* from, Index first_row, Index rows
     std::fill(cells, const_cast<T*>(cells_end), T(0));
 }
 
-// Rows of outputs of a band, with the sums of its first phase.
 template <class T>
 template <class Visit>
-void PlanePhases<T>::Call::each_row(Index band, Index rows, T* sums, Visit visit) const {
-    const Index phases = static_cast<Index>(op.column_phases()), pitch = op.pitch();
-    const Index sum_pitch = round_up(op.positions(op.band_rows_), 16) + 2 * op.kernel_.lanes;
-    Index outputs = 0;
-    for (const Phase& phase : op.phases_[1]) outputs += phase.count;
-    for (std::size_t p = 0; p < op.phases_[0].size(); ++p) {
-        const Phase& phase = op.phases_[0][p];
-        const Index first = band * op.band_rows_, count = min_index(rows, phase.count - first);
-        const Index step = static_cast<Index>(op.phases_[0].size()) * y_spatial[0];
-        if (count > 0)
-            visit(sums + static_cast<Index>(p) * phases * sum_pitch, sum_pitch, pitch, count,
-                  phase.first * y_spatial[0] + first * step, step, phases, outputs);
+void PlanePhases<T>::Call::each_phase(Index band, Index rows, T* sums, Visit visit) const {
+    const std::vector<Phase>& phases = op.phases_[0];
+    const Index pitch = static_cast<Index>(op.column_phases()) * op.sum_pitch(op.band_rows_);
+    const Index step = static_cast<Index>(phases.size()) * y_spatial[0], first_row = band * op.band_rows_;
+    for (const Phase& phase : phases) {
+        const Index count = min_index(rows, phase.count - first_row);
+        if (count > 0) visit(PhaseBand{sums, count, phase.first * y_spatial[0] + first_row * step, step});
+        sums += pitch;
     }
 }
 
@@ -242,22 +248,23 @@ void PlanePhases<T>::Call::operator()(Index task, int worker) const {
     b.cells = cells;
     b.cell_pitch = plane;
     b.channels = problem.in_channels;
-    b.sum_pitch = round_up(op.positions(op.band_rows_), 16) + 2 * op.kernel_.lanes;
+    b.sum_pitch = op.sum_pitch(op.band_rows_);
     b.vectors = op.positions(rows) / op.kernel_.lanes;
     b.resumes = accumulates;
-    const Index column_step = y_spatial[1];
+    const Index column_step = y_spatial[1], phases = static_cast<Index>(op.column_phases()),
+                pitch = op.pitch();
+    Index outputs = 0;  // of a row
+    for (const Phase& phase : op.phases_[1]) outputs += phase.count;
     for (Index oc = 0; oc < problem.out_channels; ++oc) {
         const Index channel = g * problem.out_channels + oc;
         T* const to = static_cast<T*>(y.data) + n * y.stride[0] + g * y.stride[1] + oc * y.stride[2];
         if (accumulates)
-            each_row(band, rows, sums,
-                     [&](T* sum, Index sum_pitch, Index pitch, Index count, Index first, Index step,
-                         Index phases, Index outputs) {
-                         for (Index r = 0; r < count; ++r)
-                             for (Index i = 0; i < outputs; ++i)
-                                 sum[i % phases * sum_pitch + r * pitch + i / phases] =
-                                     to[first + r * step + i * column_step];
-                     });
+            each_phase(band, rows, sums, [&](const PhaseBand& own) {
+                for (Index r = 0; r < own.rows; ++r)
+                    for (Index i = 0; i < outputs; ++i)
+                        own.sums[i % phases * b.sum_pitch + r * pitch + i / phases] =
+                            to[own.first + r * own.step + i * column_step];
+            });
         b.bias = epilogue.bias ? static_cast<const T*>(epilogue.bias) + channel : nullptr;
         for (const Group& group : op.groups_) {
             b.steps = group.steps.data();
@@ -267,21 +274,19 @@ void PlanePhases<T>::Call::operator()(Index task, int worker) const {
             b.sums = sums + group.first * b.sum_pitch;
             op.kernel_.sum(b);
         }
-        each_row(band, rows, sums,
-                 [&](T* sum, Index sum_pitch, Index pitch, Index count, Index first, Index step, Index phases,
-                     Index outputs) {
-                     for (Index r = 0; r < count; ++r) {
-                         T* row = to + first + r * step;
-                         const T* phase = sum + r * pitch;
-                         if (column_step == 1 && phases > 1) {
-                             op.rows_.interleave(phase, sum_pitch, phases, outputs, row);
-                         } else {
-                             for (Index i = 0; i < outputs; ++i)
-                                 row[i * column_step] = phase[i % phases * sum_pitch + i / phases];
-                         }
-                     }
-                     epilogue.finish(to + first, 1, y.stride[2], count, step, outputs, column_step);
-                 });
+        each_phase(band, rows, sums, [&](const PhaseBand& own) {
+            for (Index r = 0; r < own.rows; ++r) {
+                T* const row = to + own.first + r * own.step;
+                const T* const sum = own.sums + r * pitch;
+                if (column_step == 1 && phases > 1) {
+                    op.rows_.interleave(sum, b.sum_pitch, phases, outputs, row);
+                } else {
+                    for (Index i = 0; i < outputs; ++i)
+                        row[i * column_step] = sum[i % phases * b.sum_pitch + i / phases];
+                }
+            }
+            epilogue.finish(to + own.first, 1, y.stride[2], own.rows, own.step, outputs, column_step);
+        });
     }
 }
 
@@ -292,12 +297,7 @@ void PlanePhases<T>::run(Index batch, const Array& x, const void* packed, const 
     const Index products = saturating_multiply(batch, scattered_multiply_adds(problem_));
     Call call{{layout_, x, y, epilogue, accumulate}, *this, static_cast<const T*>(packed)};
     call.bands = ceil_divide(layout_.rows().out, band_rows_);
-    const Index tasks = batch * problem_.groups * call.bands;
-    threads = products < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    threads = static_cast<int>(min_index(tasks, threads));
-    Workspace workspace(workspace_bytes(threads));
-    call.workspace = workspace.data();
-    parallel_for(tasks, threads, call);
+    run_tasks_of(call, batch * problem_.groups * call.bands, products < parallel_multiply_adds ? 1 : threads);
 }
 
 template class PlanePhases<float>;

@@ -1,5 +1,6 @@
-// The driver of transposed correlations with few input channels a group: planes are copied with their border
-// in place, and all phases of the stride summed from them, over the ends of rows, then interleaved.
+// The driver of transposed correlations, and of those of stride 1, with few input channels a group: planes
+// are copied with their border in place, and all phases of the stride summed from them, over the ends of
+// rows, then interleaved.
 #pragma once
 
 #include "core/layout.h"
@@ -48,6 +49,7 @@ class PlanePhases : public Correlation {
     // Of a band of so many rows of outputs of a phase.
     Index positions(Index rows) const;
     Index plane_elements(Index rows) const;
+    Index sum_pitch(Index rows) const;  // from the sums of one member to those of the next
     Index elements(Index rows) const;
 
     Problem problem_;

@@ -6,6 +6,7 @@
 #include "core/border.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 
 namespace faltung {
 
@@ -161,17 +162,11 @@ void SeparableCorrelation<T>::pack_factors(const Array& factors, Index rank, voi
 }
 
 template <class T>
-struct SeparableCorrelation<T>::Call {
+struct SeparableCorrelation<T>::Call : CallArrays {
     const SeparableCorrelation& op;
-    const Array& x;
-    const Array& y;
     Index rank;
     const T* factors;
-    const Epilogue& epilogue;
-    bool accumulate;
-    std::vector<Index> x_spatial, y_spatial;
     Sizes sizes;
-    char* workspace = nullptr;
     Index far_outputs = 1, strips = 1, units = 0, tasks = 0;
 
     bool gathers() const { return x_spatial.back() != 1; }
@@ -310,7 +305,7 @@ struct SeparableCorrelation<T>::Call {
                 if (sizes.phases) cells = set_apart(cells, scratch.apart);
                 op.kernel_.row({cells, op.place_.data(), op.row_taps_, axis.stride == 1 && axis.dilation == 1,
                                 factor + op.column_taps_, out + r * y_pitch, y_spatial.back(), axis.out,
-                                bias && term == 0 ? bias[value] : T(0), accumulate || term > 0});
+                                bias && term == 0 ? bias[value] : T(0), accumulates || term > 0});
             }
         }
         epilogue.finish(out, 1, 0, rows, y_pitch, axis.out, y_spatial.back());
@@ -352,15 +347,10 @@ void SeparableCorrelation<T>::run(Index batch, const Array& x, const void* packe
     const Index products = saturating_multiply(outputs(problem_.axes), column_taps_ + row_taps_);
     const Index work = saturating_multiply(saturating_multiply(batch, channels), products);
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    Call call{*this,
-              x,
-              y,
+    Call call{{layout_, x, y, epilogue, accumulate},
+              *this,
               *static_cast<const Index*>(packed),
               reinterpret_cast<const T*>(static_cast<const char*>(packed) + header_bytes),
-              epilogue,
-              accumulate,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride),
               Sizes(layout_, problem_.border, kernel_)};
     call.share_out(batch, threads);
     threads = static_cast<int>(min_index(call.tasks, threads));
