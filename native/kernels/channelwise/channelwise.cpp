@@ -8,6 +8,7 @@
 #include "core/border.h"
 #include "core/threads.h"
 #include "core/workspace.h"
+#include "kernels/call_arrays.h"
 
 namespace faltung {
 
@@ -139,18 +140,13 @@ void ChannelwiseCorrelation<T>::pack(const Array& weight, void* packed, int) con
 
 // One run: its arrays, and a task for each sample and block of channels.
 template <class T>
-struct ChannelwiseCorrelation<T>::Call {
+struct ChannelwiseCorrelation<T>::Call : CallArrays {
     const ChannelwiseCorrelation& op;
-    const Array &x, &y;
     const T* weights;
-    const Epilogue& epilogue;
-    bool accumulates;
     const ChannelwiseView& view;
     bool pads;
-    std::vector<Index> x_spatial, y_spatial;
     Index units = 1, tasks = 1;
     bool x_is_flat = false, y_is_flat = false;
-    char* workspace = nullptr;
 
     void operator()(Index task, int worker) const;
 
@@ -335,20 +331,10 @@ void ChannelwiseCorrelation<T>::run(Index batch, const Array& x, const void* pac
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const char* header = static_cast<const char*>(packed);
     const bool pads = !may_skip_ || (may_pad_ && *header == 0);
-    if (channel_lanes_.serves(x, y, !pads)) {
-        const T* weights = reinterpret_cast<const T*>(header + header_bytes);
+    const T* const weights = reinterpret_cast<const T*>(header + header_bytes);
+    if (channel_lanes_.serves(x, y, !pads))
         return channel_lanes_.run(batch, x, weights, false, epilogue, y, accumulate, threads);
-    }
-    Call call{*this,
-              x,
-              y,
-              reinterpret_cast<const T*>(header + header_bytes),
-              epilogue,
-              accumulate,
-              pads ? padded_ : skipping_,
-              pads,
-              layout_.spatial_strides(x.stride),
-              layout_.spatial_strides(y.stride)};
+    Call call{{layout_, x, y, epilogue, accumulate}, *this, weights, pads ? padded_ : skipping_, pads};
     std::vector<Index> in, out;
     for (const Axis& axis : layout_.axes) in.push_back(axis.in), out.push_back(axis.out);
     call.x_is_flat = call.view.row_cells == in.back() && is_one_row(call.x_spatial, in);
