@@ -9,7 +9,6 @@
 #include "bind/released.h"
 #include "core/threads.h"
 #include "core/workspace.h"
-#include "kernels/converted/converted.h"
 #include "kernels/registry.h"
 
 namespace faltung {
@@ -62,7 +61,7 @@ class Bound {
         const auto& family = find_family(algorithm);
         if (is_native(algorithm, type_)) return family.make(problem_, type_, isa_);
         if constexpr (std::is_same_v<Operation, Correlation>) {
-            return std::make_unique<ConvertedCorrelation>(problem_, family, type_, isa_);
+            return half_correlation(family, problem_, type_, isa_);
         } else {
             throw std::invalid_argument("weight gradients are computed in float32, float64 and uint64");
         }

@@ -1,6 +1,8 @@
 #include "kernels/registry.h"
 
 #include "kernels/channelwise/channelwise.h"
+#include "kernels/converted/converted.h"
+#include "kernels/depthwise/bfloat16_depthwise.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/dilated/dilated.h"
 #include "kernels/dots/dots.h"
@@ -328,6 +330,19 @@ constexpr CorrelationFamily correlation_families[] = {
 
 const CorrelationFamily& correlation_family(const std::string& name) {
     return find(correlation_families, name);
+}
+
+std::unique_ptr<Correlation> half_correlation(const CorrelationFamily& family, const Problem& problem,
+                                              Type type, Isa isa) {
+#if defined(FALTUNG_BFLOAT16_DOTS)
+    if (family.name == std::string("depthwise") && type == Type::bfloat16 && has_bfloat16_dots(isa)) {
+        const DepthwiseKernel<float> summed = DepthwiseRows::get<float>(isa, problem.out_channels);
+        if (Bfloat16Depthwise::serves(problem, summed))
+            return std::make_unique<Bfloat16Depthwise>(problem, family, summed,
+                                                       avx512bf16::bfloat16_depthwise_kernel(), isa);
+    }
+#endif
+    return std::make_unique<ConvertedCorrelation>(problem, family, type, isa);
 }
 
 SpectralShape spectral_shape(const Problem& problem, Type type, Isa isa) {

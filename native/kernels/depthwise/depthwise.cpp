@@ -45,7 +45,7 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Problem& problem, const Dept
       layout_(problem),
       kernel_(kernel),
       shape_(problem, layout_, sizeof(T), kernel.lanes, tile_rows(problem, kernel), kernel.pairs),
-      taps_(taps(layout_.axes)) {
+      taps_(faltung::taps(layout_.axes)) {
     if (shape_.elements >= most_elements || taps_ >= tap_limit)
         throw std::invalid_argument("the rows of input cells would be unreasonably large");
     if (saturating_multiply(saturating_multiply(problem.groups, problem.out_channels), taps_ * 8) ==
@@ -254,6 +254,16 @@ void DepthwiseCorrelation<T>::pack(const Array& weight, void* packed, int) const
     *static_cast<char*>(packed) = finite;
 }
 
+template <class T>
+bool DepthwiseCorrelation<T>::are_finite(const void* packed) {
+    return *static_cast<const char*>(packed) != 0;
+}
+
+template <class T>
+const T* DepthwiseCorrelation<T>::weights(const void* packed) {
+    return reinterpret_cast<const T*>(static_cast<const char*>(packed) + header_bytes);
+}
+
 // How many columns of taps are added at a time: with stride 2 neighbours come from the same cells of x. The
 // order of the sums must not depend on whether x is read in place.
 template <class T>
@@ -293,17 +303,14 @@ void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
         return;
     const Index work = saturating_multiply(batch, multiply_adds(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
-    const char* header = static_cast<const char*>(packed);
     const bool has_zeros = problem_.border == Border::zeros || problem_.border == Border::absent;
-    const bool skips = has_zeros && *header != 0;
-    if (channel_lanes_ && channel_lanes_->serves(x, y, skips)) {
-        const T* weights = reinterpret_cast<const T*>(header + header_bytes);
-        return channel_lanes_->run(batch, x, weights, true, epilogue, y, accumulate, threads);
-    }
+    const bool skips = has_zeros && are_finite(packed);
+    if (channel_lanes_ && channel_lanes_->serves(x, y, skips))
+        return channel_lanes_->run(batch, x, weights(packed), true, epilogue, y, accumulate, threads);
     DepthwiseCall<T> call{*this,
                           x,
                           y,
-                          reinterpret_cast<const T*>(header + header_bytes),
+                          weights(packed),
                           epilogue,
                           accumulate,
                           skips,

@@ -29,6 +29,16 @@ class DepthwiseCorrelation : public Correlation {
     void run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue, const Array& y,
              bool accumulate, int threads) const override;
 
+    // Of those who take the sums in the same order, from the same packed weights.
+    bool has_rows() const { return !shape_.folds; }  // outputs of a tile are those of several rows
+    const std::vector<DepthwiseSegment>& segments() const { return segments_; }
+    bool is_uniform() const { return is_uniform_; }
+    int most_taps() const { return segments_.empty() ? 1 : segments_.front().taps; }
+    Index columns_at_a_time() const;
+    Index taps() const { return taps_; }
+    static bool are_finite(const void* packed);
+    static const T* weights(const void* packed);  // [channel][tap, as the segments have them]
+
     static constexpr Index most_kept_blocks = 16;
 
   private:
@@ -47,10 +57,8 @@ class DepthwiseCorrelation : public Correlation {
     void add_chain(const Chain& chain, Index only);
     LaneOrder lane_order() const;
 
-    Index columns_at_a_time() const;
     static Index tile_rows(const Problem& problem, const DepthwiseKernel<T>& kernel);
     Index tile_rows() const { return tile_rows(problem_, kernel_); }
-    int most_taps() const { return segments_.empty() ? 1 : segments_.front().taps; }
     bool reads_in_place(const std::vector<Index>& stride) const;
     typename DepthwiseBlock<T>::Sizes table_sizes() const;
     Index kept_blocks() const;

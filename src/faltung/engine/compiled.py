@@ -23,7 +23,7 @@ from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.magnitude import LARGEST
-from faltung.engine.native import Correlation, Program, chosen_isa
+from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
@@ -38,6 +38,9 @@ SCATTER_SECONDS = 0.75e-9
 
 GROUP_BYTES = 2**20
 """Of float32, input and output of a group: so many stay in L2."""
+
+MOST_STORED_TAPS = 7
+"""Along each axis, of depthwise kernels that read bfloat16 whatever the size of the map."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,12 +225,20 @@ def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
         return None
     (problem,) = wide.lowered.problems
     cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
-    if problem.groups == 1 or problem.phases or 4 * cells > GROUP_BYTES:
+    if problem.groups == 1 or problem.phases or wide.fused is None or not wide.is_direct:
         return None
-    if wide.fused is None or not wide.is_direct or wide.most_rank:
+    if not _is_read_as_stored(problem, wide.algorithm, dtype) and (wide.most_rank or 4 * cells > GROUP_BYTES):
         return None
     kernel = Correlation(wide.algorithm, dtype, chosen_isa(), *problem.arguments)
-    return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),))
+    return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),), most_rank=0)
+
+
+def _is_read_as_stored(problem: Problem, algorithm: str, dtype: str) -> bool:
+    """Whether depthwise kernels read bfloat16; of so few taps that outer products, which rounded weights seldom are, gain little."""
+    if algorithm != "depthwise" or dtype != "bfloat16" or not has_bfloat16_dots(chosen_isa()):
+        return False
+    is_plain = problem.mode in ("zeros", "absent") and set(problem.dilation) == {1} and problem.stride[-1] <= 2
+    return len(problem.in_size) == 2 and problem.out_size[0] > 2 and is_plain and max(problem.kernel_size) <= MOST_STORED_TAPS
 
 
 def _with_dots(decisions: tuple[Decision, ...], own: Decision) -> tuple[Decision, ...]:
