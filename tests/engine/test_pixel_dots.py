@@ -99,6 +99,34 @@ def test_every_kind(text: str, shape: tuple[int, ...], layout: str) -> None:
     check(text, shape, layout)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "3, padding=1",
+        "3, padding=3",
+        "3, padding=1, stride=2",
+        "(1, 7), padding=(0, 3)",
+        "5, padding=((0, 4), (3, 1))",
+        "3, padding=2, dilation=2",
+        "3, padding=2, padding_mode='reflect'",
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 10, 256])
+def test_taps_in_the_padding_are_left_out(kind: str, channels: int) -> None:
+    for out_channels, size in ((64, (7, 7)), (70, (5, 31)), (64, (3, 32)), (48, (9, 33)), (130, (4, 3))):
+        check(f"conv2d({channels}, {out_channels}, {kind})", (2, channels, *size), seed=size[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["conv_transpose2d({}, 64, 4, stride=2, padding=1)", "conv_transpose2d({}, 96, 3, stride=(1, 2), padding=1, output_padding=(0, 1))"],
+)
+@pytest.mark.parametrize("channels", [6, 7, 256])
+def test_taps_of_phases_in_the_padding_are_left_out(text: str, channels: int) -> None:
+    for size in ((1, 1), (2, 16), (16, 5), (3, 33)):
+        check(text.format(channels), (1, channels, *size), seed=size[0])
+
+
 def test_input_gradients_are_dot_products() -> None:
     for text, size in (
         ("conv2d(24, 20, 3, padding=1)", (9, 8)),

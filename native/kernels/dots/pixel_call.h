@@ -142,7 +142,7 @@ struct PixelDots::Call {
         const Index lines = pieces > 1 ? 1 : max_index(1, held / max_index(columns, 1));
         // Rows that leave out the same taps, those in the padding.
         const Index member = block.far_member + phase * phases, first = block.origin[rows_axis];
-        const std::vector<int>& kinds = op.members_[static_cast<std::size_t>(member)].runs_of_row;
+        const std::vector<int>& kinds = op.members_[static_cast<std::size_t>(member)].kind_of_row;
         const auto kind = [&](Index row) { return kinds[static_cast<std::size_t>(first + row)]; };
         for (Index row = 0, together = 1; row < rows; row += together, together = 1) {
             while (together < min_index(lines, rows - row) && kind(row + together) == kind(row)) ++together;
@@ -195,50 +195,69 @@ struct PixelDots::Call {
             const std::size_t number = first_member + static_cast<std::size_t>(own);
             const Member& member = op.members_[number];
             const Index columns = min_index(part.columns, member.phases[rows_axis + 1]->count - first_column);
-            Index pixels = 0;
-            for (Index r = 0; r < part.rows; ++r)
-                for (Index c = 0; c < columns; ++c) {
-                    place[pixels] = (part.row + r) * block.row_step + (part.column + c) * block.column_step;
-                    y_place[pixels] = r * line_step + (c * phases + own) * y_column;
-                    slot[pixels++] = (r * line_slots + c * phases + own) * dots_pixel_channels;
-                }
-            if (pixels == 0) continue;
-            const Runs& runs = is_in_place ? in_place[number]
-                                           : member.runs[static_cast<std::size_t>(
-                                                 member.runs_of_row[static_cast<std::size_t>(first_row)])];
-            DotsPixels product{};
-            product.cells = block.cells;
-            product.place = place;
-            product.pixels = pixels;
-            product.vectors = vectors;
-            product.sums = block.sums;
-            product.slot = slot;
-            product.y_place = y_place;
-            product.channels = channels;
-            product.bias = bias;
-            product.resumes = accumulates;
-            product.weight_pitch = member.pairs * dots_pixel_lanes;
-            const Pair* const weight =
-                packed + (block.group * op.pairs_ + member.first_pair) * op.vectors() * dots_pixel_lanes +
-                vector * product.weight_pitch;
-            if (runs.passes.empty()) {  // there is still the bias
-                product.weight = weight;
-                op.kernel_.multiply_pixels(product);
-            }
-            for (const Pass& pass : runs.passes) {
-                product.runs = runs.runs.data() + pass.run;
-                product.run_count = pass.runs;
-                product.weight = weight + pass.pair * dots_pixel_lanes;
-                const bool is_last = &pass == &runs.passes.back();
-                product.ahead = is_last ? vectors * product.weight_pitch - pass.pair * dots_pixel_lanes
-                                        : pass.pairs * dots_pixel_lanes;
-                product.y = is_direct && is_last ? y_first : nullptr;
-                op.kernel_.multiply_pixels(product);
-                product.resumes = true;
-                product.bias = nullptr;
+            const int kinds = is_in_place ? 1 : member.column_kinds;
+            for (int kind = 0; kind < kinds; ++kind) {
+                Index pixels = 0;
+                for (Index r = 0; r < part.rows; ++r)
+                    for (Index c = 0; c < columns; ++c) {
+                        if (kinds > 1 &&
+                            member.kind_of_column[static_cast<std::size_t>(first_column + c)] != kind)
+                            continue;
+                        place[pixels] =
+                            (part.row + r) * block.row_step + (part.column + c) * block.column_step;
+                        y_place[pixels] = r * line_step + (c * phases + own) * y_column;
+                        slot[pixels++] = (r * line_slots + c * phases + own) * dots_pixel_channels;
+                    }
+                if (pixels == 0) continue;
+                const auto of_row = static_cast<std::size_t>(
+                    is_in_place ? 0 : member.kind_of_row[static_cast<std::size_t>(first_row)]);
+                const Runs& runs = is_in_place ? in_place[number]
+                                               : member.runs[of_row * static_cast<std::size_t>(kinds) +
+                                                             static_cast<std::size_t>(kind)];
+                DotsPixels product{};
+                product.cells = block.cells;
+                product.place = place;
+                product.pixels = pixels;
+                product.vectors = vectors;
+                product.sums = block.sums;
+                product.slot = slot;
+                product.y_place = y_place;
+                product.channels = channels;
+                product.bias = bias;
+                product.resumes = accumulates;
+                product.y = is_direct ? y_first : nullptr;
+                multiply_runs(product, runs, block.group, member, vector, kind + 1 == kinds);
             }
         }
         if (!is_direct) finish(lines, block, has_products);
+    }
+
+    // All products of some pixels, which go to y with the last of them. After the last pixels of a segment
+    // other weights are wanted.
+    void multiply_runs(DotsPixels product, const Runs& runs, Index group, const Member& member, Index vector,
+                       bool is_last_kind) const {
+        Half* const to = product.y;
+        product.y = nullptr;
+        product.weight_pitch = member.pairs * dots_pixel_lanes;
+        const Pair* const weight = packed +
+                                   (group * op.pairs_ + member.first_pair) * op.vectors() * dots_pixel_lanes +
+                                   vector * product.weight_pitch;
+        if (runs.passes.empty()) {  // there is still the bias
+            product.weight = weight;
+            op.kernel_.multiply_pixels(product);
+        }
+        for (const Pass& pass : runs.passes) {
+            product.runs = runs.runs.data() + pass.run;
+            product.run_count = pass.runs;
+            product.weight = weight + pass.pair * dots_pixel_lanes;
+            const bool is_last = &pass == &runs.passes.back();
+            product.ahead = (is_last ? -pass.pair : pass.pairs) * dots_pixel_lanes;
+            if (is_last && is_last_kind) product.ahead += product.vectors * product.weight_pitch;
+            if (is_last) product.y = to;
+            op.kernel_.multiply_pixels(product);
+            product.resumes = true;
+            product.bias = nullptr;
+        }
     }
 
     // Outputs of a segment: lines of so many pixels.

@@ -13,13 +13,41 @@ namespace faltung {
 namespace {
 
 constexpr Index most_members = 4096;
-constexpr Index most_row_taps = 32;  // of kernels whose taps in the padding are left out
-constexpr Index pass_pairs = 256;    // 64 KB of weights
+constexpr Index most_padded_taps = 32;  // of kernels whose taps in the padding are left out
+constexpr Index most_short_columns = 32;
+constexpr Index pass_pairs = 256;  // 64 KB of weights
 constexpr Index packed_input_channels = 16;
 constexpr Index parallel_pack_bytes = 256 << 10;
 
 Layout layout_of(const Problem& problem) {
     return Layout(problem.phases.empty() ? problem : covering(problem));
+}
+
+struct TapRange {
+    Index begin, end;
+};
+
+// Which taps of a phase lie inside for its outputs, whose kinds are numbered: all of them is the first.
+std::vector<TapRange> kinds_of(const PixelAxis& axis, const Phase& phase, bool leaves_out,
+                               std::vector<int>& kind_of) {
+    std::vector<TapRange> kinds{{0, phase.taps}};
+    for (Index output = 0; output < phase.count; ++output) {
+        const auto inside = [&](Index tap) {
+            const Index at = output * axis.stride + PixelAxis::position(phase, tap);
+            return at >= 0 && at < axis.in;
+        };
+        TapRange taps{0, phase.taps};
+        if (leaves_out) {
+            while (taps.begin + 1 < taps.end && !inside(taps.begin)) ++taps.begin;
+            while (taps.end - 1 > taps.begin && !inside(taps.end - 1)) --taps.end;
+        }
+        std::size_t kind = 0;
+        while (kind < kinds.size() && (kinds[kind].begin != taps.begin || kinds[kind].end != taps.end))
+            ++kind;
+        if (kind == kinds.size()) kinds.push_back(taps);
+        kind_of.push_back(static_cast<int>(kind));
+    }
+    return kinds;
 }
 
 }  // namespace
@@ -52,46 +80,47 @@ void PixelDots::Runs::add(Index offset, Index pairs, Index pair) {
     }
 }
 
+// Outputs at the ends of a row are few, and products of few pixels wait for one another: it pays where rows
+// are short and several vectors of channels are computed at once.
+bool PixelDots::leaves_out_columns(const Phase& phase) const {
+    const bool has_whole_pairs = problem_.in_channels % 2 == 0 || !merges();
+    return phase.count <= most_short_columns && has_whole_pairs && vectors() >= dots_most_channel_vectors;
+}
+
 void PixelDots::make_runs(Member& member) const {
     const std::size_t rows = layout_.far_axes(), columns = rows + 1;
-    const PixelAxis& axis = axes_[rows];
-    const Phase& phase = *member.phases[rows];
-    const Index merged = merges() ? member.phases[columns]->taps : 1;
-    const Index pairs = ceil_divide(merged * problem_.in_channels, 2);
-    const bool is_padded = (problem_.border == Border::zeros || problem_.border == Border::absent) &&
-                           phase.taps <= most_row_taps;
-    // Of each kind of row its first tap inside, and the first one behind it.
-    std::vector<std::pair<Index, Index>> kinds{{0, phase.taps}};
-    for (Index row = 0; row < phase.count; ++row) {
-        const auto inside = [&](Index tap) {
-            const Index at = row * axis.stride + PixelAxis::position(phase, tap);
-            return at >= 0 && at < axis.in;
-        };
-        std::pair<Index, Index> taps{0, phase.taps};
-        if (is_padded) {
-            while (taps.first + 1 < taps.second && !inside(taps.first)) ++taps.first;
-            while (taps.second - 1 > taps.first && !inside(taps.second - 1)) --taps.second;
+    const Phase &row_phase = *member.phases[rows], &column_phase = *member.phases[columns];
+    const Index channels = problem_.in_channels, merged = merges() ? column_phase.taps : 1;
+    const Index pairs = ceil_divide(merged * channels, 2);
+    const bool has_zeros = problem_.border == Border::zeros || problem_.border == Border::absent;
+    const std::vector<TapRange> row_kinds =
+        kinds_of(axes_[rows], row_phase, has_zeros && row_phase.taps <= most_padded_taps, member.kind_of_row);
+    const std::vector<TapRange> column_kinds =
+        kinds_of(axes_[columns], column_phase,
+                 has_zeros && column_phase.taps <= most_padded_taps && leaves_out_columns(column_phase),
+                 member.kind_of_column);
+    member.column_kinds = static_cast<int>(column_kinds.size());
+    for (const TapRange& own_rows : row_kinds)
+        for (const TapRange& own_columns : column_kinds) {
+            Runs runs;
+            Index pair = 0;
+            each_tap(member, [&](const Index* tap, Index far) {
+                if (tap[columns] % merged != 0) return;
+                const Index first = max_index(tap[columns], own_columns.begin),
+                            last = min_index(tap[columns] + merged, own_columns.end);
+                if (tap[rows] >= own_rows.begin && tap[rows] < own_rows.end && first < last) {
+                    const Index row = axes_[rows].cell(row_phase, tap[rows]),
+                                column = axes_[columns].cell(column_phase, first);
+                    const bool is_whole = last - first == merged;
+                    runs.add(far * panel_.plane_pitch + row * panel_.row_pitch + column * panel_.pixel_pitch,
+                             is_whole ? pairs : (last - first) * channels / 2,
+                             pair + (first - tap[columns]) * channels / 2);
+                }
+                pair += pairs;
+            });
+            member.pairs = pair;
+            member.runs.push_back(std::move(runs));
         }
-        std::size_t kind = 0;
-        while (kind < kinds.size() && kinds[kind] != taps) ++kind;
-        if (kind == kinds.size()) kinds.push_back(taps);
-        member.runs_of_row.push_back(static_cast<int>(kind));
-    }
-    for (const auto& taps : kinds) {
-        Runs runs;
-        Index pair = 0;
-        each_tap(member, [&](const Index* tap, Index far) {
-            if (tap[columns] % merged != 0) return;
-            const Index row = axis.cell(phase, tap[rows]),
-                        column = axes_[columns].cell(*member.phases[columns], tap[columns]);
-            if (tap[rows] >= taps.first && tap[rows] < taps.second)
-                runs.add(far * panel_.plane_pitch + row * panel_.row_pitch + column * panel_.pixel_pitch,
-                         pairs, pair);
-            pair += pairs;
-        });
-        member.pairs = pair;
-        member.runs.push_back(std::move(runs));
-    }
 }
 
 PixelDots::PixelDots(const Problem& problem, const DotsKernel& kernel, Isa isa)

@@ -43,13 +43,15 @@ class PixelDots : public Correlation {
         std::vector<const Phase*> phases;
         Index taps = 1, pairs = 0;
         Index first_pair = 0;  // among those of all members
-        // In the panel: all, then those of rows some of whose taps lie in a padding of zeros.
+        // In the panel, [kind of row][kind of column]: taps in a padding of zeros are left out.
         std::vector<Runs> runs = {};
-        std::vector<int> runs_of_row = {};
+        std::vector<int> kind_of_row = {}, kind_of_column = {};
+        int column_kinds = 1;
     };
 
     static std::vector<PixelAxis> axes_of(const Problem& problem, const Layout& layout);
     Index vectors() const { return ceil_divide(problem_.out_channels, dots_pixel_lanes); }
+    bool leaves_out_columns(const Phase& phase) const;
     void make_runs(Member& member) const;
     // Whether a run crosses taps that lie together.
     bool merges() const;
