@@ -162,3 +162,14 @@ def test_large_kernels_and_maps_are_read_as_stored() -> None:
         x = integers(shape, 1)
         assert prepared.algorithm == "depthwise"
         check_same(prepared(x), expected_forward(spec, x, weight, None))
+
+
+def test_chosen_where_small_maps_would_be_converted() -> None:
+    """In float32 channels in the lanes serve small maps better; converting to it costs more than it gains."""
+    spec, shape = fl.ConvSpec.parse("conv2d(576, 576, 3, stride=2, padding=1, groups=576)"), (1, 576, 14, 14)
+    assert fl.plan(spec, shape, "float32").algorithm == "channelwise"
+    chosen = fl.plan(spec, shape, BFLOAT16)
+    assert chosen.algorithm == "depthwise"
+    assert [decision.algorithm for decision in chosen.why if decision.chosen] == ["depthwise"]
+    x, weight = integers(shape, 1), integers(spec.weight_shape, 2)
+    check_same(chosen.prepare(weight)(x), expected_forward(spec, x, weight, None))

@@ -209,6 +209,8 @@ def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request,
     cells = spec.in_channels * math.prod(wide.lowered.in_size), spec.out_channels * math.prod(wide.lowered.out_size)
     wide = replace(wide, seconds=wide.seconds + dots.conversion_cycles(*cells) / NOMINAL_HERTZ)
     wide = _by_groups(wide, request.dtype) or wide
+    if request.algorithm == "auto" and wide.algorithm == "channelwise":
+        wide = _as_stored(wide, compile_conv(spec, input_size, replace(request, dtype="float32", algorithm="depthwise"), backward=backward))
     narrow = _compile_dots(spec, input_size, replace(request, algorithm="dots"), backward=backward)
     if isinstance(narrow, Decision):
         return replace(wide, decisions=_with_dots(wide.decisions, narrow))
@@ -231,6 +233,16 @@ def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
         return None
     kernel = Correlation(wide.algorithm, dtype, chosen_isa(), *problem.arguments)
     return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),), most_rank=0)
+
+
+def _as_stored(converted: Compiled, depthwise: Compiled) -> Compiled:
+    """Of `converted` and the same by `depthwise` kernels that read half precision the one that costs less."""
+    problems, dtype = depthwise.lowered.problems, converted.request.dtype
+    if len(problems) != 1 or depthwise.seconds >= converted.seconds or not _is_read_as_stored(problems[0], "depthwise", dtype):
+        return converted
+    decisions = tuple(replace(decision, chosen=decision.algorithm == "depthwise") for decision in converted.decisions)
+    narrow = _by_groups(depthwise, dtype)
+    return converted if narrow is None else replace(narrow, request=converted.request, decisions=decisions)
 
 
 def _is_read_as_stored(problem: Problem, algorithm: str, dtype: str) -> bool:
