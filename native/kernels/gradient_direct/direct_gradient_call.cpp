@@ -7,6 +7,12 @@
 
 namespace faltung {
 
+namespace {
+
+constexpr Index most_rows_ahead = 8;  // at a time: a core has few requests under way
+
+}
+
 // Where a far tap reads for a far output; false if outside.
 template <class T>
 bool DirectGradient<T>::Call::locate(Index far, Index far_tap, Index& offset) const {
@@ -53,6 +59,7 @@ void DirectGradient<T>::Call::add_tap(const Block& block, const T* x_channels, I
                 product.columns *= product.rows;
                 product.rows = 1;
             }
+            if (product.rows != 1) product.scalars_ahead = 0;
             op.kernel_.multiply(product);
         }
     }
@@ -91,6 +98,26 @@ void DirectGradient<T>::Call::add_taps(const Block& block, const T* x_channels, 
     }
 }
 
+// Where both sides lie behind one another, what the next block reads is asked for while this one is
+// multiplied.
+template <class T>
+void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, bool is_last_sample) const {
+    const Layout& layout = op.layout_;
+    const Axis &row = layout.rows(), &column = layout.columns();
+    block.next_grad = nullptr;
+    const bool is_product = op.taps_ == 1 && row.stride == 1 && column.stride == 1 && layout.far_axes() == 0;
+    if (!is_product || x_spatial[1] != 1 || grad_spatial[1] != 1) return;
+    Index next_row = block.first_row, next_column = block.first_column + block.columns;
+    if (next_column == column.out) next_column = 0, next_row += block.rows;
+    const bool is_next_sample = next_row == row.out;
+    if (is_next_sample && is_last_sample) return;
+    if (is_next_sample) next_row = 0;
+    const Index rows = next_row - block.first_row, columns = next_column - block.first_column;
+    block.x_ahead = rows * x_spatial[0] + columns + (is_next_sample ? x.stride[0] : 0);
+    block.next_grad =
+        grad_sample + next_row * grad_spatial[0] + next_column + (is_next_sample ? grad.stride[0] : 0);
+}
+
 template <class T>
 void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, const T* x_sample,
                                         Index far) const {
@@ -105,6 +132,15 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
     for (Index unit = work.first_unit; unit < work.last_unit; ++unit) {
         const Index first = op.first_channel(unit) - work.first_channel;
         product.channels = op.first_channel(unit + 1) - op.first_channel(unit);
+        if (block.next_grad) {
+            const Index units = work.last_unit - work.first_unit;
+            const Index rows = min_index(ceil_divide(work.lanes, units), most_rows_ahead);
+            const Index first_row = min_index((unit - work.first_unit) * rows, work.lanes);
+            product.scalars_ahead = block.x_ahead;
+            product.next = block.next_grad + first_row * grad.stride[2];
+            product.next_stride = grad.stride[2];
+            product.next_rows = min_index(rows, work.lanes - first_row);
+        }
         const bool can_join = op.joins_ && product.channels < few_channels;
         const T* x_channels = x_sample + (work.first_channel + first) * x.stride[2];
         for (Index tap = work.first_tap; tap < work.last_tap;) {
@@ -247,6 +283,7 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
                         pack.rows = 1;
                     }
                     const bool is_finite = op.kernel_.pack(pack);
+                    look_ahead(block, from, n + 1 == batch);
                     add_block(block, work, x_sample, far);
                     if (!is_finite && op.problem_.border == Border::zeros) add_zeros(block, work, far);
                 }

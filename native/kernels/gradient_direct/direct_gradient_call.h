@@ -20,6 +20,8 @@ struct DirectGradient<T>::Call {
     struct Block {
         Index first_row, rows, first_column, columns;
         const T* packed;
+        const T* next_grad = nullptr;  // what the block after it packs, unless there is none
+        Index x_ahead = 0;             // from its cells to those of that block
     };
     struct Work {
         Index first_unit, last_unit, first_channel, channels, first_tap, last_tap, lanes;
@@ -33,6 +35,7 @@ struct DirectGradient<T>::Call {
     void add_taps(const Block& block, const T* x_channels, Index first_tap, Index last_tap,
                   const GradientProduct<T>& product, Index taps) const;
     void add_zeros(const Block& block, const Work& work, Index far) const;
+    void look_ahead(Block& block, const T* grad_sample, bool is_last_sample) const;
     bool locate(Index far, Index far_tap, Index& offset) const;
     void finish(const Work& work, Index g, Index block) const;
 };

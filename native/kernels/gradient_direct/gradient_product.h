@@ -20,6 +20,12 @@ struct GradientProduct {
     Index lanes;     // of the wide block, those that are wanted
     T* sums;         // 64-byte aligned
     Index sums_pitch;
+
+    // Asked for meanwhile, line by line: the scalars so many elements further on, unless 0, and rows that
+    // will be packed.
+    Index scalars_ahead = 0;
+    const T* next = nullptr;
+    Index next_stride = 0, next_rows = 0;
 };
 
 // Positions of up to a block of channels, to [position][lane], zero in the lanes without a channel.

@@ -2,6 +2,7 @@
 // the other, whose cells are broadcast; every step is one position.
 #include <type_traits>
 
+#include "core/lines.h"
 #include "core/transpose.h"
 #include "kernels/gradient_direct/gradient_product.h"
 
@@ -30,12 +31,21 @@ void multiply_tile(const GradientProduct<T>& b, Index first) {
     for (Index row = 0, start = 0; row < b.rows; ++row, start += b.row_stride, wide_row += b.wide_row) {
         const T* wide = wide_row;
         Index at = start;
-        for (Index column = 0; column < columns; ++column, wide += wide_column, at += column_stride) {
-            Vec<T> w[V];
-            FALTUNG_UNROLL for (int v = 0; v < V; ++v) w[v] = load(wide + v * L);
-            FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
-                const Vec<T> x = broadcast(cell[j][at]);
-                FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] += w[v] * x;
+        for (Index column = 0; column < columns;) {
+            if (b.scalars_ahead != 0) {
+                FALTUNG_UNROLL for (int j = 0; j < J; ++j)
+                    __builtin_prefetch(cell[j] + at + b.scalars_ahead, 0, 2);
+                for (Index i = 0; i < b.next_rows; ++i)
+                    __builtin_prefetch(b.next + i * b.next_stride + column, 0, 2);
+            }
+            const Index end = b.scalars_ahead != 0 ? min_index(columns, column + line_elements<T>) : columns;
+            for (; column < end; ++column, wide += wide_column, at += column_stride) {
+                Vec<T> w[V];
+                FALTUNG_UNROLL for (int v = 0; v < V; ++v) w[v] = load(wide + v * L);
+                FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
+                    const Vec<T> x = broadcast(cell[j][at]);
+                    FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] += w[v] * x;
+                }
             }
         }
     }
