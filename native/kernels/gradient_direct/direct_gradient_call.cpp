@@ -54,13 +54,26 @@ void DirectGradient<T>::Call::add_tap(const Block& block, const T* x_channels, I
             product.scalar = x_rows + (column.cell + (first - column.first) * column.step) * x_column;
             product.wide = packed + (first - block.first_column) * width;
             product.column_stride = column.step * x_column;
-            if (product.columns == block.columns &&
-                product.row_stride == product.columns * product.column_stride) {
-                product.columns *= product.rows;
-                product.rows = 1;
+            GradientProduct<T> ordered = product;
+            if (product.samples > product.rows * product.columns) {
+                // The longest loop is the innermost.
+                ordered.samples = product.rows;
+                ordered.wide_sample = product.wide_row;
+                ordered.scalar_sample = product.row_stride;
+                ordered.rows = product.columns;
+                ordered.wide_row = product.wide_column;
+                ordered.row_stride = product.column_stride;
+                ordered.columns = product.samples;
+                ordered.wide_column = product.wide_sample;
+                ordered.column_stride = product.scalar_sample;
+                ordered.scalars_ahead = 0;
+            } else if (product.columns == block.columns &&
+                       product.row_stride == product.columns * product.column_stride) {
+                ordered.columns *= product.rows;
+                ordered.rows = 1;
             }
-            if (product.rows != 1) product.scalars_ahead = 0;
-            op.kernel_.multiply(product);
+            if (ordered.rows != 1) ordered.scalars_ahead = 0;
+            op.kernel_.multiply(ordered);
         }
     }
 }
@@ -101,7 +114,7 @@ void DirectGradient<T>::Call::add_taps(const Block& block, const T* x_channels, 
 // Where both sides lie behind one another, what the next block reads is asked for while this one is
 // multiplied.
 template <class T>
-void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, bool is_last_sample) const {
+void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, bool is_last) const {
     const Layout& layout = op.layout_;
     const Axis &row = layout.rows(), &column = layout.columns();
     block.next_grad = nullptr;
@@ -109,13 +122,12 @@ void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, boo
     if (!is_product || x_spatial[1] != 1 || grad_spatial[1] != 1) return;
     Index next_row = block.first_row, next_column = block.first_column + block.columns;
     if (next_column == column.out) next_column = 0, next_row += block.rows;
-    const bool is_next_sample = next_row == row.out;
-    if (is_next_sample && is_last_sample) return;
-    if (is_next_sample) next_row = 0;
+    const Index samples = next_row == row.out ? block.samples : 0;
+    if (samples > 0 && is_last) return;
+    if (samples > 0) next_row = 0;
     const Index rows = next_row - block.first_row, columns = next_column - block.first_column;
-    block.x_ahead = rows * x_spatial[0] + columns + (is_next_sample ? x.stride[0] : 0);
-    block.next_grad =
-        grad_sample + next_row * grad_spatial[0] + next_column + (is_next_sample ? grad.stride[0] : 0);
+    block.x_ahead = rows * x_spatial[0] + columns + samples * x.stride[0];
+    block.next_grad = grad_sample + next_row * grad_spatial[0] + next_column + samples * grad.stride[0];
 }
 
 template <class T>
@@ -126,6 +138,9 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
     const Index taps = work.last_tap - work.first_tap;
     GradientProduct<T> product;
     product.wide_column = width;
+    product.samples = block.samples;
+    product.wide_sample = block.rows * block.columns * width;
+    product.scalar_sample = x.stride[0];
     product.channel_stride = x.stride[2];
     product.lanes = work.lanes;
     product.sums_pitch = taps * width;
@@ -139,6 +154,7 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
             product.scalars_ahead = block.x_ahead;
             product.next = block.next_grad + first_row * grad.stride[2];
             product.next_stride = grad.stride[2];
+            product.next_sample = grad.stride[0];
             product.next_rows = min_index(rows, work.lanes - first_row);
         }
         const bool can_join = op.joins_ && product.channels < few_channels;
@@ -187,14 +203,15 @@ void DirectGradient<T>::Call::add_zeros(const Block& block, const Work& work, In
         const bool is_far = !locate(far, tap / (row.kernel * column.kernel), offset);
         const Index kr = tap / column.kernel % row.kernel, kc = tap % column.kernel;
         product.sums = work.sums + (tap - work.first_tap) * width;
-        for (Index r = 0; r < block.rows; ++r)
+        for (Index place = 0; place < block.samples * block.rows; ++place)
             for (Index c = 0; c < block.columns; ++c) {
+                const Index r = place % block.rows;
                 const Index at_row = (block.first_row + r) * row.stride + kr * row.dilation - row.before;
                 const Index at_column =
                     (block.first_column + c) * column.stride + kc * column.dilation - column.before;
                 if (!is_far && at_row >= 0 && at_row < row.in && at_column >= 0 && at_column < column.in)
                     continue;
-                product.wide = block.packed + (r * block.columns + c) * width;
+                product.wide = block.packed + (place * block.columns + c) * width;
                 op.kernel_.multiply(product);
             }
     }
@@ -255,7 +272,10 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
     const Index row_stride = grad_spatial[far_axes], column_stride = grad_spatial[far_axes + 1];
     Block block;
     block.packed = packed;
-    for (Index n = 0; n < batch; ++n)
+    const bool is_whole = rows == row.out && columns == column.out;
+    const Index most_samples = is_whole ? max_index(1, block_positions / max_index(1, rows * columns)) : 1;
+    for (Index n = 0; n < batch; n += most_samples) {
+        block.samples = min_index(most_samples, batch - n);
         for (Index far = 0; far < far_outputs; ++far) {
             const T* x_sample = static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1];
             const T* from = static_cast<const T*>(grad.data) + n * grad.stride[0] + g * grad.stride[1] +
@@ -282,12 +302,18 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
                         pack.columns *= pack.rows;
                         pack.rows = 1;
                     }
-                    const bool is_finite = op.kernel_.pack(pack);
-                    look_ahead(block, from, n + 1 == batch);
+                    look_ahead(block, from, n + block.samples == batch);
+                    bool is_finite = true;
+                    for (Index sample = 0; sample < block.samples; ++sample) {
+                        is_finite &= op.kernel_.pack(pack);
+                        pack.from += grad.stride[0];
+                        pack.to += block.rows * block.columns * width;
+                    }
                     add_block(block, work, x_sample, far);
                     if (!is_finite && op.problem_.border == Border::zeros) add_zeros(block, work, far);
                 }
         }
+    }
     finish(work, g, which);
 }
 

@@ -16,8 +16,9 @@ struct DirectGradient<T>::Call {
     char* workspace;
     Index blocks, unit_ranges, tap_ranges;
 
-    // A part of the outputs.
+    // A part of the outputs, of several samples where it is all of them.
     struct Block {
+        Index samples;
         Index first_row, rows, first_column, columns;
         const T* packed;
         const T* next_grad = nullptr;  // what the block after it packs, unless there is none
@@ -35,7 +36,7 @@ struct DirectGradient<T>::Call {
     void add_taps(const Block& block, const T* x_channels, Index first_tap, Index last_tap,
                   const GradientProduct<T>& product, Index taps) const;
     void add_zeros(const Block& block, const Work& work, Index far) const;
-    void look_ahead(Block& block, const T* grad_sample, bool is_last_sample) const;
+    void look_ahead(Block& block, const T* grad_sample, bool is_last) const;
     bool locate(Index far, Index far_tap, Index& offset) const;
     void finish(const Work& work, Index g, Index block) const;
 };

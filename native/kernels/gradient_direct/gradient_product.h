@@ -8,7 +8,8 @@
 
 namespace faltung {
 
-// sums[channel][lane] += sum over rows, columns of wide[row][column][lane] * scalar[channel][row][column].
+// sums[channel][lane] += sum over samples, rows, columns of wide[sample][row][column][lane] *
+// scalar[channel][sample][row][column].
 template <class T>
 struct GradientProduct {
     const T* wide;  // 64-byte aligned
@@ -16,6 +17,7 @@ struct GradientProduct {
     const T* scalar;
     Index channel_stride, row_stride, column_stride;
     Index rows, columns;
+    Index samples = 1, wide_sample = 0, scalar_sample = 0;
     Index channels;  // of the scalars
     Index lanes;     // of the wide block, those that are wanted
     T* sums;         // 64-byte aligned
@@ -25,7 +27,7 @@ struct GradientProduct {
     // will be packed.
     Index scalars_ahead = 0;
     const T* next = nullptr;
-    Index next_stride = 0, next_rows = 0;
+    Index next_stride = 0, next_rows = 0, next_sample = 0;
 };
 
 // Positions of up to a block of channels, to [position][lane], zero in the lanes without a channel.

@@ -17,7 +17,7 @@ constexpr int most_channels = 8;  // 16 sums of 32 registers
 constexpr int most_channels = 6;  // 12 sums of 16 registers
 #endif
 
-template <class T, int V, int J>
+template <class T, int V, int J, bool Asks>
 void multiply_tile(const GradientProduct<T>& b, Index first) {
     constexpr int L = lanes<T>;
     const T* cell[J];
@@ -27,25 +27,33 @@ void multiply_tile(const GradientProduct<T>& b, Index first) {
     FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] =
         Vec<T>{};
     const Index columns = b.columns, wide_column = b.wide_column, column_stride = b.column_stride;
-    const T* wide_row = b.wide;
-    for (Index row = 0, start = 0; row < b.rows; ++row, start += b.row_stride, wide_row += b.wide_row) {
-        const T* wide = wide_row;
-        Index at = start;
-        for (Index column = 0; column < columns;) {
-            if (b.scalars_ahead != 0) {
-                FALTUNG_UNROLL for (int j = 0; j < J; ++j)
-                    __builtin_prefetch(cell[j] + at + b.scalars_ahead, 0, 2);
-                for (Index i = 0; i < b.next_rows; ++i)
-                    __builtin_prefetch(b.next + i * b.next_stride + column, 0, 2);
-            }
-            const Index end = b.scalars_ahead != 0 ? min_index(columns, column + line_elements<T>) : columns;
-            for (; column < end; ++column, wide += wide_column, at += column_stride) {
-                Vec<T> w[V];
-                FALTUNG_UNROLL for (int v = 0; v < V; ++v) w[v] = load(wide + v * L);
-                FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
-                    const Vec<T> x = broadcast(cell[j][at]);
-                    FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] += w[v] * x;
+    for (Index sample = 0; sample < b.samples; ++sample) {
+        const T* wide_row = b.wide + sample * b.wide_sample;
+        Index start = sample * b.scalar_sample;
+        for (Index row = 0; row < b.rows; ++row, start += b.row_stride, wide_row += b.wide_row) {
+            const T* wide = wide_row;
+            Index at = start;
+            const auto add_columns = [&](Index count) {
+                for (Index i = 0; i < count; ++i, wide += wide_column, at += column_stride) {
+                    Vec<T> w[V];
+                    FALTUNG_UNROLL for (int v = 0; v < V; ++v) w[v] = load(wide + v * L);
+                    FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
+                        const Vec<T> x = broadcast(cell[j][at]);
+                        FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[v][j] += w[v] * x;
+                    }
                 }
+            };
+            if constexpr (Asks) {
+                const T* const next = b.next + sample * b.next_sample;
+                for (Index column = 0; column < columns; column += line_elements<T>) {
+                    FALTUNG_UNROLL for (int j = 0; j < J; ++j)
+                        __builtin_prefetch(cell[j] + at + b.scalars_ahead, 0, 2);
+                    for (Index i = 0; i < b.next_rows; ++i)
+                        __builtin_prefetch(next + i * b.next_stride + column, 0, 2);
+                    add_columns(min_index(columns - column, line_elements<T>));
+                }
+            } else {
+                add_columns(columns);
             }
         }
     }
@@ -53,40 +61,49 @@ void multiply_tile(const GradientProduct<T>& b, Index first) {
         store(sums + j * b.sums_pitch + v * L, load(sums + j * b.sums_pitch + v * L) + sum[v][j]);
 }
 
-template <class T, int V>
+template <class T, int V, bool Asks>
 void multiply_channels(const GradientProduct<T>& b, Index first, Index count) {
     switch (count) {
         case 1:
-            return multiply_tile<T, V, 1>(b, first);
+            return multiply_tile<T, V, 1, Asks>(b, first);
         case 2:
-            return multiply_tile<T, V, 2>(b, first);
+            return multiply_tile<T, V, 2, Asks>(b, first);
         case 3:
-            return multiply_tile<T, V, 3>(b, first);
+            return multiply_tile<T, V, 3, Asks>(b, first);
         case 4:
-            return multiply_tile<T, V, 4>(b, first);
+            return multiply_tile<T, V, 4, Asks>(b, first);
         case 5:
-            return multiply_tile<T, V, 5>(b, first);
+            return multiply_tile<T, V, 5, Asks>(b, first);
 #if FALTUNG_VECTOR_BYTES == 64
         case 6:
-            return multiply_tile<T, V, 6>(b, first);
+            return multiply_tile<T, V, 6, Asks>(b, first);
         case 7:
-            return multiply_tile<T, V, 7>(b, first);
+            return multiply_tile<T, V, 7, Asks>(b, first);
 #endif
         default:
-            return multiply_tile<T, V, most_channels>(b, first);
+            return multiply_tile<T, V, most_channels, Asks>(b, first);
+    }
+}
+
+template <class T, bool Asks>
+void multiply_all(const GradientProduct<T>& b) {
+    const Index tiles = ceil_divide(b.channels, most_channels);
+    for (Index tile = 0; tile < tiles; ++tile) {
+        const Index first = tile * b.channels / tiles, end = (tile + 1) * b.channels / tiles;
+        if (b.lanes > lanes<T>) {
+            multiply_channels<T, 2, Asks>(b, first, end - first);
+        } else {
+            multiply_channels<T, 1, Asks>(b, first, end - first);
+        }
     }
 }
 
 template <class T>
 void multiply(const GradientProduct<T>& b) {
-    const Index tiles = ceil_divide(b.channels, most_channels);
-    for (Index tile = 0; tile < tiles; ++tile) {
-        const Index first = tile * b.channels / tiles, end = (tile + 1) * b.channels / tiles;
-        if (b.lanes > lanes<T>) {
-            multiply_channels<T, 2>(b, first, end - first);
-        } else {
-            multiply_channels<T, 1>(b, first, end - first);
-        }
+    if (b.scalars_ahead != 0) {
+        multiply_all<T, true>(b);
+    } else {
+        multiply_all<T, false>(b);
     }
 }
 

@@ -95,9 +95,11 @@ def _direct_cycles(problem: Problem, dtype: str, batch: int) -> float:
     lanes = vector_lanes(dtype)
     positions, taps = math.prod(problem.out_size), math.prod(problem.kernel_size)
     vectors = math.ceil(problem.out_channels / lanes)
-    tiles = math.ceil(vectors / 2) * math.ceil(problem.in_channels / 8) * taps * math.ceil(positions / 512)
+    tiles = math.ceil(vectors / 2) * math.ceil(problem.in_channels / 8) * taps
+    # Of blocks of positions: parts of a sample, or several samples.
+    calls = tiles * (batch * math.ceil(positions / 512) if positions > 512 else math.ceil(batch / (512 // max(1, positions))))
     products = positions * vectors * (problem.terms * _share_inside(problem) / 0.92 + 6)
-    return problem.groups * (batch * (products + 40 * tiles) + 0.5 * problem.out_channels * problem.terms + 300)
+    return problem.groups * (batch * products + 40 * calls + 0.5 * problem.out_channels * problem.terms + 300)
 
 
 def _filter_cycles(problem: Problem, dtype: str, batch: int) -> float:
