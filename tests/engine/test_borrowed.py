@@ -31,7 +31,7 @@ def test_the_bits_of_packed_weights(out_channels: int, in_channels: int, dtype: 
 
 UNFOLDED = [
     fl.ConvSpec(70, 66, 3, stride=2, bias=False, ndim=2),
-    fl.ConvSpec(33, 70, 7, padding=3, bias=False, ndim=2),
+    fl.ConvSpec(33, 70, 7, padding=3, padding_mode="circular", bias=False, ndim=2),
     fl.ConvSpec(150, 70, 3, stride=2, padding=1, bias=False, ndim=2),  # sums in several parts
 ]
 

@@ -21,6 +21,7 @@ LAYERS = [
     ("conv2d(8, 8, 3, bias=False)", "winograd6"),
     ("conv2d(8, 8, 3, stride=2, bias=False)", "winograd"),
     ("conv2d(8, 8, 5, stride=2, padding=1, bias=False)", "winograd"),
+    ("conv2d(8, 8, 7, padding=2, bias=False)", "winograd"),
     ("conv2d(8, 8, 3, dilation=2, bias=False)", "dilated"),
 ]
 

@@ -2,13 +2,16 @@
 
 namespace faltung {
 
-InputPhases input_phases(const Axis& axis) {
+InputPhases input_phases(const Axis& axis, Index most_taps) {
     InputPhases all;
     for (Index f = 0; f < min_index(axis.stride, axis.kernel); ++f) {
         const Index taps = ceil_divide(axis.kernel - f, axis.stride), offset = f - axis.before;
         const Index whole = offset >= 0 ? offset / axis.stride : -ceil_divide(-offset, axis.stride);
-        all.first.push_back(offset - whole * axis.stride);
-        all.phases.push_back({0, axis.out, f + (taps - 1) * axis.stride, -axis.stride, taps, 1, -whole});
+        for (Index tap = 0; tap < taps; tap += most_taps) {
+            const Index count = min_index(most_taps, taps - tap), last = f + (tap + count - 1) * axis.stride;
+            all.first.push_back(offset - whole * axis.stride);
+            all.phases.push_back({0, axis.out, last, -axis.stride, count, 1, -whole - tap});
+        }
     }
     return all;
 }

@@ -1,4 +1,5 @@
-// The phases of the input of a strided correlation: each meets taps of its own, as one of stride 1.
+// The phases of the input of a correlation: each meets taps of its own, as one of stride 1, and is taken in
+// pieces of a few taps.
 #pragma once
 
 #include <vector>
@@ -7,14 +8,14 @@
 
 namespace faltung {
 
-// Of the input along a strided axis: cells `first`, `first` + stride, ... and the taps that meet them. In
-// order of the taps, so that `tap_step` is negative.
+// Of the input along an axis: cells `first`, `first` + stride, ... and the taps that meet them, `most_taps`
+// at a time. In order of the taps, so that `tap_step` is negative.
 struct InputPhases {
     std::vector<Phase> phases;
     std::vector<Index> first;
 };
 
-InputPhases input_phases(const Axis& axis);
+InputPhases input_phases(const Axis& axis, Index most_taps);
 
 // All taps of an axis that is not transformed.
 Phase far_phase(const Axis& axis);

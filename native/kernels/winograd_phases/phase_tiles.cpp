@@ -193,11 +193,19 @@ PhaseKernel<T> kernel_for(int column_taps) {
     return kernel_for<T, M, KR, MC, 3>();
 }
 
-template <class T, int M>
+template <class T, int M, int MC>
 PhaseKernel<T> kernel_for(int row_taps, int column_taps) {
-    if (row_taps == 1) return kernel_for<T, M, 1, M>(column_taps);
-    if (row_taps == 2) return kernel_for<T, M, 2, M>(column_taps);
-    return kernel_for<T, M, 3, M>(column_taps);
+    if (row_taps == 1) return kernel_for<T, M, 1, MC>(column_taps);
+    if (row_taps == 2) return kernel_for<T, M, 2, MC>(column_taps);
+    return kernel_for<T, M, 3, MC>(column_taps);
+}
+
+// Rows alone.
+template <class T>
+PhaseKernel<T> kernel_for_rows(int row_taps) {
+    if (row_taps == 1) return kernel_for<T, 4, 1, 1, 1>();
+    if (row_taps == 2) return kernel_for<T, 4, 2, 1, 1>();
+    return kernel_for<T, 4, 3, 1, 1>();
 }
 
 }  // namespace
@@ -205,8 +213,9 @@ PhaseKernel<T> kernel_for(int row_taps, int column_taps) {
 template <class T>
 PhaseKernel<T> phase_kernel(PhaseForm form) {
     if (form.rows == 1) return kernel_for<T, 1, 1, 4>(form.column_taps);
-    if (form.rows == 2) return kernel_for<T, 2>(form.row_taps, form.column_taps);
-    return kernel_for<T, 4>(form.row_taps, form.column_taps);
+    if (form.columns == 1) return kernel_for_rows<T>(form.row_taps);
+    if (form.rows == 2) return kernel_for<T, 2, 2>(form.row_taps, form.column_taps);
+    return kernel_for<T, 4, 4>(form.row_taps, form.column_taps);
 }
 
 template PhaseKernel<float> phase_kernel(PhaseForm);

@@ -45,25 +45,24 @@ double cost_of(const std::vector<Phase>& rows, const std::vector<Phase>& columns
 const char* why_not_winograd_phases(const Problem& problem, Type type) {
     if (type == Type::uint64) return "it rounds, and integers are to be exact";
     if (problem.in_channels < 1 || outputs(problem.axes) < 1) return "there is nothing to multiply";
-    const bool is_strided = problem.phases.empty();
-    if (is_strided && problem.border != Border::zeros && problem.border != Border::absent)
+    const bool is_summed = problem.phases.empty();
+    if (is_summed && problem.border != Border::zeros && problem.border != Border::absent)
         return "it needs borders of zeros";
-    const Layout layout(is_strided ? problem : covering(problem));
+    const Layout layout(is_summed ? problem : covering(problem));
     std::vector<std::vector<Phase>> phases;
-    if (!is_strided) phases = phases_of(problem, layout);
+    if (!is_summed) phases = phases_of(problem, layout);
     bool saves = false;
     Index members = 1;
     for (std::size_t a = 0; a < layout.axes.size(); ++a) {
         const bool is_far = a < layout.far_axes();
         const Axis& axis = layout.axes[a];
-        if (is_strided) {
+        if (is_summed) {
             if (!is_far && axis.kernel > 1 && axis.dilation > 1) return "it needs taps that are not dilated";
-            if (!is_far && axis.kernel > axis.stride * most_phase_taps)
-                return "it needs at most 3 taps for each step of the stride";
+            if (axis.kernel > most_members * most_phase_taps) return "there are too many phases";
             if (is_far) {
                 phases.push_back({far_phase(axis)});
             } else {
-                phases.push_back(input_phases(axis).phases);
+                phases.push_back(input_phases(axis, most_phase_taps).phases);
             }
         }
         members = saturating_multiply(members, Index(phases[a].size()));
@@ -89,13 +88,16 @@ WinogradPhases<T>::WinogradPhases(const Problem& problem, const KernelOf& kernel
       layout_(problem.phases.empty() ? problem : covering(problem)),
       products_(products),
       rows_(rows),
-      is_strided_(problem.phases.empty()) {
+      sums_members_(problem.phases.empty()) {
     make_phases();
     const std::vector<Phase>&along_rows = phases_[phases_.size() - 2], &along_columns = phases_.back();
-    const bool has_rows = layout_.rows().out > 1 || along_rows.size() > 1 || along_rows.front().taps > 1;
-    form_rows_ = has_rows ? 4 : 1;
-    form_columns_ = 4;
-    if (has_rows && cost_of(along_rows, along_columns, 2, 2) < cost_of(along_rows, along_columns, 4, 4))
+    const auto has_taps = [](const std::vector<Phase>& axis) {
+        return std::any_of(axis.begin(), axis.end(), [](const Phase& phase) { return phase.taps > 1; });
+    };
+    form_rows_ = has_taps(along_rows) ? 4 : 1;
+    form_columns_ = has_taps(along_columns) ? 4 : 1;
+    if (form_rows_ == form_columns_ &&
+        cost_of(along_rows, along_columns, 2, 2) < cost_of(along_rows, along_columns, 4, 4))
         form_rows_ = form_columns_ = 2;
     make_members(kernel_of);
     const Index block = saturating_multiply(
@@ -111,7 +113,7 @@ WinogradPhases<T>::WinogradPhases(const Problem& problem, const KernelOf& kernel
 
 template <class T>
 void WinogradPhases<T>::make_phases() {
-    if (!is_strided_) {
+    if (!sums_members_) {
         phases_ = phases_of(problem_, layout_);
         for (const auto& phases : phases_) {
             x_step_.push_back(1);
@@ -123,7 +125,8 @@ void WinogradPhases<T>::make_phases() {
     for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
         const Axis& axis = layout_.axes[a];
         const bool is_far = a < layout_.far_axes();
-        const InputPhases input = is_far ? InputPhases{{far_phase(axis)}, {0}} : input_phases(axis);
+        const InputPhases input =
+            is_far ? InputPhases{{far_phase(axis)}, {0}} : input_phases(axis, most_phase_taps);
         phases_.push_back(input.phases);
         x_first_.push_back(input.first);
         x_step_.push_back(axis.stride);
@@ -182,7 +185,7 @@ void WinogradPhases<T>::make_members(const KernelOf& kernel_of) {
         member.shares_input = same != members_.end();
         member.u = u_points_;
         const auto alike = std::find_if(members_.begin(), members_.end(), [&](const Member& other) {
-            return is_strided_ && other.form.row_taps == member.form.row_taps &&
+            return sums_members_ && other.form.row_taps == member.form.row_taps &&
                    other.form.column_taps == member.form.column_taps;
         });
         member.shares_products = alike != members_.end();
@@ -294,7 +297,7 @@ std::vector<Index> WinogradPhases<T>::packed_layout() const {
         Index(sizeof(T)), products_.channel_block, products_.lanes,       form_rows_,
         form_columns_,    problem_.groups,         problem_.out_channels, problem_.in_channels};
     for (const Axis& axis : problem_.axes) key.push_back(axis.kernel);
-    key.push_back(is_strided_);
+    key.push_back(sums_members_);
     for (std::size_t a = 0; a < phases_.size(); ++a) {
         key.push_back(layout_.origin[a]);
         for (const Phase& phase : phases_[a])

@@ -1,6 +1,6 @@
-// Winograd's minimal filtering where a stride leaves correlations of stride 1 with few taps: the phases of a
-// transposed correlation, whose outputs are interleaved, and those of the input of a strided one, whose
-// outputs are summed.
+// Winograd's minimal filtering where correlations of stride 1 with few taps make up another one: the phases
+// of a transposed correlation, whose outputs are interleaved; those of the input of a strided one and the
+// pieces of a kernel of many taps, whose outputs are summed.
 #pragma once
 
 #include <functional>
@@ -125,13 +125,13 @@ class WinogradPhases : public Correlation {
     Layout layout_;  // of outputs of the first phase of each axis, which has most
     WinogradKernel<T> products_;
     PhaseRows<T> rows_;
-    bool is_strided_;                          // not transposed: phases are those of the input
+    bool sums_members_;                        // not transposed: members add to the same outputs
     std::vector<std::vector<Phase>> phases_;   // for each axis of the layout
     std::vector<std::vector<Index>> x_first_;  // of each phase
     std::vector<Index> x_step_, y_step_;       // of each axis, from cell to cell of a phase
     std::vector<Member> members_;              // those of the columns fastest
-    int form_rows_ = 1, form_columns_ = 1;
-    Index far_taps_ = 1;                                             // at most
+    int form_rows_ = 1, form_columns_ = 1;     // 1 where no phase has several taps
+    Index far_taps_ = 1;                       // at most
     Index u_points_ = 0, v_points_ = 0, m_points_ = 0, points_ = 0;  // of all members
     Index most_u_points_ = 0;                                        // of one
     TileBlock block_;

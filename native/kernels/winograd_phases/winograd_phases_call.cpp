@@ -50,7 +50,7 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
     const Index v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
     const Index block_number = at.group * op.channel_blocks() + channel_block;
     // Where phases add to the same sums, these are taken up in the same order whatever the weights' form.
-    const Index most = packed && !op.is_strided_ ? in_channels : op.channels_at_once();
+    const Index most = packed && !op.sums_members_ ? in_channels : op.channels_at_once();
     const Index u_pitch = packed ? op.packed_panel() : op.u_pitch(), turned_channel = op.turned_elements(1);
     T* const own_u = reinterpret_cast<T*>(own + parts.u);
     RowsAhead outputs = outputs_ahead(at, channel_block);
@@ -140,7 +140,7 @@ TileWork WinogradPhases<T>::tile_work(Index batch, bool transforms) const {
         const double far = double(member.far_taps), points = double(member.form.points());
         if (!member.shares_input) {
             there += far * points / 25 * (row_cycles + tile_cycles * columns);
-            if (is_strided_) there += far * form_rows_ * copied_row_cycles;
+            if (x_step_.back() > 1) there += far * form_rows_ * copied_row_cycles;
         }
         products += far * points;
         if (!member.sums_taps())
@@ -161,8 +161,8 @@ template <class T>
 void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                             const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    const Index products =
-        saturating_multiply(batch, is_strided_ ? multiply_adds(problem_) : scattered_multiply_adds(problem_));
+    const Index products = saturating_multiply(
+        batch, sums_members_ ? multiply_adds(problem_) : scattered_multiply_adds(problem_));
     threads =
         products < parallel_multiply_adds ? 1 : winograd_threads(threads, workspace_limit(), panel_bytes());
 

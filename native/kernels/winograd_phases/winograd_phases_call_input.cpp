@@ -6,7 +6,7 @@ namespace faltung {
 
 namespace {
 
-// Phases of the input share lines of memory, which then stay in the cache.
+// Members that add to the same outputs share lines of memory, which then stay in the cache.
 constexpr Index channels_together = 4, channels_of_a_line = 16;
 
 }  // namespace
@@ -14,7 +14,12 @@ constexpr Index channels_together = 4, channels_of_a_line = 16;
 template <class T>
 void WinogradPhases<T>::Call::transform(const Place& at, char* v, char* own) const {
     const Index channels = op.problem_.in_channels;
-    const Index most = !op.is_strided_ ? channels : x.stride[2] == 1 ? channels_of_a_line : channels_together;
+    Index most = channels;
+    if (op.sums_members_ && x.stride[2] == 1) {
+        most = channels_of_a_line;
+    } else if (op.sums_members_ && op.x_step_.back() > 1) {
+        most = channels_together;
+    }
     for (Index first = 0; first < channels; first += most)
         for (const Member& member : op.members_)
             if (!member.shares_input && has_outputs(at, member))

@@ -38,7 +38,7 @@ template <class T>
 void WinogradPhases<T>::Call::store(const Place& at, Index channel_block, char* own) const {
     // Members whose outputs share rows: of transposed correlations, phases of the columns; else all.
     const std::size_t together =
-        op.is_strided_ ? op.members_.size() : static_cast<std::size_t>(op.y_step_.back());
+        op.sums_members_ ? op.members_.size() : static_cast<std::size_t>(op.y_step_.back());
     for (std::size_t m = 0; m < op.members_.size(); m += together) {
         if (!has_outputs(at, op.members_[m])) continue;
         for (Index unit = 0; unit < at.tiles.units; ++unit)
@@ -53,7 +53,7 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
                                          Index unit, Index tile_row, char* own) const {
     const std::size_t far_axes = op.layout_.far_axes();
     const Index phases = op.y_step_.back();
-    const Index count = op.is_strided_ ? static_cast<Index>(op.members_.size()) : phases;
+    const Index count = op.sums_members_ ? static_cast<Index>(op.members_.size()) : phases;
     const Phase& rows = *members->axes[far_axes];
     const Index form_rows = op.form_rows_, form_columns = op.form_columns_;
     const Index first_row = (at.first_row + tile_row) * form_rows,
@@ -93,9 +93,9 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
             if (members[p].shares_products) continue;
             output.m =
                 reinterpret_cast<const T*>(own + parts.m) + members[p].m * m_pitch + first_tile + channel;
-            output.adds = op.is_strided_ && p > 0;
+            output.adds = op.sums_members_ && p > 0;
             output.bias = output.adds ? nullptr : own_bias;
-            output.to = own_rows + (op.is_strided_ ? 0 : p * phase_pitch);
+            output.to = own_rows + (op.sums_members_ ? 0 : p * phase_pitch);
             members[p].kernel.transform_output(output);
         }
         if (y.stride[2] == 1 && !accumulates) {

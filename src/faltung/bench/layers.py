@@ -53,6 +53,8 @@ LAYERS: dict[str, tuple[Workload, ...]] = {
         Workload("3×3/2 128→128 at 56²", "ResNet-50, layer 2", *_C3X3S2_128),
         Workload("1×1/2 256→512 at 56²", "ResNet-50, shortcut", "conv2d(256, 512, 1, stride=2, bias=False)", (1, 256, 56, 56)),
         Workload("5×5 32→64 at 28²", "GoogLeNet, inception 3b, rounded", "conv2d(32, 64, 5, padding=2)", (1, 32, 28, 28)),
+        Workload("1×7 192 at 17²", "Inception-v3, mixed 6e", "conv2d(192, 192, (1, 7), padding=(0, 3), bias=False)", (1, 192, 17, 17)),
+        Workload("7×1 192 at 17²", "Inception-v3, mixed 6e", "conv2d(192, 192, (7, 1), padding=(3, 0), bias=False)", (1, 192, 17, 17)),
         Workload("7×7/2 3→64 at 224²", "ResNet stem", *_STEM),
         Workload("7×7/2 3→64 at 224² ×8", "ResNet stem", _STEM[0], (8, 3, 224, 224)),
         Workload("3×3/2 3→32 at 224²", "EfficientNet-B0 stem", "conv2d(3, 32, 3, stride=2, padding=1, bias=False)", (1, 3, 224, 224)),

@@ -35,8 +35,8 @@ __all__ = ["ALGORITHMS", "BY_NAME", "CHOICES"]
 
 
 def _winograd(problem: Problem) -> ModuleType:
-    """Which of its two ways: by three taps, or by the phases of a stride."""
-    by_phases = problem.phases or (winograd.form_of(problem) is None and winograd_phases.form_of(problem) is not None)
+    """Which of its two ways: three or five taps at once, or the phases of a stride and pieces of a kernel."""
+    by_phases = problem.phases or winograd.form_of(problem) is None
     return winograd_phases if by_phases else winograd
 
 

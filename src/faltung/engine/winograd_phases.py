@@ -1,9 +1,9 @@
-"""Winograd's filtering of the phases of a stride, as the plan sees it: what it serves, costs, how it rounds.
+"""Winograd's filtering of the phases of a stride and of pieces of a kernel, as the plan sees it: what it serves, costs, how it rounds.
 
-Each phase of a stride is a correlation of stride 1 with few taps: 4 taps with stride 2 are two phases of 2. Tiles of 4 (or 2) outputs
-of a phase need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3; an axis of one tap is left as it is. Phases of a
-transposed correlation have outputs of their own, those of the input of a strided one add to the same. The form is chosen by sizes alone,
-here as in ``native/kernels/winograd_phases``. Standard library only.
+Each phase of a stride is a correlation of stride 1 with few taps: 4 taps with stride 2 are two phases of 2; 7 taps with stride 1 are taken
+as pieces of 3, 3 and 1. Tiles of 4 (or 2) outputs need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3; an axis of
+one tap is left as it is. Phases of a transposed correlation have outputs of their own, those of the input of any other, and their pieces,
+add to the same. The form is chosen by sizes alone, here as in ``native/kernels/winograd_phases``. Standard library only.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ MANY_WEIGHT_BYTES = 2**23
 L2_BYTES = 2**19
 MUCH_WEIGHT_BYTES = 2**22
 """More arrive from L3 more slowly."""
-
-CALL_CYCLES = 2000
 
 POINTS = {2: (Fraction(0), Fraction(1)), 4: (Fraction(0), Fraction(1), Fraction(-1, 2), Fraction(-2))}
 """Where the polynomials of 2 taps are evaluated, and at infinity, for tiles of 2 and 4 outputs."""
@@ -86,8 +84,8 @@ class Form:
     far_outputs : int
         Of one phase, along the axes before the last two.
     members : tuple of Member
-    is_strided : bool
-        Members are phases of the input and add to the same outputs; else they are phases of the output.
+    sums_members : bool
+        Members are phases of the input, or pieces of them, and add to the same outputs; else they are phases of the output.
     """
 
     rows: int
@@ -96,7 +94,7 @@ class Form:
     tile_columns: int
     far_outputs: int
     members: tuple[Member, ...]
-    is_strided: bool = False
+    sums_members: bool = False
 
     @property
     def tiles(self) -> int:
@@ -111,7 +109,7 @@ class Form:
     @property
     def outputs(self) -> tuple[Member, ...]:
         """Members whose products are transformed back by themselves."""
-        if not self.is_strided:
+        if not self.sums_members:
             return self.members
         return tuple({(member.row_taps, member.column_taps): member for member in self.members}.values())
 
@@ -131,7 +129,7 @@ class _Axis:
 def _axes(problem: Problem) -> list[_Axis]:
     """As kernels see them, at least two."""
     alone = (Phase(0, 1, 0, 1, 1, 1, 0),)
-    return in_layout(_transposed_axes(problem) if problem.phases else _strided_axes(problem), _Axis(alone, alone))
+    return in_layout(_transposed_axes(problem) if problem.phases else _summed_axes(problem), _Axis(alone, alone))
 
 
 def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
@@ -140,15 +138,19 @@ def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
             yield _Axis(axis, axis)
 
 
-def _strided_axes(problem: Problem) -> Iterator[_Axis]:
-    """Phases of the input: the taps that meet every `stride`-th cell."""
+def _summed_axes(problem: Problem) -> Iterator[_Axis]:
+    """Phases of the input: the taps that meet every `stride`-th cell, a few at a time."""
     for axis in problem.axes:
         if axis.is_trivial:
             continue
         _, out, kernel, stride, dilation, before = axis
         phases = tuple(
-            Phase((f - before) % stride, out, f, stride, -(-(kernel - f) // stride), dilation, -((f - before) // stride))
+            Phase(
+                (f - before) % stride, out, f + tap * stride, stride, min(MOST_TAPS, taps - tap), dilation, -((f - before) // stride) - tap
+            )
             for f in range(min(stride, kernel))
+            for taps in (-(-(kernel - f) // stride),)
+            for tap in range(0, taps, MOST_TAPS)
         )
         yield _Axis(phases, (Phase(0, out, 0, 1, kernel, 1, before),))
 
@@ -165,6 +167,8 @@ def form_of(problem: Problem) -> Form | None:
     """
     if not problem.phases and problem.mode not in ("zeros", "absent"):
         return None
+    if max(problem.kernel_size, default=1) > MOST_MEMBERS * MOST_TAPS:
+        return None
     *others, last_rows, last_columns = _axes(problem)
     far, rows, columns = [axis.far for axis in others], last_rows.phases, last_columns.phases
     if any(not 1 <= phase.taps <= MOST_TAPS or (phase.taps > 1 and phase.dilation > 1) for phase in (*rows, *columns)):
@@ -173,9 +177,8 @@ def form_of(problem: Problem) -> Form | None:
         return None
     if all(phase.taps == 1 for phase in (*rows, *columns)) or math.prod(map(len, (*far, rows, columns))) > MOST_MEMBERS:
         return None
-    has_rows = rows[0].count > 1 or len(rows) > 1 or rows[0].taps > 1
-    outputs = (4 if has_rows else 1, 4)
-    if has_rows and _products(rows, columns, 2) < _products(rows, columns, 4):
+    outputs = (4 if any(phase.taps > 1 for phase in rows) else 1, 4 if any(phase.taps > 1 for phase in columns) else 1)
+    if outputs == (4, 4) and _products(rows, columns, 2) < _products(rows, columns, 4):
         outputs = (2, 2)
     skipped = 1 if problem.phases else 0  # phases of the output read the same input, wherever they begin
     members = tuple(
@@ -210,7 +213,9 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     form = form_of(problem)
     if form is None:
         sizes = winograd.kernel_and_stride(problem)
-        return f"it needs 1 to {MOST_TAPS} taps in each phase of the last two axes, several in some; here {sizes}"
+        if problem.phases:
+            return f"it needs 1 to {MOST_TAPS} taps in each phase of the last two axes, several in some; here {sizes}"
+        return f"it needs several taps, not dilated, in some phase of the last two axes; here {sizes}"
     number = 4 if dtype == "float32" else 8
     least = sum(member.points * member.far_taps for member in form.members) * problem.in_channels * FEWEST_TILES * number
     if least > winograd.LARGEST_WORKSPACE_BYTES // 2:
@@ -220,33 +225,66 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Cycles as they were measured on one Zen 4 core with AVX-512.
+
+    Attributes
+    ----------
+    call : float
+        Of a call.
+    there : float
+        To transform 25 points of a row of tiles of one channel, in hundreds; of a tile 6.5 more in a hundred.
+    product : float
+        Of a vector.
+    back, tile : float
+        To transform a point of a vector of channels of a tile back, and more for the tile.
+    exposed : float
+        Of the shorter of multiplying and fetching weights, the part that the longer one does not hide.
+    waited : float
+        For a byte of the arrays that does not stay in L2.
+    """
+
+    call: float = 2000
+    there: float = 1.0
+    product: float = 1.05
+    back: float = 14
+    tile: float = 0
+    exposed: float = 0.0
+    waited: float = 0.15
+
+
+TRANSPOSED = _Rates()
+STRIDED = _Rates(back=11, exposed=0.35, waited=0.08)
+IN_PIECES = _Rates(call=9000, there=1.35, product=1.1, back=9, tile=36, exposed=0.35, waited=0.11)
+
+
 def cycles(problem: Problem, lanes: int) -> float:
     """Estimated for one sample on one core, as `catalog` counts them; weights packed before.
 
-    Measured on one Zen 4 core with AVX-512 over forty layers, per phase: a vector of products takes a cycle; a row of tiles of one
-    channel 100 cycles and 6.5 more a tile to transform; a vector of channels of a tile 350 to transform back, 275 where phases add to the
-    same sums; all for 25 points. Of fetching weights a third is not hidden by products.
+    Measured on forty layers with strides and two hundred of 4 to 11 taps without; of these two thirds take within 15 % of the estimate.
     """
     form = form_of(problem)
     if form is None:
         return math.inf
+    has_stride = max(problem.stride) > 1
+    rates = TRANSPOSED if not form.sums_members else STRIDED if has_stride else IN_PIECES
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
     channels = problem.groups * problem.in_channels
     rows = channels * form.far_outputs * form.tile_rows
     there = sum(member.points / 25 * member.far_taps for member in form.inputs) * rows * (100 + 6.5 * 16 / lanes * form.tile_columns)
-    points = sum(member.points for member in form.outputs)
-    if form.is_strided:  # every second cell is taken first, row by row
+    if form.sums_members and has_stride:  # every second cell is taken first, row by row
         rows_of_member = form.rows * form.tile_rows * form.far_outputs
         there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
+    points = sum(member.points for member in form.outputs)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
-    multiplied = 1.05 * terms * vectors * form.tiles
-    back = (11 if form.is_strided else 14) * points * vectors * form.tiles
+    multiplied = rates.product * terms * vectors * form.tiles
     fetched = _fetching_cycles(problem, form, lanes)
-    multiplied = max(multiplied, fetched) + (0.35 * min(multiplied, fetched) if form.is_strided else 0.0)
+    multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
+    back = (rates.back * points + rates.tile * len(form.outputs)) * vectors * form.tiles
     wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if _keeps_taps(problem, form, lanes) else 0.0
-    summed = there + multiplied + back + wanted
-    waited = (0.08 if form.is_strided else 0.15) * max(0, winograd.array_bytes(problem) - L2_BYTES)
-    return CALL_CYCLES + winograd.COMPARED * summed + waited
+    summed = rates.there * there + multiplied + back + wanted
+    return rates.call + winograd.COMPARED * summed + rates.waited * max(0, winograd.array_bytes(problem) - L2_BYTES)
 
 
 def packing_cycles(problem: Problem, lanes: int) -> float:
@@ -306,8 +344,8 @@ def error_growth(problem: Problem, dtype: str = "float32") -> float:
     form = form_of(problem)
     if form is None:
         return 1.0
-    if form.is_strided:
-        return max(1.0, _strided_growth(problem, form))
+    if form.sums_members:
+        return max(1.0, _summed_growth(problem, form))
     return max(1.0, *(_growth(problem, form, member) for member in form.members))
 
 
@@ -318,11 +356,11 @@ def _growth(problem: Problem, form: Form, member: Member) -> float:
     return float(grown * (problem.in_channels * member.far_taps + 2 + passed) / (problem.terms + 1))
 
 
-def _strided_growth(problem: Problem, form: Form) -> float:
-    """Of the sum over phases of the input.
+def _summed_growth(problem: Problem, form: Form) -> float:
+    """Of the sum over phases of the input, or pieces of them.
 
-    Phases of the same number of taps let each output hear the sums at the outputs beside it by the same coefficients, so that together they
-    hear those of all phases; where numbers differ, by coefficients that are at most the sum of both.
+    Members of the same number of taps let each output hear the sums at the outputs beside it by the same coefficients, so that together
+    they hear those of all members; where numbers differ, by coefficients that are at most the sum of both.
     """
     grown, passed = Fraction(1), 0
     for outputs, counts in (
