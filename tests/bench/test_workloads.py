@@ -6,6 +6,7 @@ import pytest
 
 from faltung.bench.suites import SUITES, suite
 from faltung.bench.workloads import CLASSES, Workload
+from faltung.cli.bench_table import remarks
 from faltung.errors import ConvError
 
 ALL = [(found.name, workload) for found in SUITES.values() for workload in found.workloads]
@@ -121,3 +122,13 @@ def test_a_filter_that_leaves_nothing_lists_what_there_is() -> None:
     with pytest.raises(ConvError, match="no workload of suite 'foundation' contains 'nothing'") as caught:
         suite("foundation", ["nothing"])
     assert "1×1 256→256" in caught.value.remedy
+
+
+def test_rows_of_a_dtype_that_numpy_lacks_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = suite("full", ["3x3"], ["bfloat16", "depthwise"])
+    assert {workload.dtype for workload in found.workloads} == {"float32"}
+    assert {workload.dtype for workload in found.left_out} == {"bfloat16"}
+    assert remarks({"peers": {}, "workloads": [], "left_out": [workload.name for workload in found.left_out]}) == [
+        f"left out: {len(found.left_out)} rows of bfloat16. Run pip install ml_dtypes to time them."
+    ]

@@ -344,3 +344,24 @@ def test_compiled_whole(*, graph: bool) -> None:
         assert_near(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
         assert_near(model(x), expected)
     torch._dynamo.reset()
+
+
+class Promotes(nn.Module):
+    """Numbers of another dtype, which change that of the result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.register_buffer("factor", torch.linspace(1, 2, 4, dtype=torch.float64).view(4, 1, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.first(x) * self.factor, self.last(x) + self.factor.expand(4, 6, 6)
+
+
+def test_numbers_of_another_dtype_are_not_folded() -> None:
+    torch.manual_seed(0)
+    model, x = Promotes().eval(), torch.randn(1, 3, 8, 8)
+    expected = model(x)
+    for found, wanted in zip(ft.accelerate(model, x)[0](x), expected, strict=True):
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)

@@ -16,12 +16,16 @@ __all__ = ["SUITES", "Suite", "suite", "suite_of"]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Workloads that are timed together, on so many threads (None: as Faltung is set)."""
+    """Workloads that are timed together, on so many threads (None: as Faltung is set).
+
+    `left_out` are those of a dtype that NumPy lacks here.
+    """
 
     name: str
     purpose: str
     workloads: tuple[Workload, ...]
     threads: int | None = None
+    left_out: tuple[Workload, ...] = ()
 
 
 _ALL = tuple(replace(workload, layer_class=key) for key, rows in LAYERS.items() for workload in rows)
@@ -101,7 +105,8 @@ def suite(name: str, workloads: Iterable[str] = (), classes: Iterable[str] = ())
         if not kept:
             names = ", ".join(repr(workload.name) for workload in among)
             raise ConvError(f"no workload of suite {name!r} contains {' or '.join(map(repr, wanted))}.", f"There are {names}.")
-    return replace(found, workloads=_possible(kept))
+    possible = _possible(kept)
+    return replace(found, workloads=possible, left_out=tuple(workload for workload in kept if workload not in possible))
 
 
 def suite_of(layers: Iterable[tuple[ConvSpec, tuple[int, ...]]], dtype: str = "float32", direction: Direction = "forward") -> Suite:

@@ -37,6 +37,7 @@ def run_facts(suite: Suite, peers: Sequence[Peer], rows: Sequence[Row], limits: 
         },
         "peers": {peer.name: peer.idea for peer in peers},
         "peers_not_installed": {peer.name: peer.distribution for peer in missing_peers()},
+        "left_out": [workload.name for workload in suite.left_out],
         "limits": {"flops_per_second": limits.flops_per_second, "bytes_per_second": limits.bytes_per_second},
         "rounds": rounds,
         "workloads": workloads,

@@ -100,13 +100,15 @@ def legend(facts: Facts, *, has_torch: bool) -> list[str]:
 
 
 def remarks(facts: Facts) -> list[str]:
-    """Where peers did not take part, and why."""
+    """Where peers did not take part, and rows that were left out, and why."""
     lines = []
     for name in facts["peers"]:
         reasons = Counter(row["refusals"][name] for row in facts["workloads"] if name in row["refusals"])
         if reasons:
             told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
             lines.append(f"not in {reasons.total()} of {len(facts['workloads'])} rows: {name}. {told}.")
+    if left_out := facts.get("left_out"):
+        lines.append(f"left out: {len(left_out)} rows of bfloat16. Run pip install ml_dtypes to time them.")
     absent = facts.get("peers_not_installed")
     if absent:
         lines.append(

@@ -150,6 +150,8 @@ def multiplied(found: Read, node: fx.Node) -> bool:
         if conv is None or scale is None or seen is None or conv.has_residual or node.kwargs:
             continue
         value, layout = seen
+        if scale.dtype != source.meta["val"].dtype:
+            return False
         place = 1 if layout in (FIRST, FLAT) else source.meta["val"].dim() - 1
         shape = [1] * source.meta["val"].dim()
         shape[place] = value.shape[1]
