@@ -33,6 +33,7 @@ NumpyArray NumpyArray::read(nb::handle array) {
     if (!interface) PyErr_Clear();
     const int needed = aligned | native_order;
     if (!interface || interface->two != 2 || (interface->flags & needed) != needed) return result;
+    if (interface->item_bytes < 1) return result;  // of dtype V0
     for (int a = 0; a < interface->axes; ++a)
         if (interface->strides[a] % interface->item_bytes != 0) return result;
     result.array_ = array;

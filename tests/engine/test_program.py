@@ -114,6 +114,16 @@ def test_results_may_overlap_what_is_read() -> None:
         check_same(fl.conv(pointwise, one, one, bias, out=bias.reshape(1, 1, 1)), np.array([[[4]]], np.float32))
 
 
+@pytest.mark.parametrize("which", ["weight", "bias"])
+def test_items_of_no_bytes_are_refused(which: str) -> None:
+    """Also where a call of this kind was served before."""
+    arrays = {"x": np.zeros((1, 3, 8, 8), np.float32), "weight": np.zeros((4, 3, 3, 3), np.float32), "bias": np.zeros(4, np.float32)}
+    fl.conv2d(**arrays)
+    arrays[which] = np.zeros(arrays[which].shape, "V0")
+    with pytest.raises(fl.ConvTypeError, match=f"{which} has dtype"):
+        fl.conv2d(**arrays)
+
+
 def test_calls_of_a_kind_are_one_native_call(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight, bias = arrays()
     prepared = fl.plan(SPEC, SHAPE).prepare(weight, bias)
