@@ -245,7 +245,7 @@ class _Rates:
         For a byte of the arrays that does not stay in L2.
     """
 
-    call: float = 2000
+    call: float = 6500
     there: float = 1.0
     product: float = 1.05
     back: float = 14
@@ -255,7 +255,7 @@ class _Rates:
 
 
 TRANSPOSED = _Rates()
-STRIDED = _Rates(back=11, exposed=0.35, waited=0.08)
+STRIDED = _Rates(call=9000, back=11, exposed=0.35, waited=0.08)
 IN_PIECES = _Rates(call=9000, there=1.35, product=1.1, back=9, tile=36, exposed=0.35, waited=0.11)
 
 
