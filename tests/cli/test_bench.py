@@ -123,6 +123,15 @@ def test_a_class_is_looked_up_in_the_full_suite(as_json) -> None:
     assert [row["name"] for row in facts["workloads"]] == ["tiny 5×5 6→16 at 14²"]
 
 
+def test_passes_add_their_rounds(as_json) -> None:
+    facts = as_json("bench", "--class", "tiny", "--only", "lenet,3x3", "--rounds", "2", "--passes", "3", "--peers", "torch")
+    assert (facts["rounds"], facts["passes"]) == (2, 3)
+    for row in facts["workloads"]:
+        assert {len(runs) for runs in row["runs"].values()} == {6}
+        assert row["against_torch"] > 0
+        assert row["fraction_of_limit"] > 0
+
+
 def test_a_failure_in_many_rows_is_told_once(faltung, tmp_path: Path) -> None:
     rows = [a_workload(str(number), "fir", failures={"jax": "too many threads"}) for number in range(5)]
     recorded = tmp_path / "run.json"
@@ -183,6 +192,7 @@ def test_the_number_of_threads_is_put_back(faltung) -> None:
         (("--figure", "run.xls"), "no format of the figure"),
         (("--recorded", "nowhere.json"), "nowhere.json: No such file"),
         (("--rounds", "0"), "--rounds=0 is not between 1 and 1000."),
+        (("--passes", "0"), "--passes=0 is not between 1 and 100."),
         (("--threads", "0"), "--threads=0 is no number of threads."),
         (("--rounds", "many"), "Invalid value for '--rounds'"),
     ],

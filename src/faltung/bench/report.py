@@ -12,7 +12,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,21 @@ class Row:
     failures: dict[str, str] = field(default_factory=dict)
     configurations: dict[str, str] = field(default_factory=dict)
     peak_rates: tuple[float, ...] = ()
+
+    def followed_by(self, later: Row) -> Row:
+        """The same workload timed once more: the rounds of both, for contenders that took part in both."""
+        return replace(
+            later,
+            timings={
+                name: Timing(name, timing.runs + later.timings[name].runs) for name, timing in self.timings.items() if name in later.timings
+            },
+            deviations={
+                name: max(deviation, later.deviations[name]) for name, deviation in self.deviations.items() if name in later.deviations
+            },
+            refusals={**self.refusals, **later.refusals},
+            failures={**self.failures, **later.failures},
+            peak_rates=self.peak_rates + later.peak_rates,
+        )
 
     @property
     def disagreeing(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ __all__ = ["checked_run", "class_means", "geometric_mean", "run_facts"]
 MEANS = ("against_torch", "against_best", "fraction_of_limit")
 
 
-def run_facts(suite: Suite, peers: Sequence[Peer], rows: Sequence[Row], limits: Limits, rounds: int) -> dict[str, Any]:
+def run_facts(suite: Suite, peers: Sequence[Peer], rows: Sequence[Row], limits: Limits, rounds: int, passes: int = 1) -> dict[str, Any]:
     """Everything that a run found, as JSON takes it."""
     workloads = [row.as_dict(limits) for row in rows]
     return {
@@ -40,6 +40,7 @@ def run_facts(suite: Suite, peers: Sequence[Peer], rows: Sequence[Row], limits: 
         "left_out": [workload.name for workload in suite.left_out],
         "limits": {"flops_per_second": limits.flops_per_second, "bytes_per_second": limits.bytes_per_second},
         "rounds": rounds,
+        "passes": passes,
         "workloads": workloads,
         "classes": class_means(workloads),
         "all": _means(workloads),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,9 @@ def bench(
     seconds_per_row: Annotated[
         float, typer.Option(metavar="S", help="Begin no further round of a workload after so long; three are run in any case.")
     ] = 4.0,
+    passes: Annotated[
+        int, typer.Option(metavar="N", help="Time the whole suite so often: what disturbs the machine for some seconds then spoils no row.")
+    ] = 1,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads for everyone. Default: the suite's, else every processor.")
     ] = None,
@@ -90,7 +94,7 @@ def bench(
             found = own_layers(layers, dtype, direction)
         else:
             found = known_layers(suite or ("quick" if classes is None else "full"), only, classes)
-        facts = measure(found, peers, rounds, seconds_per_row, threads)
+        facts = measure(found, peers, Effort(rounds, seconds_per_row, passes), threads)
     if as_json:
         output.print_json(facts)
     else:
@@ -132,30 +136,45 @@ def refuse_beside_layers(options: Mapping[str, str | None]) -> None:
             raise ConvError(f"{option} and --layers exclude one another.", "Give one of them.")
 
 
-def measure(found: Suite, peers: str | None, rounds: int, seconds_per_row: float, threads: int | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often everything is timed: rounds of a workload, seconds after which none is begun, and passes of the suite."""
+
+    rounds: int
+    seconds_per_row: float
+    passes: int
+
+    def check(self) -> None:
+        """Raise `ConvError` where a number makes no sense."""
+        if not 1 <= self.rounds <= 1000:
+            raise ConvError(f"--rounds={self.rounds} is not between 1 and 1000.", "7 gives a steady median, 15 a steadier one.")
+        if not 0 < self.seconds_per_row <= 3600:
+            raise ConvError(f"--seconds-per-row={self.seconds_per_row:g} is not above 0 and up to 3600.", "4 suits most layers.")
+        if not 1 <= self.passes <= 100:
+            raise ConvError(f"--passes={self.passes} is not between 1 and 100.", "3 suit a machine that others use too.")
+
+
+def measure(found: Suite, peers: str | None, effort: Effort, threads: int | None) -> dict[str, Any]:
     """Time a suite as the options ask for."""
     from faltung.bench.peers import chosen_peers
     from faltung.bench.summary import run_facts
     from faltung.engine.native import checked_threads, get_num_threads, set_num_threads
 
-    if not 1 <= rounds <= 1000:
-        raise ConvError(f"--rounds={rounds} is not between 1 and 1000.", "7 gives a steady median, 15 a steadier one.")
-    if not 0 < seconds_per_row <= 3600:
-        raise ConvError(f"--seconds-per-row={seconds_per_row:g} is not above 0 and up to 3600.", "4 suits most layers.")
+    effort.check()
     contenders = chosen_peers(peers)
     before = get_num_threads()
     count = checked_threads("--threads", threads) if threads is not None else found.threads or before
     set_num_threads(count)
     try:
         with watch() as watched:
-            rows, limits = time_suite(found, contenders, count, rounds, seconds_per_row)
+            rows, limits = time_suite(found, contenders, count, effort)
     finally:
         set_num_threads(before)
-    facts = run_facts(found, contenders, rows, limits, rounds)
+    facts = run_facts(found, contenders, rows, limits, effort.rounds, effort.passes)
     return {
         "command": " ".join(["faltung", *sys.argv[1:]]),
         **facts,
-        "seconds_per_row": seconds_per_row,
+        "seconds_per_row": effort.seconds_per_row,
         "preemptions_per_second": watched.preemptions_per_second,
     }
 
@@ -165,19 +184,21 @@ def listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def time_suite(found: Suite, peers: Sequence[Peer], threads: int, rounds: int, seconds_per_row: float) -> tuple[list[Row], Limits]:
+def time_suite(found: Suite, peers: Sequence[Peer], threads: int, effort: Effort) -> tuple[list[Row], Limits]:
     """Every workload in turn, the machine's limits measured before and after."""
     from faltung.bench.machine import measure_limits
     from faltung.bench.report import time_workload
 
     dtypes = {workload.dtype for workload in found.workloads}
-    rows = []
+    rows: dict[int, Row] = {}
+    every = [*enumerate(found.workloads)] * effort.passes
     with output.progress("measuring the machine", quiet=False) as show_progress:
         limits = measure_limits(dtypes, threads)
-        for done, workload in enumerate(found.workloads):
-            show_progress(done, len(found.workloads), workload.name)
-            rows.append(time_workload(workload, peers, threads=threads, rounds=rounds, budget_seconds=seconds_per_row))
-        return rows, limits.best_of(measure_limits(dtypes, threads))
+        for done, (place, workload) in enumerate(every):
+            show_progress(done, len(every), workload.name)
+            row = time_workload(workload, peers, threads=threads, rounds=effort.rounds, budget_seconds=effort.seconds_per_row)
+            rows[place] = rows[place].followed_by(row) if place in rows else row
+        return [*rows.values()], limits.best_of(measure_limits(dtypes, threads))
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -257,6 +257,16 @@ class _Rates:
 TRANSPOSED = _Rates()
 STRIDED = _Rates(call=9000, back=11, exposed=0.35, waited=0.08)
 IN_PIECES = _Rates(call=9000, there=1.35, product=1.1, back=9, tile=36, exposed=0.35, waited=0.11)
+STRIDED_IN_PIECES = replace(IN_PIECES, back=14, tile=80)
+
+
+def _rates(problem: Problem) -> _Rates:
+    if problem.phases:
+        return TRANSPOSED
+    if max(problem.stride) == 1:
+        return IN_PIECES
+    is_cut = any(axis.kernel > MOST_TAPS * axis.stride for axis in problem.axes)
+    return STRIDED_IN_PIECES if is_cut else STRIDED
 
 
 def cycles(problem: Problem, lanes: int) -> float:
@@ -268,7 +278,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     if form is None:
         return math.inf
     has_stride = max(problem.stride) > 1
-    rates = TRANSPOSED if not form.sums_members else STRIDED if has_stride else IN_PIECES
+    rates = _rates(problem)
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
     channels = problem.groups * problem.in_channels
     rows = channels * form.far_outputs * form.tile_rows
