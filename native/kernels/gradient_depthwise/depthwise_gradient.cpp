@@ -22,10 +22,6 @@ bool is_single(const Axis& axis) {
     return axis.in == 1 && axis.out == 1 && axis.kernel == 1 && axis.before == 0;
 }
 
-std::uint32_t first_lanes(Index count) {
-    return static_cast<std::uint32_t>((std::uint64_t(1) << count) - 1);
-}
-
 }  // namespace
 
 template <class T>

@@ -6,10 +6,6 @@ namespace {
 
 constexpr Index most_rows = 64;  // of a tile: what it reads stays in L1
 
-std::uint32_t first_lanes(Index count) {
-    return static_cast<std::uint32_t>((std::uint64_t(1) << count) - 1);
-}
-
 }  // namespace
 
 // Rows that lie outside are left as they are: they are not read.

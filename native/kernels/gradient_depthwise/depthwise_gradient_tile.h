@@ -5,6 +5,11 @@
 
 namespace faltung {
 
+// A bit for each of the first `count` lanes.
+static inline std::uint32_t first_lanes(Index count) {
+    return static_cast<std::uint32_t>((std::uint64_t(1) << count) - 1);
+}
+
 // Some rows of grad, a vector wide, meet `taps` rows of taps: row r and tap row k read the cells of row r +
 // k. To the running sums of every tap the kernel adds the products, lane by lane, row after row.
 template <class T>
