@@ -40,7 +40,7 @@ PixelProduct<T>::PixelProduct(const Problem& problem, const Layout& layout, cons
 template <class T>
 bool PixelProduct<T>::serves(const Array& x, const Array& y) const {
     if (y.stride[2] != 1 || pixels_ < least_pixels || problem_.out_channels < least_channels) return false;
-    if (taps_ == 0 || taps_ > most_taps || layout_.axes.size() > most_axes) return false;
+    if (taps_ == 0 || taps_ > most_taps || layout_.axes.size() > Call::most_axes) return false;
     return x.stride[2] == 1 || !reads_outside_;  // there are zeros for channels side by side alone
 }
 
@@ -51,8 +51,8 @@ Index PixelProduct<T>::zeros_bytes() const {
 
 template <class T>
 Index PixelProduct<T>::table_bytes() const {
-    return round_up(saturating_multiply(min_index(taps_, most_taps), most_tile_pixels * sizeof(const T*)),
-                    64);
+    return round_up(
+        saturating_multiply(min_index(taps_, most_taps), Call::most_tile_pixels * sizeof(const T*)), 64);
 }
 
 // Input channels whose copied cells are summed at once.
