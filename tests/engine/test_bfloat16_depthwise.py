@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import faltung as fl
-from faltung.engine.native import available_isas, has_bfloat16_dots
+from faltung.engine.native import chosen_isa, has_bfloat16_dots
 from tests.support.check import check_same
 from tests.support.engine import expected_forward, labelled, normal_arrays, num_threads
 from tests.support.strategies import Problem, integers_of_shape
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-pytestmark = pytest.mark.skipif(not has_bfloat16_dots(available_isas()[-1]), reason="this processor has no instructions for bfloat16")
+pytestmark = pytest.mark.skipif(not has_bfloat16_dots(chosen_isa()), reason="this processor has no instructions for bfloat16")
 
 # Whole vectors and strips of columns, half of one and a quarter of two channels, and one more or less; heights around tiles and strips.
 SIZES = [

@@ -13,7 +13,7 @@ import pytest
 import faltung as fl
 from faltung.engine import run
 from faltung.engine.arrays import narrowed, widened
-from faltung.engine.native import available_isas, has_bfloat16_dots
+from faltung.engine.native import available_isas, chosen_isa, has_bfloat16_dots
 from faltung.extras import MissingExtraError
 from tests.support.check import check_same, check_within
 from tests.support.engine import (
@@ -31,7 +31,7 @@ from tests.support.strategies import Problem, integers_of_shape
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 HALVES = [np.dtype(np.float16), BFLOAT16]
-needs_dots = pytest.mark.skipif(not has_bfloat16_dots(available_isas()[-1]), reason="this processor has no bfloat16 dot products")
+needs_dots = pytest.mark.skipif(not has_bfloat16_dots(chosen_isa()), reason="this processor has no bfloat16 dot products")
 
 
 def integers(shape: tuple[int, ...], seed: int, dtype: Any = BFLOAT16, most: int = 2) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 import faltung as fl
 from faltung.engine.algorithm import Request
 from faltung.engine.compiled import compile_conv
-from faltung.engine.native import available_isas, has_bfloat16_dots
+from faltung.engine.native import chosen_isa, has_bfloat16_dots
 from faltung.engine.run import TRAINING_SAMPLES
 from tests.support.check import check_same
 from tests.support.engine import num_threads
@@ -19,7 +19,7 @@ from tests.support.layouts import channels_last, every_other
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
-pytestmark = pytest.mark.skipif(not has_bfloat16_dots(available_isas()[-1]), reason="this processor has no bfloat16 dot products")
+pytestmark = pytest.mark.skipif(not has_bfloat16_dots(chosen_isa()), reason="this processor has no bfloat16 dot products")
 
 
 def integers(shape: tuple[int, ...], seed: int, most: int) -> np.ndarray:
