@@ -1,4 +1,4 @@
-"""Sizes, padding, phases and borders of one axis: the only shape formulas of the package.
+"""Sizes, padding and phases of one axis: the only shape formulas of the package.
 
 Everything here is exact arithmetic on Python integers, one axis at a time; `ConvSpec.axes` gives the
 `Axis` of each. Imports nothing but `errors`.
@@ -17,13 +17,12 @@ from typing import Literal
 
 from faltung.errors import ConvShapeError, ConvSpecError
 
-__all__ = ["MAX_EXTENT", "PADDING_MODES", "PADDING_RULES", "Axis", "Image", "Phase", "extent_of", "images", "reach_of", "same_padding"]
+__all__ = ["MAX_EXTENT", "PADDING_RULES", "Axis", "Phase", "extent_of", "reach_of", "same_padding"]
 
 MAX_EXTENT = 2**62 - 1
 """The largest extent along an axis, padding included: positions then stay inside 64-bit integers."""
 
 PADDING_RULES = ("valid", "same", "same_upper", "same_lower", "full", "causal")
-PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
 
 Padding = tuple[int, int] | str
 
@@ -361,56 +360,3 @@ def reach_of(phases: Iterable[Phase]) -> tuple[int, int]:
     first = min((-phase.before for phase in reached), default=0)
     last = max(((phase.taps - 1) * phase.dilation - phase.before for phase in reached), default=0)
     return first, last
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A run of cells outside an axis that repeat cells inside it.
-
-    Cell ``start + j`` (j < length) repeats cell ``target + step*j``; step is 1, -1 or 0.
-    """
-
-    start: int
-    length: int
-    target: int
-    step: int
-
-
-def images(size: int, before: int, after: int, mode: str) -> Iterator[Image]:
-    """The cells from ``-before`` to ``size + after - 1`` as runs of repeated cells, the axis itself first.
-
-    >>> for image in images(3, 2, 1, "reflect"):
-    ...     print(image.start, [image.target + image.step * j for j in range(image.length)])
-    0 [0, 1, 2]
-    3 [1]
-    -2 [2, 1]
-    """
-    yield Image(0, size, 0, 1)
-    if mode == "zeros" or size == 0:
-        return
-    if mode == "replicate" or (mode == "reflect" and size == 1):
-        if after > 0:
-            yield Image(size, after, size - 1, 0)
-        if before > 0:
-            yield Image(-before, before, 0, 0)
-        return
-    # Reflection without its edges repeats runs of size-1 cells, the others runs of size cells.
-    run = size - 1 if mode == "reflect" else size
-    begin, turn = size, 1
-    while begin < size + after:
-        length = min(run, size + after - begin)
-        backwards = mode != "circular" and turn % 2 == 1
-        if backwards:
-            yield Image(begin, length, run - 1, -1)
-        else:
-            yield Image(begin, length, size - run, 1)
-        begin, turn = begin + length, turn + 1
-    end, turn = 0, 1
-    while end > -before:
-        length = min(run, end + before)
-        backwards = mode != "circular" and turn % 2 == 1
-        if backwards:  # the run's last cell lies beside cell 0 and repeats cell 1 (reflect) or 0
-            yield Image(end - length, length, size - run + length - 1, -1)
-        else:
-            yield Image(end - length, length, run - length, 1)
-        end, turn = end - length, turn + 1

@@ -15,8 +15,9 @@ from typing import Any
 
 from faltung import cost, frameworks, normal_form, notation
 from faltung.adjoint import Adjoint, adjoint_of
+from faltung.borders import PADDING_MODES
 from faltung.errors import ConvShapeError, ConvSpecError, one_of, shown
-from faltung.geometry import PADDING_MODES, Axis
+from faltung.geometry import Axis
 from faltung.normal_form import Sides, check_extent, entries, flag, integer, number_of_axes, per_axis
 
 __all__ = ["ConvSpec"]

@@ -127,7 +127,7 @@ class AxisTaps:
     axis : Axis
     input_size : int
     mode : str
-        One of `geometry.PADDING_MODES`.
+        One of `borders.PADDING_MODES`.
 
     Raises
     ------

@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from faltung.borders import PADDING_MODES, images
 from faltung.errors import ConvError, ConvShapeError, ConvSpecError
-from faltung.geometry import MAX_EXTENT, PADDING_MODES, PADDING_RULES, Axis, extent_of, images, same_padding
+from faltung.geometry import MAX_EXTENT, PADDING_RULES, Axis, extent_of, same_padding
 from faltung.reference import source
 from faltung.spec import ConvSpec
 from tests.support.check import check_error, check_same

@@ -17,13 +17,14 @@ ALLOWED: dict[str, set[str]] = {
     "extras": {"errors"},
     "notebook": set(),
     "geometry": {"errors"},
+    "borders": set(),
     "taps": {"errors", "geometry"},
     "normal_form": {"errors", "geometry"},
     "notation": {"errors"},
     "frameworks": {"errors", "geometry"},
     "cost": set(),
     "adjoint": set(),
-    "spec": {"errors", "geometry", "normal_form", "notation", "frameworks", "cost", "adjoint"},
+    "spec": {"errors", "borders", "geometry", "normal_form", "notation", "frameworks", "cost", "adjoint"},
     "reference": {"errors", "spec"},
 }
 STANDARD_LIBRARY_ONLY = [name for name in ALLOWED if name != "reference"]

@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
+from faltung.borders import PADDING_MODES, images
 from faltung.errors import ConvShapeError
-from faltung.geometry import PADDING_MODES, PADDING_RULES, images
+from faltung.geometry import PADDING_RULES
 from faltung.reference import meetings, source
 from faltung.spec import ConvSpec
 from faltung.taps import AxisTaps, copies, home

@@ -16,11 +16,11 @@ import scipy.fft
 import scipy.signal
 
 import faltung as fl
+from faltung.borders import PADDING_MODES
 from faltung.engine import fft, fft_layout
 from faltung.engine.fft import FFTCorrelation
 from faltung.engine.fft_layout import best_layout
 from faltung.engine.problem import Problem
-from faltung.geometry import PADDING_MODES
 from tests.support.check import check_same, check_within
 from tests.support.engine import expected_forward, labelled, normals, run_python
 from tests.support.layouts import channels_last

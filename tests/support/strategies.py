@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from faltung.geometry import PADDING_MODES, PADDING_RULES
+from faltung.borders import PADDING_MODES
+from faltung.geometry import PADDING_RULES
 from faltung.spec import ConvSpec
 
 __all__ = ["Problem", "integers_of_shape", "problems", "specs"]

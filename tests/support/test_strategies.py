@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faltung import reference
-from faltung.geometry import PADDING_MODES, PADDING_RULES
+from faltung.borders import PADDING_MODES
+from faltung.geometry import PADDING_RULES
 from tests.support.check import check_same
 from tests.support.strategies import Problem, integers_of_shape, problems
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faltung import reference
+from faltung.borders import PADDING_MODES
 from faltung.errors import ConvError, ConvShapeError, ConvSpecError, ConvTypeError
-from faltung.geometry import PADDING_MODES
 from faltung.spec import ConvSpec
 from faltung.viz.pictures.drawing import Drawing, Polygon, Text
 from faltung.viz.pictures.palette import ROLES

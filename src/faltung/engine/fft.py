@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from faltung.borders import Image, images
 from faltung.engine.arrays import Array, trailing
 from faltung.engine.fft_layout import TASK_CELLS, WORTH_THREADS_CYCLES, AxisBlocks, best_layout, memory_limit
 from faltung.engine.native import MAX_THREADS
 from faltung.engine.problem import Problem
-from faltung.geometry import Image, images
 
 __all__ = ["FFTCorrelation", "FFTWeight"]
 

@@ -16,9 +16,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from faltung.borders import Image, images
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
-from faltung.geometry import Axis, Image, Phase, images
+from faltung.geometry import Axis, Phase
 from faltung.spec import ConvSpec
 
 __all__ = ["Lowered", "Step", "Strip", "is_gather", "lower"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faltung.borders import images
 from faltung.engine.arrays import Array
 from faltung.errors import ConvShapeError
-from faltung.geometry import Axis, images
+from faltung.geometry import Axis
 from faltung.identities.rewritten import channel_groups, common_dtype, read, reversed_kernel
 from faltung.spec import ConvSpec
 
