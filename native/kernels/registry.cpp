@@ -14,6 +14,7 @@
 #include "kernels/separable/separable.h"
 #include "kernels/spectral/spectral.h"
 #include "kernels/transposed/phased_correlation.h"
+#include "kernels/transposed/shuffled_pointwise.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/winograd/winograd.h"
 #include "kernels/winograd_phases/winograd_phases.h"
@@ -115,6 +116,31 @@ struct PointwiseProduct {
     static PointwiseKernel<T> get(Isa isa, Index out_channels) {
         FALTUNG_RETURN_FOR_ISA(isa, pointwise_kernel<T>(out_channels))
         return {};
+    }
+};
+
+// A phase of a transposed correlation, where it has one tap, is one too.
+struct PointwiseFamily : PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct> {
+    using OnePhase = PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct>;
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        if (problem.phases.empty()) return OnePhase::make(problem, type, isa);
+        check_served("pointwise", why_not_shuffled(problem));
+        return for_type(type, [&](auto zero) -> std::unique_ptr<Correlation> {
+            using T = decltype(zero);
+            return std::make_unique<ShuffledPointwise<T>>(
+                problem, PointwiseProduct::get<T>(isa, problem.out_channels), phase_rows<T>(isa));
+        });
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        if (problem.phases.empty()) return OnePhase::panel_bytes(problem, type, isa);
+        check_served("pointwise", why_not_shuffled(problem));
+        return for_type(type, [&](auto zero) {
+            using T = decltype(zero);
+            return ShuffledPointwise<T>::panel_bytes_for(problem,
+                                                         PointwiseProduct::get<T>(isa, problem.out_channels));
+        });
     }
 };
 
@@ -310,7 +336,7 @@ constexpr CorrelationFamily correlation_of_phases(const char* name) {
 
 constexpr CorrelationFamily correlation_families[] = {
     correlation_of_phases<DirectKernel>("direct"),
-    correlation<PanelFamily<Correlation, PointwiseCorrelation, PointwiseProduct>>("pointwise"),
+    {"pointwise", PointwiseFamily::make, PointwiseFamily::panel_bytes},
     correlation_of_phases<FilterKernel>("filter"),
     correlation<PanelFamily<Correlation, UnfoldCorrelation, UnfoldProduct>>("unfold"),
     correlation<PanelFamily<Correlation, DepthwiseCorrelation, DepthwiseRows>>("depthwise"),

@@ -9,9 +9,10 @@ import pytest
 
 import faltung as fl
 from faltung.engine import planes
+from faltung.engine.catalog import BY_NAME
 from faltung.engine.compiled import compile_conv
 from faltung.engine.lowering import lower
-from faltung.engine.native import available_isas
+from faltung.engine.native import Correlation, available_isas
 from tests.support.check import check_same
 from tests.support.engine import expected_forward, expected_input_grad, forced_isa, labelled, num_threads
 from tests.support.strategies import integers_of_shape
@@ -44,7 +45,7 @@ def check_bundled(text: str, size: tuple[int, ...], algorithm: str, dtype: str =
 
 @pytest.mark.parametrize("algorithm", KERNELS)
 def test_strides_and_kernel_sizes(isa: str, algorithm: str) -> None:
-    for stride, kernel in itertools.product(range(2, 10), (1, 2, 3, 5, 9, 16)):
+    for stride, kernel in itertools.product((*range(2, 10), 16), (1, 2, 3, 5, 9, 16)):
         check_bundled(f"conv_transpose1d(3, 5, {kernel}, stride={stride}, output_padding={stride - 1})", (11,), algorithm)
 
 
@@ -136,6 +137,7 @@ def test_same_bits_for_any_number_of_threads_and_samples() -> None:
         ("conv_transpose2d(40, 70, 4, stride=2, padding=1)", (33, 35)),
         ("conv_transpose1d(300, 20, 16, stride=8)", (500,)),
         ("conv_transpose2d(40, 40, 5, stride=2, padding=1, groups=40)", (65, 35)),
+        ("conv_transpose2d(40, 70, 2, stride=2)", (33, 35)),
     ]:
         spec = fl.ConvSpec.parse(text)
         x = rng.normal(size=(3, spec.in_channels, *size)).astype("float32")
@@ -155,10 +157,61 @@ def test_infinite_weights_meet_no_cells_that_take_no_part() -> None:
     check_same(fl.conv(spec, x, weight), expected_forward(spec, x, weight))
 
 
+def test_taps_that_do_not_overlap(isa: str) -> None:
+    """Each phase a product of its own, of positions that go over the ends of rows."""
+    for stride, out, columns in itertools.product((1, 2, 3, 4, 16), (1, 4, 9, 33), (1, 5, 16, 47, 50)):
+        check_bundled(f"conv_transpose2d(3, {out}, (2, {stride}), stride=(2, {stride}))", (3, columns), "pointwise")
+    for text, size in [
+        ("conv_transpose1d(5, 6, 8, stride=8)", (100,)),
+        ("conv_transpose2d(6, 9, 2, stride=2, groups=3)", (7, 9)),
+        ("conv_transpose3d(4, 20, (2, 3, 2), stride=(2, 3, 2))", (3, 4, 5)),
+        ("conv_transpose2d(2100, 3, 2, stride=2)", (3, 5)),  # input channels beyond a panel
+        ("conv_transpose2d(3, 300, 2, stride=2)", (3, 5)),
+        ("conv_transpose2d(4, 6, 2, stride=2)", (1, 1)),
+    ]:
+        for dtype in ("float32", "float64", "int64", "complex64"):
+            check_bundled(text, size, "pointwise", dtype, batch=2)
+
+
+def test_taps_that_do_not_overlap_add_to_what_is_there(isa: str) -> None:
+    """In either order of the axes, as the reference's sums do."""
+    for text, size in [("conv_transpose2d(3, 9, 2, stride=2)", (5, 20)), ("conv_transpose1d(3, 4, 3, stride=3)", (50,))]:
+        spec = fl.ConvSpec.parse(text)
+        problem = lower(spec, size, backward=False, bundles_phases=True).problems[0]
+        x, weight = integers_of_shape((2, 1, 3, *size), 1), integers_of_shape((1, *problem_weight(spec)), 2)
+        kernel = Correlation("pointwise", "float32", isa, *problem.arguments)
+        expected = expected_forward(spec, x[:, 0], np.swapaxes(weight[0], 0, 1)).astype("float32")
+        for last in (False, True):
+            y = np.full((2, 1, spec.out_channels, *spec.output_shape((3, *size))[1:]), 7, "float32")
+            y = np.moveaxis(np.ascontiguousarray(np.moveaxis(y, 2, -1)), -1, 2) if last else y
+            kernel.run(x.astype("float32"), kernel.pack(weight.astype("float32")), None, y, True, 3)
+            check_same(np.ascontiguousarray(y[:, 0]), expected + 7)
+
+
+def problem_weight(spec: fl.ConvSpec) -> tuple[int, ...]:
+    """The shape of the weights as kernels read them: out, in, taps."""
+    return (spec.out_channels, spec.in_channels, *spec.kernel_size)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("conv_transpose2d(3, 4, 3, stride=2)", "kernel 3×3 is not the stride 2×2: outputs meet several taps, or none"),
+        ("conv_transpose2d(3, 4, (2, 1), stride=2)", "kernel 2×1 is not the stride 2×2: outputs meet several taps, or none"),
+        ("conv_transpose2d(3, 4, 2, stride=2, padding=1)", "cropping leaves phases of the stride that do not read the whole input"),
+    ],
+)
+def test_taps_that_overlap_are_not_shuffled(text: str, reason: str) -> None:
+    problem = lower(fl.ConvSpec.parse(text), (5, 6), backward=False, bundles_phases=True).problems[0]
+    assert BY_NAME["pointwise"].refusal(problem, "float32") == reason
+    with pytest.raises(ValueError, match="algorithm 'pointwise' does not serve this problem"):
+        Correlation("pointwise", "float32", available_isas()[0], *problem.arguments)
+
+
 def test_an_algorithm_of_single_phases_may_be_asked_for() -> None:
     spec = fl.ConvSpec.parse("conv_transpose2d(3, 4, 2, stride=2)")
-    plan = fl.plan(spec, (1, 3, 5, 6), algorithm="pointwise")
-    assert plan.algorithm == "phases+pointwise"
+    plan = fl.plan(spec, (1, 3, 5, 6), algorithm="unfold")
+    assert plan.algorithm == "phases+unfold"
     assert len(compile_conv(spec, (5, 6), plan._compiled.request).lowered.problems) == 4
     reasons = {decision.algorithm: decision.reason for decision in fl.plan(spec, (1, 3, 5, 6), algorithm="direct").why}
-    assert "one phase at a time" in reasons["pointwise"]
+    assert "one phase at a time" in reasons["unfold"]

@@ -335,6 +335,7 @@ PointwiseKernel<T> pointwise_kernel(Index) {
     kernel.lanes = lanes<T>;
     kernel.most_vectors = most_vectors;
     CorrelationKernel<T>& panel = kernel.panel;
+    panel.pixels = kernel.pixels;
     panel.compute = panel_block<T>;
     panel.copy = strided_copy<T>;
     panel.channel_block = channel_block;

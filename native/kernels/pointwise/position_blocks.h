@@ -18,6 +18,15 @@ struct PositionBlocks {
         tiles = ceil_divide(vectors, most_vectors);
     }
 
+    // The same where the last vector takes the rest in.
+    static PositionBlocks whole(Index all, Index vector_lanes, Index tile_vectors) {
+        PositionBlocks blocks(all, vector_lanes, tile_vectors);
+        blocks.rest = 0;
+        blocks.vectors = ceil_divide(all, vector_lanes);
+        blocks.tiles = ceil_divide(blocks.vectors, tile_vectors);
+        return blocks;
+    }
+
     Index count() const { return tiles + (rest > 0); }
     bool is_rest(Index block) const { return block == tiles; }
     // Tiles of about the same number of vectors.

@@ -53,17 +53,21 @@ void separate_rows(const T* y, Index count, T* rows, Index pitch) {
     }
 }
 
-// `by_vectors` of 2, 4 or 8 phases, or else `one_by_one`.
+// `by_vectors` of 1, 2, 4, 8 or 16 phases, or else `one_by_one`.
 template <class ByVectors, class OneByOne>
 __attribute__((always_inline)) inline void for_phases(Index phases, ByVectors by_vectors,
                                                       OneByOne one_by_one) {
     switch (phases) {
+        case 1:
+            return by_vectors(std::integral_constant<int, 1>());
         case 2:
             return by_vectors(std::integral_constant<int, 2>());
         case 4:
             return by_vectors(std::integral_constant<int, 4>());
         case 8:
             return by_vectors(std::integral_constant<int, 8>());
+        case 16:
+            return by_vectors(std::integral_constant<int, 16>());
         default:
             for (Index p = 0; p < phases; ++p) one_by_one(p);
     }

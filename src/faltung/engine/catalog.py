@@ -72,9 +72,10 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm(
         "pointwise",
         "a matrix product of channels, positions in the vector lanes",
-        dense.pointwise_refusal,
-        _by_lanes(dense.pointwise_cycles),
-        dense.packing_cycles,
+        lambda problem, _dtype: (phases if problem.phases else dense).pointwise_refusal(problem),
+        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).pointwise_cycles(problem, lanes)),
+        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        serves_phases=True,
     ),
     Algorithm(
         "dots",

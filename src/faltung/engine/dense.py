@@ -35,7 +35,7 @@ KEPT_WEIGHT_BYTES = 2**19
 """So many weights stay in L2 from one tile of positions to the next."""
 
 
-def pointwise_refusal(problem: Problem, _dtype: str) -> str | None:
+def pointwise_refusal(problem: Problem) -> str | None:
     """Why `pointwise` does not serve `problem`, or None if it does."""
     if any(kernel != 1 for kernel in problem.kernel_size):
         return f"kernel {size_text(problem.kernel_size)} is not 1 along every axis"

@@ -265,7 +265,7 @@ def _strips(
     return strips
 
 
-MOST_BUNDLED = 64
+MOST_BUNDLED = 1024
 
 
 def _bundled(spec: ConvSpec, small: tuple[int, ...], strip: Strip) -> Strip:

@@ -1,15 +1,17 @@
-"""What all phases of a transposed correlation cost where one call computes them: ``direct`` and ``filter`` in the catalog.
+"""What all phases of a transposed correlation cost where one call computes them: ``pointwise``, ``direct`` and ``filter`` in the catalog.
 
-Owns the estimates for the driver in ``native/kernels/transposed``, which runs the kernels of those two.
+Owns the estimates for the drivers in ``native/kernels/transposed``, which run the kernels of those three.
 """
 
 from __future__ import annotations
 
 import math
 
-from faltung.engine.problem import Problem
+from faltung.engine import dense
+from faltung.engine.problem import Problem, size_text
+from faltung.geometry import Phase
 
-__all__ = ["direct_cycles", "filter_cycles", "packing_cycles"]
+__all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal"]
 
 # Cycles as measured on one Zen 4 core with AVX-512; only their ratios matter.
 
@@ -21,8 +23,29 @@ GROUP_CYCLES = 1600
 
 FEW_GROUPS = 16
 
-VECTOR_STRIDES = (1, 2, 4, 8)
+VECTOR_STRIDES = (1, 2, 4, 8, 16)
 """Rows of so many phases are interleaved in registers."""
+
+
+def pointwise_refusal(problem: Problem) -> str | None:
+    """Why `pointwise` does not serve `problem`, or None if it does."""
+    for size, axis in zip(problem.in_size, problem.phases, strict=True):
+        if any(phase.taps != 1 for phase in axis):
+            return f"kernel {size_text(problem.kernel_size)} is not the stride {size_text(map(len, problem.phases))}: outputs meet several taps, or none"
+        if not all(_reads_all(phase, size) for phase in axis):
+            return "cropping leaves phases of the stride that do not read the whole input"
+    return None
+
+
+def pointwise_cycles(problem: Problem, lanes: int) -> float:
+    """Positions of the whole input in the vector lanes, one phase after the other."""
+    members, positions = math.prod(map(len, problem.phases)), math.prod(problem.in_size)
+    vectors = math.ceil(positions / lanes)
+    tiles = problem.groups * math.ceil(vectors / dense.TILE_VECTORS)
+    products = problem.groups * members * problem.out_channels * vectors * (1.25 * problem.terms + 6)
+    read = 0.2 * problem.groups * problem.in_channels * positions
+    rows = problem.groups * problem.out_channels * math.prod(problem.out_size[:-1])
+    return products + read + 130 * tiles * members + 20 * rows + 1500 + _interleaving_cycles(problem)
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:
@@ -46,6 +69,10 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
 def packing_cycles(problem: Problem, _dtype: str) -> float:
     """Weights, whole kernels at a time."""
     return 1.3 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
+
+
+def _reads_all(phase: Phase, size: int) -> bool:
+    return phase.count == size and phase.before == 0
 
 
 def _met(problem: Problem) -> int:
