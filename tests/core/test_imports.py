@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "notebook": set(),
     "geometry": {"errors"},
     "borders": set(),
+    "reach": {"errors", "geometry"},
     "taps": {"errors", "geometry"},
     "normal_form": {"errors", "geometry"},
     "notation": {"errors"},

@@ -1,0 +1,87 @@
+"""Spans that repeat, against windows followed cell by cell."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faltung.errors import ConvShapeError
+from faltung.geometry import Axis
+from faltung.reach import Reach, of_axis, of_resize, of_shift
+from faltung.viz.plots.reach import axis_reach
+
+axes = st.builds(
+    lambda kernel, stride, dilation, before, transposed: Axis(
+        0, kernel, stride, dilation, padding=(before, 40), output_padding=0, transposed=transposed
+    )
+    if not transposed
+    else Axis(0, kernel, stride, dilation, padding=(before, 0), transposed=True),
+    st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.booleans(),
+)  # fmt: skip
+
+
+@given(st.lists(axes, min_size=1, max_size=3), st.integers(0, 12))
+def test_chains(chain: list[Axis], output: int) -> None:
+    size = 60
+    total, sizes = Reach.itself(), [size]
+    for axis in chain:
+        total = of_axis(axis, sizes[-1]).over(total)
+        sizes.append(axis.output_size(sizes[-1]))
+    if output >= sizes[-1]:
+        return
+    expected = axis_reach(chain, ["zeros"] * len(chain), size, output).window
+    found = total.at(output)
+    if len(chain) == 1 or not any(axis.dilation > 1 for axis in chain):
+        assert found == expected
+    elif expected is not None:  # of a dilated window the cells between the taps count too
+        assert found is not None
+        assert found[0] <= expected[0]
+        assert found[1] >= expected[1]
+
+
+def test_a_stack_of_small_kernels() -> None:
+    total = Reach.itself()
+    for _ in range(4):
+        total = of_axis(Axis(0, 3, padding=(1, 1)), 100).over(total)
+    assert (total.size, total.stride, total.offset, total.centre) == (9, 1, -4, 0)
+
+
+def test_phases_that_see_different_cells() -> None:
+    up = of_axis(Axis(0, kernel=3, stride=2, transposed=True), 8)
+    assert (up.sizes, up.stride) == ((2, 1), Fraction(1, 2))
+    assert up.at(4) == (1, 2)
+    assert up.at(-1) == (-1, -1)
+    gaps = of_axis(Axis(0, kernel=1, stride=3, transposed=True), 8)
+    assert gaps.sizes == (1, 0, 0)
+    assert of_axis(Axis(0, kernel=3, stride=3), 8).over(gaps).at(0) == (0, 0)
+
+
+def test_down_and_up_again_repeats_with_the_stride() -> None:
+    down, up = of_axis(Axis(0, 2, 2), 16), of_axis(Axis(0, 2, 2, transposed=True), 8)
+    there = up.over(down)
+    assert (there.period, there.advance, there.spans) == (2, 2, ((0, 1), (0, 1)))
+    assert there.stride == 1
+    assert there.centres == (Fraction(1, 2), Fraction(-1, 2))
+
+
+def test_branches() -> None:
+    wide, narrow = of_axis(Axis(0, 5, padding=(2, 2)), 9), of_axis(Axis(0, 3, padding=(0, 2)), 9)
+    both = wide.beside(narrow)
+    assert both.spans == ((-2, 2),)
+    assert narrow.centre - wide.centre == 1
+    with pytest.raises(ConvShapeError, match="branches of stride 1 and 2 meet"):
+        wide.beside(of_axis(Axis(0, 1, 2), 9))
+    with pytest.raises(ConvShapeError, match="repeats only after"):
+        of_axis(Axis(0, 2, 8191, transposed=True), 9)
+
+
+def test_shifts_and_interpolation() -> None:
+    assert of_axis(Axis(0, 3), 9).over(of_shift(1)) == of_axis(Axis(0, 3, padding=(1, 1)), 9)
+    assert of_shift(-2).at(0) == (2, 2)
+    nearest = of_resize(4, 6, lambda position: [position * 4 // 6])
+    assert [nearest.at(place) for place in range(6)] == [(cell, cell) for cell in (0, 0, 1, 2, 2, 3)]
+    linear = of_resize(8, 16, lambda position: {(2 * position - 1) // 4, (2 * position - 1) // 4 + 1})
+    assert linear.sizes == (2, 2)
