@@ -4,8 +4,8 @@ Owns the composition of layers along one axis, and where branches meet, exactly 
 other. Taps and phases come from `geometry`. Standard library only.
 
 Of every layer the positions repeat: position ``o + period`` sees what position ``o`` sees, ``advance`` cells farther. A correlation of
-stride s has period 1 and advance s, its transposed twin period s and advance 1, and whatever is made of such layers repeats as well, so that
-one period says all of it (the recurrences of Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill,
+stride s has period 1 and advance s, its transposed twin period s and advance 1, and whatever is made of such layers repeats as well, so
+that one period says all of it (the recurrences of Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill,
 2019, which also hold where phases of a stride see different cells).
 """
 
@@ -97,9 +97,7 @@ class Reach:
         >>> of_axis(Axis(0, kernel=3, padding=(1, 1)), 9).centres
         (Fraction(0, 1),)
         """
-        return tuple(
-            Fraction(span[0] + span[1], 2) - place * self.stride for place, span in enumerate(self.spans) if span is not None
-        )
+        return tuple(Fraction(span[0] + span[1], 2) - place * self.stride for place, span in enumerate(self.spans) if span is not None)
 
     @property
     def centre(self) -> Fraction:
@@ -109,7 +107,7 @@ class Reach:
     # -- chains and branches -----------------------------------------------------------------------
 
     def over(self, before: Reach) -> Reach:
-        """This layer behind `before`: what its positions see of what `before` sees.
+        """The layer behind `before`: what its positions see of what `before` sees.
 
         Of the cells between the first and the last that this layer sees, all count.
 

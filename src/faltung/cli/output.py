@@ -20,6 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from faltung.amounts import grouped, readable_bytes
+
 __all__ = [
     "abandon_stdout",
     "console",
@@ -54,15 +56,6 @@ def console(*, stderr: bool = False) -> Console:
 # -- numbers -------------------------------------------------------------------------------------
 
 
-def grouped(number: int) -> str:
-    """The number in groups of three digits.
-
-    >>> grouped(118013952)
-    '118 013 952'
-    """
-    return f"{number:,}".replace(",", " ")
-
-
 def times(sizes: Sequence[int]) -> str:
     """Sizes with a multiplication sign between.
 
@@ -79,20 +72,6 @@ def product(factors: Sequence[int]) -> str:
     '3·7·7'
     """
     return "·".join(map(str, factors))
-
-
-def readable_bytes(count: int) -> str:
-    """Bytes in the largest binary unit that leaves at least 1.
-
-    >>> readable_bytes(37632), readable_bytes(12)
-    ('36.75 KiB', '12 bytes')
-    """
-    value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if value < 1024 or unit == "PiB":
-            break
-        value /= 1024
-    return f"{count} bytes" if unit == "bytes" else f"{value:.4g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
 
 
 def readable_seconds(seconds: float) -> str:

@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -63,7 +64,7 @@ class Weight:
     shape: tuple[int, ...]
     dtype: str
     is_learned: bool = True
-    read: Callable[[], NDArray[object]] | None = None
+    read: Callable[[], NDArray[Any]] | None = None
 
     @property
     def size(self) -> int:
@@ -152,7 +153,9 @@ class Graph:
         like = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
         raise ConvTypeError(
             f"{self.name} has no layer {name!r}.",
-            f"Did you mean {' or '.join(map(repr, like))}?" if like else f"It has {', '.join(map(repr, names[:8]))}{' …' if len(names) > 8 else ''}.",
+            f"Did you mean {' or '.join(map(repr, like))}?"
+            if like
+            else f"It has {', '.join(map(repr, names[:8]))}{' …' if len(names) > 8 else ''}.",
         )
 
 

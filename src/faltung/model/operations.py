@@ -166,5 +166,20 @@ class Unknown:
 
 
 Operation = (
-    Convolve | Pool | Multiply | Attend | Elementwise | Normalise | Reduce | Join | Permute | Reshape | Crop | Pad | Resize | Lookup | Same | Unknown
+    Convolve
+    | Pool
+    | Multiply
+    | Attend
+    | Elementwise
+    | Normalise
+    | Reduce
+    | Join
+    | Permute
+    | Reshape
+    | Crop
+    | Pad
+    | Resize
+    | Lookup
+    | Same
+    | Unknown
 )
