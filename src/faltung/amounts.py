@@ -15,7 +15,7 @@ def grouped(number: int) -> str:
 
 
 def readable_count(number: int) -> str:
-    """Four digits at most, in thousands (k), millions (M), milliards (G) …
+    """Four digits at most, in thousands (k), millions (M), billions (G) and so on.
 
     >>> readable_count(4089184256), readable_count(9408), readable_count(64)
     ('4.089 G', '9.408 k', '64')

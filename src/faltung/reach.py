@@ -5,8 +5,8 @@ other. Taps and phases come from `geometry`. Standard library only.
 
 Of every layer the positions repeat: position ``o + period`` sees what position ``o`` sees, ``advance`` cells farther. A correlation of
 stride s has period 1 and advance s, its transposed twin period s and advance 1, and whatever is made of such layers repeats as well, so
-that one period says all of it (the recurrences of Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill,
-2019, which also hold where phases of a stride see different cells).
+that one period says all of it (the recurrences of Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+Distill, 2019, which also hold where phases of a stride see different cells).
 """
 
 from __future__ import annotations

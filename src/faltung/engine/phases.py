@@ -31,7 +31,8 @@ def pointwise_refusal(problem: Problem) -> str | None:
     """Why `pointwise` does not serve `problem`, or None if it does."""
     for size, axis in zip(problem.in_size, problem.phases, strict=True):
         if any(phase.taps != 1 for phase in axis):
-            return f"kernel {size_text(problem.kernel_size)} is not the stride {size_text(map(len, problem.phases))}: outputs meet several taps, or none"
+            stride = size_text(map(len, problem.phases))
+            return f"kernel {size_text(problem.kernel_size)} is not the stride {stride}: outputs meet several taps, or none"
         if not all(_reads_all(phase, size) for phase in axis):
             return "cropping leaves phases of the stride that do not read the whole input"
     return None

@@ -67,13 +67,13 @@ def graph_of(model: Any, input_shape: Any = None) -> Graph:
         return model
     if isinstance(model, str | os.PathLike):
         path, shape = _checked(Path(model)), _shape(input_shape)
-        graph: Graph = _reader("from_onnx").read_onnx(path, shape)
-        return graph
+        from_file: Graph = _reader("from_onnx").read_onnx(path, shape)
+        return from_file
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         example = _example(torch, model, input_shape)
-        graph = _reader("from_torch").record(model, example)
-        return graph
+        from_run: Graph = _reader("from_torch").record(model, example)
+        return from_run
     if isinstance(model, dict):
         raise ConvTypeError("model is a dict: weights without the layers that use them.", "Load it into its module first and give that.")
     raise ConvTypeError(f"model={shown(model)} is neither a PyTorch module nor the path of an ONNX file.", _REMEDY)
