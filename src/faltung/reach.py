@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis
 
-__all__ = ["MOST_PERIOD", "Reach", "Span", "of_axis", "of_resize", "of_shift"]
+__all__ = ["MOST_PERIOD", "Reach", "Span", "hull", "of_axis", "of_resize", "of_shift", "of_step"]
 
 Span = tuple[int, int]
 """First and last cell."""
@@ -39,6 +39,8 @@ class Reach:
         Position ``o + period`` sees what ``o`` sees, `advance` cells farther.
     spans : tuple of (int, int) or None
         First and last cell seen by positions 0 … ``period - 1``; None where no tap arrives.
+    dilation : int
+        Every how many cells there is a tap, of a single layer; 1 of a chain.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Reach:
     period: int
     advance: int
     spans: tuple[Span | None, ...]
+    dilation: int = field(default=1, compare=False, repr=False)
 
     @staticmethod
     def itself() -> Reach:
@@ -109,7 +112,7 @@ class Reach:
     def over(self, before: Reach) -> Reach:
         """The layer behind `before`: what its positions see of what `before` sees.
 
-        Of the cells between the first and the last that this layer sees, all count.
+        Of the cells between the first and the last that this layer sees, each `dilation`-th counts.
 
         >>> double, half = of_axis(Axis(0, 2, 2, transposed=True), 4), of_axis(Axis(0, 2, 2), 8)
         >>> half.over(double).sizes, double.over(half).sizes
@@ -117,7 +120,7 @@ class Reach:
         """
         turns = before.period // math.gcd(before.period, self.advance)
         period = _checked(self.period * turns)
-        spans = tuple(_seen(self.at(position), before) for position in range(period))
+        spans = tuple(_seen(self.at(position), self.dilation, before) for position in range(period))
         return Reach(period, self.advance * turns // before.period * before.advance, spans)._shortest()
 
     def beside(self, other: Reach) -> Reach:
@@ -134,7 +137,7 @@ class Reach:
                 "Give both branches the same total stride.",
             )
         period = _checked(math.lcm(self.period, other.period))
-        spans = tuple(_hull([span for span in (self.at(place), other.at(place)) if span]) for place in range(period))
+        spans = tuple(hull([self.at(place), other.at(place)]) for place in range(period))
         return Reach(period, self.advance * (period // self.period), spans)._shortest()
 
     def _shortest(self) -> Reach:
@@ -143,7 +146,7 @@ class Reach:
             turns = self.period // period
             if self.advance % turns:
                 continue
-            short = Reach(period, self.advance // turns, self.spans[:period])
+            short = Reach(period, self.advance // turns, self.spans[:period], self.dilation)
             if all(short.at(place) == span for place, span in enumerate(self.spans)):
                 return short
         return self
@@ -160,12 +163,12 @@ def of_axis(axis: Axis, input_size: int) -> Reach:
     """
     before, _ = axis.sides(input_size)
     if not axis.transposed:
-        return Reach(1, axis.stride, ((-before, axis.extent - 1 - before),))
+        return Reach(1, axis.stride, ((-before, axis.extent - 1 - before),), axis.dilation)
     # Enough outputs that every phase has one, whatever the axis' own number of them.
     spans: list[Span | None] = [None] * _checked(axis.stride)
     for phase in axis.phases(axis.stride, before):
         spans[phase.first] = (-phase.before, (phase.taps - 1) * phase.dilation - phase.before)
-    return Reach(axis.stride, 1, tuple(spans))._shortest()
+    return Reach(axis.stride, 1, tuple(spans), axis.dilation // math.gcd(axis.stride, axis.dilation))._shortest()
 
 
 def of_shift(before: int) -> Reach:
@@ -177,40 +180,79 @@ def of_shift(before: int) -> Reach:
     return Reach(1, 1, ((-before, -before),))
 
 
-def of_resize(input_size: int, output_size: int, cells_of: Callable[[int], Iterable[int]]) -> Reach:
-    """Interpolation between sizes: `cells_of` an output are the inputs that it reads.
+def of_step(start: int, step: int) -> Reach:
+    """Every `step`-th cell from `start` on.
 
-    The pattern repeats where sizes have a common divisor; the cells of one period are taken from the middle, away from the borders.
-
-    >>> of_resize(4, 8, lambda position: [position // 2])
-    Reach(period=2, advance=1, spans=((0, 0), (0, 0)))
+    >>> of_step(1, 2).at(3)
+    (7, 7)
     """
-    shared = math.gcd(input_size, output_size) or 1
-    period, advance = _checked(output_size // shared), input_size // shared
-    turns = shared // 2
-    spans = []
-    for place in range(period):
-        cells = list(cells_of(place + turns * period))
-        spans.append(_hull([(cell - turns * advance, cell - turns * advance) for cell in cells]))
-    return Reach(period, advance, tuple(spans))._shortest()
+    return Reach(1, step, ((start, start),))
+
+
+def of_resize(input_size: int, output_size: int, how: str, *, aligns_corners: bool = False) -> Reach:
+    """Interpolation from one size to another, by the cells whose weights are not zero.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        At least 1.
+    how : {"nearest", "linear", "cubic", "area"}
+        The nearest cell is the one at or before ``o * input_size / output_size``, as PyTorch's ``"nearest"`` and ONNX's ``asymmetric`` with
+        ``floor`` have it; an area is averaged from the cell in which its share of the axis begins to the one in which it ends.
+    aligns_corners : bool
+        Of linear and cubic interpolation: the first and the last cells lie over one another; otherwise the outer edges do.
+
+    >>> of_resize(4, 8, "nearest")
+    Reach(period=2, advance=1, spans=((0, 0), (0, 0)))
+    >>> of_resize(4, 8, "linear").spans, of_resize(9, 3, "linear").spans
+    (((-1, 0), (0, 1)), ((1, 1),))
+    """
+    wide, narrow = input_size, output_size
+    if aligns_corners and how in ("linear", "cubic"):
+        if output_size == 1:
+            return Reach(1, input_size, ((0, 0),))
+        wide, narrow = input_size - 1, output_size - 1
+    shared = math.gcd(wide, narrow)
+    period, advance = _checked(narrow // shared), wide // shared
+    scale = Fraction(wide, narrow)
+    return Reach(period, advance, tuple(_interpolated(place, scale, how, aligns_corners) for place in range(period)))._shortest()
+
+
+def _interpolated(position: int, scale: Fraction, how: str, aligns_corners: bool) -> Span:
+    if how == "nearest":
+        cell = math.floor(position * scale)
+        return cell, cell
+    if how == "area":
+        return math.floor(position * scale), math.ceil((position + 1) * scale) - 1
+    half = Fraction(0 if aligns_corners else 1, 2)
+    source = (position + half) * scale - half
+    cell = math.floor(source)
+    if source == cell:
+        return cell, cell
+    return (cell, cell + 1) if how == "linear" else (cell - 1, cell + 2)
 
 
 # -- spans -----------------------------------------------------------------------------------------
 
 
-def _seen(span: Span | None, before: Reach) -> Span | None:
+def hull(spans: Iterable[Span | None]) -> Span | None:
+    """From the first cell of any span to the last of any; None where there is none.
+
+    >>> hull([(0, 2), None, (-1, 1)])
+    (-1, 2)
+    """
+    present = [span for span in spans if span is not None]
+    return (min(first for first, _ in present), max(last for _, last in present)) if present else None
+
+
+def _seen(span: Span | None, step: int, before: Reach) -> Span | None:
     if span is None:
         return None
-    first, last = span
+    cells = range(span[0], span[1] + 1, step)
     # What a whole period farther sees lies farther, so the first and the last period hold the ends.
-    ends: Iterable[int] = range(first, last + 1)
-    if last - first >= 2 * before.period:
-        ends = itertools.chain(range(first, first + before.period), range(last - before.period + 1, last + 1))
-    return _hull([seen for cell in ends if (seen := before.at(cell)) is not None])
-
-
-def _hull(spans: Sequence[Span]) -> Span | None:
-    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+    turn = before.period // math.gcd(before.period, step)
+    ends: Iterable[int] = cells if len(cells) <= 2 * turn else itertools.chain(cells[:turn], cells[-turn:])
+    return hull(before.at(cell) for cell in ends)
 
 
 def _divisors(number: int) -> list[int]:

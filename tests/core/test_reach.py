@@ -34,12 +34,7 @@ def test_chains(chain: list[Axis], output: int) -> None:
         return
     expected = axis_reach(chain, ["zeros"] * len(chain), size, output).window
     found = total.at(output)
-    if len(chain) == 1 or not any(axis.dilation > 1 for axis in chain):
-        assert found == expected
-    elif expected is not None:  # of a dilated window the cells between the taps count too
-        assert found is not None
-        assert found[0] <= expected[0]
-        assert found[1] >= expected[1]
+    assert found == expected
 
 
 def test_a_stack_of_small_kernels() -> None:
@@ -81,7 +76,7 @@ def test_branches() -> None:
 def test_shifts_and_interpolation() -> None:
     assert of_axis(Axis(0, 3), 9).over(of_shift(1)) == of_axis(Axis(0, 3, padding=(1, 1)), 9)
     assert of_shift(-2).at(0) == (2, 2)
-    nearest = of_resize(4, 6, lambda position: [position * 4 // 6])
+    nearest = of_resize(4, 6, "nearest")
     assert [nearest.at(place) for place in range(6)] == [(cell, cell) for cell in (0, 0, 1, 2, 2, 3)]
-    linear = of_resize(8, 16, lambda position: {(2 * position - 1) // 4, (2 * position - 1) // 4 + 1})
+    linear = of_resize(8, 16, "linear")
     assert linear.sizes == (2, 2)

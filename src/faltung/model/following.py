@@ -1,0 +1,356 @@
+"""What each operation does to the positions that its inputs see, and where branches meet that do not align.
+
+Never guesses: an operation that is not followed is named by every array behind it. Standard library only.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from faltung.errors import ConvShapeError
+from faltung.geometry import Axis
+from faltung.model import layout as lay
+from faltung.model import operations as op
+from faltung.model.graph import Node, Value
+from faltung.model.layout import Part
+from faltung.model.sight import Seen, Sight
+from faltung.reach import of_axis, of_resize, of_shift, of_step
+
+__all__ = ["Follower", "Misalignment"]
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Misalignment:
+    """Branches that meet at a node though their positions lie over different places of the input.
+
+    Attributes
+    ----------
+    node : str
+    axis : int
+        Dimension of the input.
+    branches : (str, str)
+        The arrays that meet.
+    centres : (Fraction, Fraction)
+        Input cell over whose middle position 0 of each branch lies, on average over a period.
+    strides : (Fraction, Fraction)
+        Input cells from one position to the next.
+    """
+
+    node: str
+    axis: int
+    branches: tuple[str, str]
+    centres: tuple[Fraction, Fraction]
+    strides: tuple[Fraction, Fraction]
+
+    @property
+    def offset(self) -> Fraction:
+        """By how many input cells the second branch lies behind the first, at position 0."""
+        return self.centres[1] - self.centres[0]
+
+    def __str__(self) -> str:
+        first, second = self.branches
+        where = f"{self.node}: along dimension {self.axis} of the input, {second!r}"
+        if self.strides[0] != self.strides[1]:
+            return (
+                f"{where} has {_cells(self.strides[1])} from position to position, {first!r} {_cells(self.strides[0])}: they drift apart."
+            )
+        way = "after" if self.offset > 0 else "before"
+        return f"{where} lies {_cells(abs(self.offset))} {way} {first!r} (centres {self.centres[1]} and {self.centres[0]})."
+
+
+class Follower:
+    """Takes one node after another.
+
+    Attributes
+    ----------
+    misaligned : list of Misalignment
+    channels : int or None
+        The input's dimension over which the first layer with weights sums.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.misaligned: list[Misalignment] = []
+        self.channels: int | None = None
+        self._nothing = tuple(Sight(cells) for cells in shape)
+        self._sampled: set[Value] = set()
+
+    def take(self, node: Node, seen: dict[Value, Seen]) -> None:
+        """Say of each output of a node what its cells see."""
+        inputs = [seen[value] for value in node.inputs]
+        for value in node.outputs:
+            if not inputs:
+                result = Seen(lay.of_shape(value.shape or ()), self._nothing)
+            elif value.shape is None or any(given.shape is None for given in node.inputs):
+                result = self._lost(node, inputs, value.shape, "a shape that depends on the numbers")
+            elif not all(math.prod(given.shape or ()) for given in (value, *node.inputs)):
+                result = self._lost(node, inputs, value.shape, "arrays without cells")
+            else:
+                result = self._result(node, inputs, value.shape)
+                if tuple(math.prod(part.size for part in dim) for dim in result.layout) != value.shape:
+                    result = self._lost(node, inputs, value.shape, f"a result of shape {value.shape} is not followed")
+            seen[value] = result
+            if isinstance(node.operation, op.Crop) and (node.operation.step > 1 or self._sampled.issuperset(node.inputs)):
+                self._sampled.add(value)
+
+    def _result(self, node: Node, inputs: list[Seen], shape: Shape) -> Seen:
+        first, why = inputs[0], _why(node)
+        try:
+            match node.operation:
+                case op.Convolve():
+                    return self._convolve(node, first, shape)
+                case op.Pool(axes):
+                    return _windows(first, axes, shape, why)
+                case op.Multiply(_, is_linear):
+                    return self._multiply(node, first, shape) if is_linear else self._attend(node, inputs, shape)
+                case op.Attend():
+                    return self._attend(node, inputs, shape)
+                case op.Elementwise():
+                    return _in_place(self._meet(node, inputs, shape), node)
+                case op.Normalise(_, dims):
+                    return _in_place(self._meet(node, [first.mixed(dims, why), *inputs[1:]], shape), node)
+                case op.Reduce(_, dims, keeps):
+                    return _reduced(first, dims, keeps, why)
+                case op.Join(dim):
+                    return self._join(node, inputs, dim % len(shape), shape)
+                case op.Permute(order):
+                    return replace(first, layout=tuple(first.layout[dim] for dim in order))
+                case op.Reshape():
+                    return first.reshaped(shape, f"{why}: positions are mixed by shape {_shape(first)} → {shape}")
+                case op.Crop() as crop:
+                    return _cropped(first, crop, shape, why)
+                case op.Pad(sides):
+                    return _padded(first, sides, shape, why)
+                case op.Resize(how, aligns_corners):
+                    return _resized(first, how, aligns_corners, shape, why)
+                case op.Lookup():
+                    return self._look_up(node, inputs, shape)
+                case op.Same():
+                    return self._meet(node, inputs[:1], shape)
+                case op.Unknown(reason):
+                    return self._lost(node, inputs, shape, reason)
+        except (IndexError, ValueError):  # shapes that its reader got wrong
+            pass
+        return self._lost(node, inputs, shape, f"{type(node.operation).__name__} does not fit its input's {len(first.layout)} dimensions")
+
+    def _lost(self, node: Node, inputs: list[Seen], shape: Shape | None, reason: str) -> Seen:
+        lost = [seen.lose_all(shape, f"{_why(node)}: {reason}").sights for seen in inputs]
+        sights = [functools.reduce(Sight.beside, branch) for branch in zip(*lost, strict=True)]
+        return Seen(lay.of_shape(shape or ()), tuple(sights))
+
+    # -- layers with weights -----------------------------------------------------------------------
+
+    def _convolve(self, node: Node, seen: Seen, shape: Shape) -> Seen:
+        assert isinstance(node.operation, op.Convolve)
+        spec, why = node.operation.spec, _why(node)
+        dim = len(shape) - spec.ndim - 1
+        if dim < 0 or len(shape) != len(seen.layout):
+            raise IndexError
+        self._sums_over(seen, dim)
+        is_depthwise = spec.groups == spec.in_channels == spec.out_channels
+        if lay.carried([seen.layout[dim]]) and not is_depthwise:
+            if spec.groups == 1:
+                seen = seen.mixed([dim], why).taken(dim)
+            else:
+                seen = seen.lose(lay.carried([seen.layout[dim]]), f"{why}: groups of channels that hold positions")
+        if not is_depthwise:
+            seen = seen.with_dim(dim, [Part(shape[dim])])
+        return _windows(seen, spec.axes, shape, why)
+
+    def _multiply(self, node: Node, seen: Seen, shape: Shape) -> Seen:
+        last = len(shape) - 1
+        if len(seen.layout) != len(shape) or _shape(seen)[:-1] != shape[:-1]:
+            return self._lost(node, [seen], shape, f"a product of shape {_shape(seen)} → {shape} is not followed")
+        self._sums_over(seen, last)
+        return seen.mixed([last], _why(node)).taken(last).with_dim(last, [Part(shape[last])])
+
+    def _sums_over(self, seen: Seen, dim: int) -> None:
+        if self.channels is None and lay.is_aligned(seen.layout[dim], seen.layout):
+            self.channels = seen.layout[dim][0].axis
+
+    # -- where branches meet -----------------------------------------------------------------------
+
+    def _meet(self, node: Node, inputs: Sequence[Seen], shape: Shape, *, compares: bool = True) -> Seen:
+        """Branches broadcast against one another."""
+        branches = [_broadcast(seen, shape) for seen in inputs]
+        layout = tuple(_shared([branch.layout[dim] for branch in branches], size) for dim, size in enumerate(shape))
+        total = branches[0].sights
+        for number, branch in enumerate(branches[1:], 1):
+            pairs = enumerate(zip(total, branch.sights, strict=True))
+            total = tuple(self._beside(node, axis, pair, number, compares) for axis, pair in pairs)
+        torn = {
+            axis
+            for axis in range(len(total))
+            for branch in branches
+            if branch.sights[axis].reach
+            and [lay.parts_of(axis, [dim]) for dim in branch.layout] != [lay.parts_of(axis, [dim]) for dim in layout]
+        }
+        return Seen(layout, total).lose(torn, f"{_why(node)}: branches meet whose dimensions run along other axes")
+
+    def _beside(self, node: Node, axis: int, pair: tuple[Sight, Sight], number: int, compares: bool) -> Sight:
+        one, two = pair
+        # Every second cell and those between them, joined as channels, are meant to lie beside one another.
+        compares = compares and not self._sampled.issuperset((node.inputs[0], node.inputs[number]))
+        if compares and one.reach and two.reach and (one.reach.centre, one.reach.stride) != (two.reach.centre, two.reach.stride):
+            names = (node.inputs[0].name, node.inputs[number].name)
+            self.misaligned.append(
+                Misalignment(node.name, axis, names, (one.reach.centre, two.reach.centre), (one.reach.stride, two.reach.stride))
+            )
+        try:
+            return one.beside(two)
+        except ConvShapeError as error:
+            why = f"{_why(node)}: {error.problem}"
+            return one.unknown(why).beside(two.unknown(why))
+
+    def _join(self, node: Node, inputs: list[Seen], dim: int, shape: Shape) -> Seen:
+        if len(inputs) == 1 and _shape(inputs[0]) == shape:
+            return inputs[0]
+        axes = lay.carried(seen.layout[dim] for seen in inputs)
+        why = f"{_why(node)}: positions are put behind one another"
+        ends = [Part(shape[dim], tuple(sorted(axes)), is_known=False) if axes else Part(shape[dim])]
+        return self._meet(node, [seen.with_dim(dim, ends).lose(axes, why) for seen in inputs], shape)
+
+    def _attend(self, node: Node, inputs: list[Seen], shape: Shape) -> Seen:
+        """Rows of the first input, each with all rows of the others."""
+        why, last = _why(node), len(shape) - 1
+        rows = inputs[0]
+        if len(rows.layout) != len(shape) or len(shape) < 2:
+            return self._lost(node, inputs, shape, f"a product of {len(rows.layout)} dimensions → {len(shape)} is not followed")
+        rows = rows.mixed([last], why).taken(last).with_dim(last, [Part(shape[last])])
+        branches = [rows]
+        for other in inputs if isinstance(node.operation, op.Attend) else inputs[1:]:
+            if len(other.layout) < 2:
+                return self._lost(node, inputs, shape, f"{len(other.layout)} dimensions are not followed")
+            branches.append(_as_whole(other.mixed([-1, -2], why), rows, why))
+        return self._meet(node, branches, shape, compares=False)
+
+    def _look_up(self, node: Node, inputs: list[Seen], shape: Shape) -> Seen:
+        first = inputs[0]
+        is_table = len(inputs) == 1 and bool(node.weights) and len(shape) == len(first.layout) + 1
+        if is_table and shape[:-1] == _shape(first):
+            return replace(first, layout=(*first.layout, (Part(shape[-1]),)))
+        return self._lost(node, inputs, shape, "which rows are taken depends on the numbers")
+
+
+# -- along one dimension ---------------------------------------------------------------------------
+
+
+def _windows(seen: Seen, axes: Sequence[Axis], shape: Shape, why: str) -> Seen:
+    for dim, axis in zip(range(len(shape) - len(axes), len(shape)), axes, strict=True):
+        before = _shape(seen)[dim]
+        repeats = (axis.stride, 1) if axis.transposed else (1, axis.stride)
+        layer = of_axis(axis, before)
+        seen = seen.window(dim, layer, repeats, shape[dim], f"{why}: a window over positions that lie in another order")
+    return seen
+
+
+def _padded(seen: Seen, sides: Sequence[tuple[int, int]], shape: Shape, why: str) -> Seen:
+    for dim, (before, after) in enumerate(sides):
+        if before or after:
+            seen = seen.window(dim, of_shift(before), (1, 1), shape[dim], f"{why}: padding of positions that lie in another order")
+    return seen
+
+
+def _resized(seen: Seen, how: str, aligns_corners: bool, shape: Shape, why: str) -> Seen:
+    for dim, (old, new) in enumerate(zip(_shape(seen), shape, strict=True)):
+        if old != new:
+            if 0 in (old, new):
+                raise IndexError
+            layer = of_resize(old, new, how, aligns_corners=aligns_corners)
+            repeats = (new // math.gcd(old, new), old // math.gcd(old, new))
+            if aligns_corners and new > 1:
+                repeats = ((new - 1) // math.gcd(old - 1, new - 1), (old - 1) // math.gcd(old - 1, new - 1))
+            seen = seen.window(dim, layer, repeats, new, f"{why}: positions resized that lie in another order")
+    return seen
+
+
+def _cropped(seen: Seen, crop: op.Crop, shape: Shape, why: str) -> Seen:
+    dim = crop.dim % len(seen.layout)
+    parts = seen.layout[dim]
+    old = math.prod(part.size for part in parts)
+    start = crop.start + old if crop.start < 0 else crop.start
+    size = 1 if crop.drops else shape[dim]
+    inner = math.prod(part.size for part in parts[1:])
+    if (start, crop.step, size) != (0, 1, old):
+        if crop.step > 0 and lay.is_aligned(parts, seen.layout):
+            seen = seen.window(dim, of_step(start, crop.step), (1, crop.step), size, why)
+        elif size == 1 and all(part.is_known for part in parts):
+            seen = seen.taken(dim, start)
+        elif crop.step == 1 and not parts[0].axes and not start % inner and not size % inner:
+            seen = seen.with_dim(dim, lay.joined([Part(size // inner), *parts[1:]]))
+        else:
+            axes = lay.carried([parts])
+            seen = seen.lose(axes, f"{why}: cells taken of positions that lie in another order").with_dim(dim, [Part(size)])
+    return seen.taken(dim).with_dim(dim, []) if crop.drops else seen
+
+
+def _reduced(seen: Seen, dims: Iterable[int], keeps: bool, why: str) -> Seen:
+    places = sorted(dim % len(seen.layout) for dim in dims)
+    seen = seen.mixed(places, why)
+    for dim in places:
+        seen = seen.taken(dim)
+    return seen if keeps else replace(seen, layout=tuple(parts for dim, parts in enumerate(seen.layout) if dim not in places))
+
+
+def _in_place(seen: Seen, node: Node) -> Seen:
+    """Weights that differ from position to position do not move with the input."""
+    fixed: set[int] = set()
+    for weight in node.weights:
+        for size, parts in zip(reversed(weight.shape), reversed(seen.layout), strict=False):
+            fixed |= lay.carried([parts]) if size > 1 else frozenset()
+    sights = tuple(replace(sight, repeats=None) if axis in fixed else sight for axis, sight in enumerate(seen.sights))
+    return replace(seen, sights=sights)
+
+
+# -- dimensions of several inputs ------------------------------------------------------------------
+
+
+def _broadcast(seen: Seen, shape: Shape) -> Seen:
+    """With as many dimensions as `shape`; what is repeated along one is not a position there."""
+    missing = len(shape) - len(seen.layout)
+    if missing < 0:
+        raise IndexError
+    wide = replace(seen, layout=((Part(1),),) * missing + seen.layout)
+    for dim, (size, old) in enumerate(zip(shape, _shape(wide), strict=True)):
+        if old == 1 and size != 1:
+            wide = wide.taken(dim).with_dim(dim, [Part(size)])
+    return wide
+
+
+def _shared(dims: Sequence[lay.Dim], size: int) -> lay.Dim:
+    return next((dim for dim in dims if lay.carried([dim])), (Part(size),))
+
+
+def _as_whole(other: Seen, rows: Seen, why: str) -> Seen:
+    """Mixed over its last two dimensions, at the places of `rows`."""
+    sights = list(other.sights)
+    torn = set()
+    for axis, sight in enumerate(sights):
+        if sight.reach is None:
+            continue
+        batch = [lay.parts_of(axis, [dim]) for dim in other.layout[:-2]]
+        if not any(batch):
+            sights[axis] = replace(sight, reach=None, repeats=None)
+            continue
+        same = batch[::-1] == [lay.parts_of(axis, [dim]) for dim in rows.layout[:-2]][::-1]
+        sizes = [math.prod(part.size for part in lay.parts_of(axis, seen.layout)) for seen in (other, rows)]
+        if not same or sizes[0] != sizes[1]:
+            torn.add(axis)
+    return Seen(rows.layout, tuple(sights)).lose(torn, f"{why}: rows of other windows meet")
+
+
+def _shape(seen: Seen) -> Shape:
+    return tuple(math.prod(part.size for part in dim) for dim in seen.layout)
+
+
+def _why(node: Node) -> str:
+    return f"{node.name} ({node.source})"
+
+
+def _cells(number: Fraction) -> str:
+    return f"{number} cell" if number == 1 else f"{number} cells"
