@@ -44,8 +44,7 @@ DirectGradient<T>::DirectGradient(const Problem& problem, const GradientProductK
       layout_(problem),
       kernel_(kernel),
       swaps_(packs_input(problem, kernel.block)),
-      joins_((problem.border == Border::zeros || problem.border == Border::absent) &&
-             problem_.in_channels > 0 && problem_.in_channels / units() < few_channels),
+      joins_(may_join(problem_, kernel)),
       taps_(taps(problem.axes)) {
     if (layout_.rows().kernel > kernel_limit || layout_.columns().kernel > kernel_limit)
         throw std::invalid_argument("the tables of the weight gradient would be unreasonably large");
@@ -54,8 +53,20 @@ DirectGradient<T>::DirectGradient(const Problem& problem, const GradientProductK
 }
 
 template <class T>
-Index DirectGradient<T>::panel_bytes_for(const Problem&, const GradientProductKernel<T>& kernel) {
-    return block_positions * kernel.block * Index(sizeof(T));
+Index DirectGradient<T>::units_of(const Problem& problem, const GradientProductKernel<T>& kernel) {
+    return ceil_divide(problem.in_channels, kernel.channels);
+}
+
+template <class T>
+bool DirectGradient<T>::may_join(const Problem& problem, const GradientProductKernel<T>& kernel) {
+    return (problem.border == Border::zeros || problem.border == Border::absent) && problem.in_channels > 0 &&
+           problem.in_channels / units_of(problem, kernel) < few_channels;
+}
+
+template <class T>
+Index DirectGradient<T>::panel_bytes_for(const Problem& problem, const GradientProductKernel<T>& kernel) {
+    const bool joins = may_join(arranged(problem, kernel.block), kernel);
+    return (joins ? most_positions_of_few : most_positions) * kernel.block * Index(sizeof(T));
 }
 
 template <class T>

@@ -25,15 +25,20 @@ class DirectGradient : public WeightGradient {
   private:
     struct Call;
 
-    static constexpr Index block_positions = 512;  // packed at once: in L2, and what they meet in L1
-    static constexpr Index few_channels = 4;       // too few sums of a tap for the multiplier's latency
+    static constexpr Index few_channels = 4;  // too few sums of a tap for the multiplier's latency
 
+    // Positions packed at once: they stay in L2, and what they meet in L1.
+    static constexpr Index most_positions = 512, most_positions_of_few = 1024;
+
+    Index block_positions() const { return joins_ ? most_positions_of_few : most_positions; }
     Index tap_limit() const;
     Index unit_limit() const;
     Index sums_elements() const;
     Index thread_bytes() const;
     // Tasks take whole units of scalar channels and whole pieces of tap rows, so that no sum depends on them.
-    Index units() const { return ceil_divide(problem_.in_channels, kernel_.channels); }
+    static Index units_of(const Problem& problem, const GradientProductKernel<T>& kernel);
+    static bool may_join(const Problem& problem, const GradientProductKernel<T>& kernel);
+    Index units() const { return units_of(problem_, kernel_); }
     Index first_channel(Index unit) const { return unit * problem_.in_channels / units(); }
     Index row_pieces() const { return ceil_divide(layout_.columns().kernel, tap_limit()); }
     Index pieces() const { return joins_ ? taps_ / layout_.columns().kernel * row_pieces() : taps_; }

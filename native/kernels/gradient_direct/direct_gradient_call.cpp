@@ -111,15 +111,28 @@ void DirectGradient<T>::Call::add_taps(const Block& block, const T* x_channels, 
     }
 }
 
-// Where both sides lie behind one another, what the next block reads is asked for while this one is
-// multiplied.
+// What the next block packs is asked for while this one is multiplied; where both sides lie behind one
+// another by the products themselves, together with what they will meet, otherwise between them.
 template <class T>
-void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, bool is_last) const {
+void DirectGradient<T>::Call::look_ahead(Block& block, const Work& work, const T* grad_sample,
+                                         bool is_last) const {
     const Layout& layout = op.layout_;
     const Axis &row = layout.rows(), &column = layout.columns();
     block.next_grad = nullptr;
+    block.grad_rows = {};
+    if (grad_spatial[layout.far_axes() + 1] != 1) return;
     const bool is_product = op.taps_ == 1 && row.stride == 1 && column.stride == 1 && layout.far_axes() == 0;
-    if (!is_product || x_spatial[1] != 1 || grad_spatial[1] != 1) return;
+    if (!is_product || x_spatial[1] != 1) {
+        const Index next = block.first_row + block.rows, row_stride = grad_spatial[layout.far_axes()];
+        const Index pieces =
+            op.joins_ ? ceil_divide(op.pieces(), tap_ranges) : work.last_tap - work.first_tap;
+        if (block.columns == column.out && next < row.out)
+            block.grad_rows =
+                RowsAhead(grad_sample + next * row_stride, work.lanes, grad.stride[2] * Index(sizeof(T)),
+                          min_index(block.rows, row.out - next), row_stride * Index(sizeof(T)),
+                          column.out * Index(sizeof(T)), (work.last_unit - work.first_unit) * pieces);
+        return;
+    }
     Index next_row = block.first_row, next_column = block.first_column + block.columns;
     if (next_column == column.out) next_column = 0, next_row += block.rows;
     const Index samples = next_row == row.out ? block.samples : 0;
@@ -131,8 +144,7 @@ void DirectGradient<T>::Call::look_ahead(Block& block, const T* grad_sample, boo
 }
 
 template <class T>
-void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, const T* x_sample,
-                                        Index far) const {
+void DirectGradient<T>::Call::add_block(Block& block, const Work& work, const T* x_sample, Index far) const {
     const Index width = op.kernel_.block;
     const Index near_taps = op.layout_.rows().kernel * op.layout_.columns().kernel;
     const Index taps = work.last_tap - work.first_tap;
@@ -168,6 +180,7 @@ void DirectGradient<T>::Call::add_block(const Block& block, const Work& work, co
                 continue;
             }
             while (tap < end) {
+                block.grad_rows.fetch();
                 product.sums = work.sums + (first * taps + tap - work.first_tap) * width;
                 const Index joined = can_join ? op.piece_end(tap) - tap : 0;
                 if (joined > product.channels) {
@@ -267,13 +280,14 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
 
     Index far_outputs = 1;
     for (std::size_t a = 0; a < far_axes; ++a) far_outputs *= layout.axes[a].out;
-    const Index columns = min_index(column.out, block_positions);
-    const Index rows = min_index(row.out, max_index(1, block_positions / max_index(1, columns)));
+    const Index columns = min_index(column.out, op.block_positions());
+    const Index rows = min_index(row.out, max_index(1, op.block_positions() / max_index(1, columns)));
     const Index row_stride = grad_spatial[far_axes], column_stride = grad_spatial[far_axes + 1];
     Block block;
     block.packed = packed;
     const bool is_whole = rows == row.out && columns == column.out;
-    const Index most_samples = is_whole ? max_index(1, block_positions / max_index(1, rows * columns)) : 1;
+    const Index most_samples =
+        is_whole ? max_index(1, op.block_positions() / max_index(1, rows * columns)) : 1;
     for (Index n = 0; n < batch; n += most_samples) {
         block.samples = min_index(most_samples, batch - n);
         for (Index far = 0; far < far_outputs; ++far) {
@@ -302,7 +316,7 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
                         pack.columns *= pack.rows;
                         pack.rows = 1;
                     }
-                    look_ahead(block, from, n + block.samples == batch);
+                    look_ahead(block, work, from, n + block.samples == batch);
                     bool is_finite = true;
                     for (Index sample = 0; sample < block.samples; ++sample) {
                         is_finite &= op.kernel_.pack(pack);

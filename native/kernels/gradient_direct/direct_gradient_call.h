@@ -1,6 +1,7 @@
 // One call of a dense weight gradient. Included by the sources of that operation alone.
 #pragma once
 
+#include "core/ahead.h"
 #include "kernels/gradient_direct/direct_gradient.h"
 
 namespace faltung {
@@ -23,6 +24,7 @@ struct DirectGradient<T>::Call {
         const T* packed;
         const T* next_grad = nullptr;  // what the block after it packs, unless there is none
         Index x_ahead = 0;             // from its cells to those of that block
+        RowsAhead grad_rows = {};      // of that block, asked for between the products
     };
     struct Work {
         Index first_unit, last_unit, first_channel, channels, first_tap, last_tap, lanes;
@@ -30,13 +32,13 @@ struct DirectGradient<T>::Call {
     };
 
     void operator()(Index task, int worker) const;
-    void add_block(const Block& block, const Work& work, const T* x_sample, Index far) const;
+    void add_block(Block& block, const Work& work, const T* x_sample, Index far) const;
     void add_tap(const Block& block, const T* x_channels, Index near_tap, Index first_column,
                  Index last_column, GradientProduct<T> product) const;
     void add_taps(const Block& block, const T* x_channels, Index first_tap, Index last_tap,
                   const GradientProduct<T>& product, Index taps) const;
     void add_zeros(const Block& block, const Work& work, Index far) const;
-    void look_ahead(Block& block, const T* grad_sample, bool is_last) const;
+    void look_ahead(Block& block, const Work& work, const T* grad_sample, bool is_last) const;
     bool locate(Index far, Index far_tap, Index& offset) const;
     void finish(const Work& work, Index g, Index block) const;
 };
