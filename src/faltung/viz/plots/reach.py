@@ -1,15 +1,17 @@
 """What one output of stacked convolutions sees of the input along one axis: from where to where, and on how many paths.
 
-Layer by layer from the output back, by the meetings of taps and cells alone. Standard library only.
+Layer by layer from the output back, by the meetings of taps and cells; beyond the ends of an axis as `reach` has it. Standard library
+only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from faltung.geometry import Axis
+from faltung.reach import Reach, of_axis
 from faltung.taps import AxisTaps
 
 __all__ = ["AxisReach", "axis_reach"]
@@ -44,7 +46,7 @@ def axis_reach(axes: Sequence[Axis], modes: Sequence[str], input_size: int, outp
     sizes = [input_size]
     for axis in axes:
         sizes.append(axis.output_size(sizes[-1]))
-    paths, seen, window = Counter({output: 1}), {output}, {output}
+    paths, seen = Counter({output: 1}), {output}
     for axis, mode, size in reversed(list(zip(axes, modes, sizes, strict=False))):
         real, plain = AxisTaps(axis, size, mode), AxisTaps(axis, size, "zeros")
         before: Counter[int] = Counter()
@@ -54,23 +56,10 @@ def axis_reach(axes: Sequence[Axis], modes: Sequence[str], input_size: int, outp
                     before[meeting.input] += count
         paths = before
         seen = {meeting.input for cell in seen for meeting in plain.of_output(cell) if meeting.input is not None}
-        window = set(_without_ends(axis, size, window))
-    return AxisReach(dict(sorted(paths.items())), _ends(seen), _ends(window))
-
-
-def _without_ends(axis: Axis, size: int, outputs: Iterable[int]) -> Iterable[int]:
-    """The positions that meet `outputs`, which may lie outside the axis, of an input without ends."""
-    outputs = list(outputs)
-    fixed = replace(axis, padding=axis.sides(size))
-    if not axis.transposed:
-        taps = AxisTaps(fixed, size, "zeros")
-        return (meeting.position for output in outputs for meeting in taps.of_output(output))
-    # Cells more on either side move every output by as many strides, and bring in those that lie outside.
-    farthest = max((abs(output) for output in outputs), default=0)
-    extra = (farthest + abs(axis.sides(size)[0]) + fixed.extent) // fixed.stride + 1
-    taps = AxisTaps(fixed, size + 2 * extra, "zeros")
-    shifted = (output + extra * fixed.stride for output in outputs)
-    return (meeting.input - extra for output in shifted for meeting in taps.of_output(output) if meeting.input is not None)
+    total = Reach.itself()
+    for axis, size in zip(axes, sizes, strict=False):
+        total = of_axis(axis, size).over(total)
+    return AxisReach(dict(sorted(paths.items())), _ends(seen), total.at(output))
 
 
 def _ends(cells: set[int]) -> tuple[int, int] | None:

@@ -10,17 +10,18 @@ import numpy as np
 from faltung.engine.checks import as_spec
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.normal_form import entries, integer
+from faltung.reach import Span
 from faltung.spec import ConvSpec
 from faltung.viz.plots.canvas import axes_for, colour_bar, count_in_whole, matplotlib, set_title, without_frame
 from faltung.viz.plots.cells import SEQUENTIAL
 from faltung.viz.plots.photographs import draw_photograph, read_image
 from faltung.viz.plots.reach import AxisReach, axis_reach
-from faltung.viz.plots.values import short
+from faltung.viz.plots.values import Reals, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_receptive_field"]
+__all__ = ["FRAME", "draw_field", "plot_receptive_field"]
 
 FRAME = "#e69f00"
 """Orange with a black rim: seen on any photograph, with any colour vision."""
@@ -83,21 +84,37 @@ def plot_receptive_field(
         axis_reach([layer.axes[axis] for layer in layers], [layer.padding_mode for layer in layers], size[axis], place[axis])
         for axis in (0, 1)
     ]
-    (top, bottom), (left, right) = (_shown(reach, cells) for reach, cells in zip(reaches, size, strict=True))
+    seen, window = [reach.seen for reach in reaches], [reach.window for reach in reaches]
+    drawn = draw_field(ax, picture, seen, window, beside=1.9 if paths and colorbar else 1.1)
+    if paths:
+        _draw_paths(drawn, reaches, colorbar)
+    set_title(drawn, f"output ({place[0]}, {place[1]}) of {output_size[0]}×{output_size[1]} sees {_seen(reaches)}")
+    return drawn
+
+
+def draw_field(ax: Axes | None, picture: Reals, seen: Sequence[Span | None], window: Sequence[Span | None], *, beside: float = 1.1) -> Axes:
+    """Draw an image (C, H, W) and frames on it: solid around the cells seen, dashed around those in the padding too.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+    picture : array (1, H, W) or (3, H, W)
+    seen, window : pair of (int, int) or None
+        First and last row, first and last column; None where there is none.
+    beside : float
+        Inches for what stands beside the image, in a figure that is made here.
+    """
+    (top, bottom), (left, right) = (_shown(span, cells) for span, cells in zip(window, picture.shape[1:], strict=True))
     longer = max(bottom - top, right - left)
-    beside = 1.9 if paths and colorbar else 1.1
     drawn = axes_for(ax, (5.0 * (right - left) / longer + beside, 5.0 * (bottom - top) / longer + 0.7))
     draw_photograph(drawn, picture)
     drawn.set_xlim(left, right)
     drawn.set_ylim(bottom, top)
-    if paths:
-        _draw_paths(drawn, reaches, colorbar)
-    _draw_frames(drawn, reaches)
+    _draw_frames(drawn, seen, window)
     without_frame(drawn)
     count_in_whole(drawn.xaxis, drawn.yaxis)
     drawn.set_xlabel("column")
     drawn.set_ylabel("row")
-    set_title(drawn, f"output ({place[0]}, {place[1]}) of {output_size[0]}×{output_size[1]} sees {_seen(reaches)}")
     return drawn
 
 
@@ -136,9 +153,9 @@ def _place(at: object, output_size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(place)
 
 
-def _shown(reach: AxisReach, cells: int) -> tuple[float, float]:
+def _shown(window: Span | None, cells: int) -> tuple[float, float]:
     """From where to where the axis is drawn: all of the image, and of what is seen beyond it."""
-    first, last = (0, cells - 1) if reach.window is None else (min(0, reach.window[0]), max(cells - 1, reach.window[1]))
+    first, last = (0, cells - 1) if window is None else (min(0, window[0]), max(cells - 1, window[1]))
     room = 0.02 * (last + 1 - first)
     return first - (room if first < 0 else 0), last + 1 + (room if last >= cells else 0)
 
@@ -179,11 +196,11 @@ def _draw_paths(ax: Axes, reaches: Sequence[AxisReach], colorbar: bool) -> None:
         colour_bar(ax, image, "paths" if most == 1 else f"paths / {many}")
 
 
-def _draw_frames(ax: Axes, reaches: Sequence[AxisReach]) -> None:
+def _draw_frames(ax: Axes, seen: Sequence[Span | None], window: Sequence[Span | None]) -> None:
     rim = [matplotlib("patheffects").withStroke(linewidth=3.6, foreground="black")]
-    frames: list[tuple[list[tuple[int, int] | None], Any]] = [([reach.seen for reach in reaches], "solid")]
-    if [reach.window for reach in reaches] != frames[0][0]:
-        frames.append(([reach.window for reach in reaches], (0, (4, 2))))
+    frames: list[tuple[Sequence[Span | None], Any]] = [(seen, "solid")]
+    if window != seen:
+        frames.append((window, (0, (4, 2))))
     for (rows, columns), style in frames:
         if rows is not None and columns is not None:
             ax.add_patch(
