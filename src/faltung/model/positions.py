@@ -6,6 +6,7 @@ Owns the walk over the graph. Standard library only.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.model import layout as lay
@@ -62,9 +63,34 @@ class Positions:
             counts.append(math.prod(part.size for part in parts) if known else None)
         return tuple(counts)
 
-    def has(self, value: Value) -> bool:
-        """Whether the array is one of the graph's."""
-        return value in self._seen
+    def index_of(self, value: Value, position: Sequence[int]) -> tuple[int | slice, ...] | None:
+        """Where an array holds the cells of one position along each of `axes`, all samples and channels; None where they lie scattered."""
+        place = dict(zip(self.axes, position, strict=True))
+        index: list[int | slice] = []
+        for parts in self._seen[value].layout:
+            carried = lay.carried([parts])
+            if not carried.intersection(place):
+                index.append(slice(None))
+            elif any(part.axis not in place for part in parts):
+                return None
+            else:
+                number = 0
+                for part in parts:
+                    number = number * part.size + place[part.axes[0]] // part.step % part.size
+                index.append(number)
+        return tuple(index)
+
+    def misaligned_before(self, value: Value, graph: Graph) -> list[Misalignment]:
+        """The branches that do not align, of those that an array is made from."""
+        makers, found = graph.makers(), set()
+        waiting = [value]
+        while waiting:
+            node = makers.get(waiting.pop())
+            if node is not None and node not in found:
+                found.add(node)
+                waiting.extend(node.inputs)
+        names = {node.name for node in found}
+        return [each for each in self.misaligned if each.node in names and each.axis in self.axes]
 
 
 def positions(graph: Graph, input: str | None = None) -> Positions:  # noqa: A002 - what it is
