@@ -89,20 +89,18 @@ def test_everything_at_once() -> None:
     assert "all (position by position 7)" in repr(field)
 
 
-def test_the_effective_field_lies_inside_and_is_smaller() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1, bias=False) for _ in range(8)))
-    field = receptive_field(model, input_shape=(1, 3, 40, 40), measured=True)
+def test_the_effective_field_of_equal_weights_counts_paths() -> None:
+    model = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(8)))
+    for weight in model.parameters():
+        nn.init.ones_(weight)
+    field = receptive_field(model, input_shape=(1, 1, 40, 40), measured=True)
     assert field.effective is not None
-    strength = field.effective.map
-    assert strength.shape == (40, 40)
-    (top, bottom), (left, right) = field.at().window[0] or (0, 0), field.at().window[1] or (0, 0)
-    outside = np.ones_like(strength, bool)
-    outside[top : bottom + 1, left : right + 1] = False
-    assert (strength[outside] == 0).all()
-    assert np.unravel_index(strength.argmax(), strength.shape) == (20, 20)
-    # Kernels with equal weights would make a Gaussian of σ² = 8·2/3: 95 % of it lies within r² = -2·ln(0.05)·σ², π·r² ≈ 100 of 289 cells.
-    assert 0.1 < field.effective.share < 0.5
+    line = np.zeros(40)
+    line[12:29] = np.polynomial.polynomial.polypow((1, 1, 1), 8)
+    paths = np.outer(line, line)
+    np.testing.assert_allclose(field.effective.map / field.effective.map.max(), paths / paths.max(), rtol=1e-5)
+    held = next(count for count in range(1, 290) if np.sort(paths, axis=None)[-count:].sum() >= 0.95 * paths.sum())
+    assert field.effective.share == held / 17**2
     one = receptive_field(nn.Conv2d(3, 2, 1), input_shape=(1, 3, 9, 9), measured=True)
     assert one.effective is not None
     assert one.effective.share == 1
