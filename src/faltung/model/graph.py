@@ -159,13 +159,19 @@ class Graph:
         )
 
 
+_SMALL = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
+"""Types of a byte or less that NumPy has no names for."""
+
+
 @functools.cache
 def itemsize(dtype: str) -> int:
-    """Bytes of one number.
+    """Bytes of one number; one of less than a byte counts as a byte.
 
-    >>> itemsize("bfloat16"), itemsize("int64")
-    (2, 8)
+    >>> itemsize("bfloat16"), itemsize("int64"), itemsize("float8_e4m3fn")
+    (2, 8, 1)
     """
     import numpy as np
 
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+    if dtype == "bfloat16":
+        return 2
+    return 1 if dtype.startswith(_SMALL) else np.dtype(dtype).itemsize
