@@ -19,14 +19,18 @@ __all__ = ["Call", "Draft", "NoShapeError", "Site", "brief", "shape_of"]
 
 
 class NoShapeError(Exception):
-    """A shape or number is needed that depends on what is computed. Caught in this package."""
+    """A shape or number is needed that depends on what is computed, or what is said instead. Caught in this package."""
+
+    def __init__(self, reason: str = "shapes or settings depend on numbers that are computed") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def brief(text: str, limit: int = 60) -> str:
-    """A text of a file on one line, without quotes, cut at `limit` letters.
+    r"""A text of a file on one line, without quotes, cut at `limit` letters.
 
-    >>> brief("conv\\n1"), brief("x" * 100, 4)
-    ('conv\\\\n1', 'xxxx…')
+    >>> brief("conv\n1"), brief("x" * 100, 4)
+    ('conv\\n1', 'xxxx…')
     """
     return repr(text[:limit])[1:-1] + ("…" if len(text) > limit else "")
 

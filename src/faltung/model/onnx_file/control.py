@@ -121,11 +121,14 @@ def _loop(call: Call, scope: Scope) -> list[Tensor]:
 def _scan(call: Call, scope: Scope) -> list[Tensor]:
     """Inputs: the states, then the sequences; the body takes the states and a slice of each sequence."""
     body, count = _graph(call, "body"), call.attributes.integer("num_scan_inputs", 1)
+    if call.version < 9:
+        raise ConvTypeError("Scan of versions before 9 is not read.", "Export the file for opset 9 or later.")
     given = [call.tensor(index) for index in range(len(call.inputs))]
-    if call.version < 9 or not 0 < count <= len(given) or len(body.input) != len(given) or len(body.output) < len(given) - count:
+    if not 0 < count <= len(given) or len(body.input) != len(given) or len(body.output) < len(given) - count:
+        sizes = f"{len(body.input)} inputs and {len(body.output)} outputs"
         raise ConvTypeError(
-            f"the body of Scan has {len(body.input)} inputs and {len(body.output)} outputs for {len(given)} inputs, {count} of them sequences.",
-            "Only Scan of version 9 or later is read: export the file for opset 9 or later.",
+            f"the body of Scan has {sizes}; {len(given)} arrays are given, {count} to be scanned.",
+            "Export the file again.",
         )
     states, sequences = [call.computed(tensor) for tensor in given[:-count]], given[-count:]
     axes = call.attributes.ints("scan_input_axes") or (0,) * count

@@ -13,7 +13,7 @@ from faltung.model.onnx_file import constants, control
 from faltung.model.onnx_file.attributes import Attributes
 from faltung.model.onnx_file.calls import Call, Draft, NoShapeError, Site, brief
 from faltung.model.onnx_file.operators import OPERATORS
-from faltung.model.onnx_file.operators.unknown import depends_on_numbers, not_known
+from faltung.model.onnx_file.operators.unknown import left_open, not_known
 from faltung.model.onnx_file.tensors import Array, Shape, Stored, Tensor, checked_shape, dtype_name, from_proto
 from faltung.model.operations import Same
 
@@ -25,7 +25,7 @@ MOST_NODES = 100_000
 MOST_NESTED = 24
 """Subgraphs and functions within one another."""
 
-MOST_PREFIX = 200
+MOST_PREFIX = 1000
 """Letters of the names before a name."""
 
 _BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, MemoryError)
@@ -223,9 +223,9 @@ class Reader:
         before, notes = len(self.drafts), self.notes
         try:
             results = list(operator(call))
-        except NoShapeError:
+        except NoShapeError as missing:
             self.forget(before, notes)
-            return list(depends_on_numbers(call))
+            return list(left_open(call, missing.reason))
         present = [tensor for tensor in call.inputs if tensor is not None]
         if call.op in constants.VIEWS and all(tensor.is_constant for tensor in present) and results[0] is not None:
             self.forget(before, notes)  # nothing is computed: the weights themselves, seen otherwise
@@ -263,7 +263,8 @@ class Reader:
 def prefix(name: str, part: str = "") -> str:
     """What stands before the names of nodes inside a node; long names are cut, as they would be repeated in all of them."""
     before = f"{name}/{part}/" if part else f"{name}/"
-    return before if len(before) <= MOST_PREFIX else f"…{before[-MOST_PREFIX:]}"
+    half = MOST_PREFIX // 2
+    return before if len(before) <= MOST_PREFIX else f"{before[:half]}…{before[-half:]}"
 
 
 def where(name: str, proto: Any) -> str:

@@ -14,8 +14,8 @@ __all__ = ["CONTRIBUTED", "STANDARD"]
 
 def _attention(call: Call) -> list[Tensor]:
     """Queries, keys and values as (N, heads, S, D), or (N, S, heads·D) with the heads as attributes."""
-    if call.optional(4) is not None or len(call.outputs) > 1:  # states of earlier calls
-        raise NoShapeError
+    if call.optional(4) is not None or len(call.outputs) > 1:
+        raise NoShapeError("attention with states of earlier calls is not counted")
     q, k, v = (call.shape(index) for index in range(3))
     if not len(q) == len(k) == len(v) or len(q) not in (3, 4):
         raise ConvShapeError(f"Attention takes {q}, {k} and {v}; three or four dimensions each are needed.", "Export the file again.")
@@ -35,17 +35,17 @@ def _attention(call: Call) -> list[Tensor]:
 def _many_heads(call: Call) -> list[Tensor]:
     """Queries (N, S, D), keys (N, L, D) and values (N, L, V), the heads side by side."""
     if any(tensor is None for tensor in call.inputs[:3]) or len(call.inputs) < 3 or len(call.outputs) > 1:
-        raise NoShapeError
+        raise NoShapeError("attention with packed arrays or states of earlier calls is not counted")
     q, k, v = (call.shape(index) for index in range(3))
     if not len(q) == len(k) == len(v) == 3:
-        raise NoShapeError
+        raise NoShapeError("attention of packed arrays is not counted")
     return [call.emit(Attend(q[0] * q[1] * k[1] * (q[2] + v[2])), call.inputs, (*q[:2], v[2]), learned=[call.optional(3)])]
 
 
 def _with_weights(call: Call) -> list[Tensor]:
     """Queries, keys and values by one product of (N, S, D) with (D, 3·D), then attention."""
     if len(call.outputs) > 1 or call.attributes.ints("qkv_hidden_sizes"):
-        raise NoShapeError
+        raise NoShapeError("attention with states of earlier calls, or with sizes of its own, is not counted")
     x, weight, bias = call.tensor(0), call.tensor(1), call.optional(2)
     shape = call.rank_at_least(0, 3)
     joined = product(call, x, weight, [bias], x.dtype, output=None)

@@ -8,7 +8,7 @@ from faltung.errors import ConvShapeError, ConvTypeError, one_of
 from faltung.model.onnx_file.calls import Call, NoShapeError
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Tensor
-from faltung.model.operations import Convolve, Elementwise
+from faltung.model.operations import Convolve, Elementwise, Unknown
 from faltung.spec import ConvSpec
 
 __all__ = ["CONTRIBUTED", "STANDARD", "padding_of"]
@@ -125,12 +125,20 @@ def _conv_integer(call: Call) -> list[Tensor]:
 def _qlinear_conv(call: Call) -> list[Tensor]:
     """Inputs: x and its scale and zero point, the weight and its, the output's, the bias."""
     if call.attributes.integer("channels_last", 0):
-        raise NoShapeError
+        raise NoShapeError("a convolution with channels last is not read")
     x, weight, bias = call.computed(call.tensor(0)), call.tensor(3), call.optional(8)
     spec = _spec(call, weight, bias=bias is not None)
     inputs = [x, weight, bias, *(call.optional(index) for index in (1, 2, 4, 5, 6, 7))]
     zero = call.optional(7)
     return [call.emit(Convolve(spec), inputs, _output(spec, x), zero.dtype if zero else x.dtype, learned=[weight, bias])]
+
+
+def _deformable(call: Call) -> list[Tensor]:
+    """Inputs: x, the weight, the offsets of its taps, the bias, a mask."""
+    x, weight, bias = call.computed(call.tensor(0)), call.tensor(1), call.optional(3)
+    shape = _output(_spec(call, weight, bias=bias is not None), x)
+    reason = "a deformable convolution: its taps lie where computed numbers say"
+    return [call.emit(Unknown(reason), [x, weight, bias, call.optional(2), call.optional(4)], shape, x.dtype, learned=[weight, bias])]
 
 
 def _fused_conv(call: Call) -> list[Tensor]:
@@ -151,6 +159,6 @@ _ACTIVATIONS = {"leakyrelu": "leaky_relu", "clip": "clamp", "hardsigmoid": "hard
 
 
 STANDARD: dict[str, Operator] = {
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "ConvInteger": _conv_integer, "QLinearConv": _qlinear_conv,
+    "Conv": _conv, "ConvTranspose": _conv_transpose, "ConvInteger": _conv_integer, "DeformConv": _deformable, "QLinearConv": _qlinear_conv,
 }  # fmt: skip
 CONTRIBUTED: dict[str, Operator] = {"FusedConv": _fused_conv, "QLinearConv": _qlinear_conv}

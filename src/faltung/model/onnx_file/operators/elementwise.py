@@ -106,13 +106,14 @@ def _bias_then(name: str) -> Operator:
 
 _ACTIVATIONS = {
     "Celu": "celu", "Elu": "elu", "Gelu": "gelu", "HardSigmoid": "hardsigmoid", "HardSwish": "hardswish", "LeakyRelu": "leaky_relu",
-    "Mish": "mish", "Relu": "relu", "Selu": "selu", "Shrink": "shrink", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign",
-    "Swish": "silu", "Tanh": "tanh", "ThresholdedRelu": "thresholded_relu",
+    "Mish": "mish", "Relu": "relu", "Selu": "selu", "Shrink": "shrink", "Sigmoid": "sigmoid", "Softplus": "softplus",
+    "Softsign": "softsign", "Swish": "silu", "Tanh": "tanh", "ThresholdedRelu": "thresholded_relu",
 }  # fmt: skip
 _UNARY = {
     "Abs": "abs", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh", "Atan": "atan", "Atanh": "atanh",
-    "BitwiseNot": "bitwise_not", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor", "Log": "log", "Neg": "negative",
-    "Not": "not", "Reciprocal": "reciprocal", "Round": "round", "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan",
+    "BitwiseNot": "bitwise_not", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor",
+    "Log": "log", "Neg": "negative", "Not": "not", "Reciprocal": "reciprocal", "Round": "round", "Sign": "sign",
+    "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan",
 }  # fmt: skip
 _SEVERAL = {
     "Add": "add", "And": "and", "BitShift": "shift", "BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis
-from faltung.model.onnx_file.calls import Call
+from faltung.model.onnx_file.calls import Call, NoShapeError
 from faltung.model.onnx_file.operators.convolutions import padding_of
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Shape, Tensor
@@ -61,7 +61,7 @@ def _global(name: str) -> Operator:
 
 def _qlinear_average(call: Call) -> list[Tensor]:
     if call.attributes.integer("channels_last", 0):
-        raise ConvShapeError("channels_last=1 is not read.", "Export the model with channels first.")
+        raise NoShapeError("pooling with channels last is not read")
     x = call.computed(call.tensor(0))
     operation, shape = pooled(call, x, "average")
     return [call.emit(operation, [x, *call.inputs[1:]], shape)]

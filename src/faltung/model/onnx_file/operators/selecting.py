@@ -109,10 +109,11 @@ def _random(shape_of: Callable[[Call], Shape]) -> Operator:
     return read
 
 
-def _rather(reason: str, dtype: str | None = None) -> Operator:
+def _rather(reason: str) -> Operator:
     """The shape of the first input, costs and positions not known here."""
 
     def read(call: Call) -> list[Tensor]:
+        dtype = DTYPES.get(call.attributes.integer("dtype", 0), (None,))[0]
         return [call.emit(Unknown(reason), call.inputs, call.tensor(0).shape, dtype)]
 
     return read

@@ -7,7 +7,7 @@ from faltung.model.onnx_file.calls import Call
 from faltung.model.onnx_file.tensors import Tensor
 from faltung.model.operations import Unknown
 
-__all__ = ["depends_on_numbers", "not_known"]
+__all__ = ["left_open", "not_known"]
 
 
 def not_known(call: Call) -> list[Tensor]:
@@ -16,9 +16,9 @@ def not_known(call: Call) -> list[Tensor]:
     return _kept(call, f"the operator {shown(call.op)}{domain} is not known")
 
 
-def depends_on_numbers(call: Call) -> list[Tensor]:
-    """A node that is known, of an input whose shape is not."""
-    return _kept(call, "shapes or settings depend on numbers that are computed")
+def left_open(call: Call, reason: str) -> list[Tensor]:
+    """A node whose operator is known, and why it is not read."""
+    return _kept(call, reason)
 
 
 def _kept(call: Call, reason: str) -> list[Tensor]:
