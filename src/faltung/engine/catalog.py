@@ -40,6 +40,11 @@ def _winograd(problem: Problem) -> ModuleType:
     return winograd_phases if by_phases else winograd
 
 
+def _dense(problem: Problem) -> ModuleType:
+    """Which estimates: of one correlation, or of all phases of a transposed one."""
+    return phases if problem.phases else dense
+
+
 def _by_lanes(cycles: Callable[[Problem, int], float]) -> Callable[[Problem, str], float]:
     """An estimate by the numbers of a vector as one by their type."""
     return lambda problem, dtype: cycles(problem, vector_lanes(dtype))
@@ -72,9 +77,9 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm(
         "pointwise",
         "a matrix product of channels, positions in the vector lanes",
-        lambda problem, _dtype: (phases if problem.phases else dense).pointwise_refusal(problem),
-        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).pointwise_cycles(problem, lanes)),
-        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        lambda problem, _dtype: _dense(problem).pointwise_refusal(problem),
+        _by_lanes(lambda problem, lanes: _dense(problem).pointwise_cycles(problem, lanes)),
+        lambda problem, dtype: _dense(problem).packing_cycles(problem, dtype),
         serves_phases=True,
     ),
     Algorithm(
@@ -146,8 +151,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "direct",
         "rows packed with their padding, output channels in the vector lanes",
         partial(panel_refusal, Correlation, "direct"),
-        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).direct_cycles(problem, lanes)),
-        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        _by_lanes(lambda problem, lanes: _dense(problem).direct_cycles(problem, lanes)),
+        lambda problem, dtype: _dense(problem).packing_cycles(problem, dtype),
         serves_phases=True,
     ),
     Algorithm(
@@ -161,8 +166,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "filter",
         "rows packed with their padding, positions of a row in the vector lanes",
         partial(panel_refusal, Correlation, "filter"),
-        _by_lanes(lambda problem, lanes: (phases if problem.phases else dense).filter_cycles(problem, lanes)),
-        lambda problem, dtype: (phases if problem.phases else dense).packing_cycles(problem, dtype),
+        _by_lanes(lambda problem, lanes: _dense(problem).filter_cycles(problem, lanes)),
+        lambda problem, dtype: _dense(problem).packing_cycles(problem, dtype),
         serves_phases=True,
     ),
     Algorithm(
