@@ -62,4 +62,20 @@ std::vector<std::vector<Phase>> phases_of(const Problem& problem, const Layout& 
     return phases;
 }
 
+Index count_choices(const std::vector<std::vector<Phase>>& phases) {
+    Index count = 1;
+    for (const auto& axis : phases) count = saturating_multiply(count, static_cast<Index>(axis.size()));
+    return count;
+}
+
+std::vector<const Phase*> choice_of_phases(const std::vector<std::vector<Phase>>& phases, Index number) {
+    std::vector<const Phase*> choice(phases.size());
+    for (std::size_t a = phases.size(); a-- > 0;) {
+        const Index of_axis = static_cast<Index>(phases[a].size());
+        choice[a] = &phases[a][static_cast<std::size_t>(number % of_axis)];
+        number /= of_axis;
+    }
+    return choice;
+}
+
 }  // namespace faltung

@@ -74,19 +74,12 @@ PhasedCorrelation<T>::PhasedCorrelation(const Problem& problem, const Correlatio
 template <class T>
 void PhasedCorrelation<T>::make_members() {
     phases_ = phases_of(problem_, layout_);
-    Index count = 1;
-    for (const auto& phases : phases_) count = saturating_multiply(count, static_cast<Index>(phases.size()));
+    const Index count = count_choices(phases_);
     if (count > 4096) throw std::invalid_argument("there would be unreasonably many phases");
     const std::size_t axes = phases_.size();
     for (Index number = 0; number < count; ++number) {
-        Member member{std::vector<const Phase*>(axes), 1, taps_, {}};
-        Index rest = number;
-        for (std::size_t a = axes; a-- > 0;) {
-            const Index of_axis = static_cast<Index>(phases_[a].size());
-            member.axes[a] = &phases_[a][static_cast<std::size_t>(rest % of_axis)];
-            rest /= of_axis;
-            member.taps *= member.axes[a]->taps;
-        }
+        Member member{choice_of_phases(phases_, number), 1, taps_, {}};
+        for (const Phase* phase : member.axes) member.taps *= phase->taps;
         for (Index row = 0; row < panel_.shape().rows; ++row)
             for (Index tap = 0; tap < member.taps; ++tap) {
                 Index left = tap, covered = 0, size = 1;  // the number of the covering correlation's tap

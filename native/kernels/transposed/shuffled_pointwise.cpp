@@ -7,6 +7,7 @@
 #include "core/workspace.h"
 #include "kernels/flat_stride.h"
 #include "kernels/run_call.h"
+#include "kernels/transposed/covering.h"
 
 namespace faltung {
 
@@ -35,9 +36,7 @@ Problem one_phase(const Problem& problem) {
 }  // namespace
 
 const char* why_not_shuffled(const Problem& problem) {
-    Index members = 1;
     for (std::size_t a = 0; a < problem.axes.size(); ++a) {
-        members = saturating_multiply(members, static_cast<Index>(problem.phases[a].size()));
         Index first = 0;
         for (const Phase& phase : problem.phases[a]) {
             if (phase.taps != 1) return "it needs exactly one tap in each phase of the stride";
@@ -45,7 +44,7 @@ const char* why_not_shuffled(const Problem& problem) {
                 return "it needs every phase to read every input cell, without padding";
         }
     }
-    return members > most_members ? "there would be unreasonably many phases" : nullptr;
+    return count_choices(problem.phases) > most_members ? "there would be unreasonably many phases" : nullptr;
 }
 
 template <class T>
@@ -66,22 +65,11 @@ template <class T>
 ShuffledPointwise<T>::ShuffledPointwise(const Problem& problem, const PointwiseKernel<T>& kernel,
                                         const PhaseRows<T>& rows)
     : problem_(problem), kernel_(kernel), rows_(rows), one_(one_phase(problem), kernel) {
-    Index count = 1;
-    for (std::size_t a = 0; a < problem_.axes.size(); ++a) {
-        sizes_.push_back(problem_.axes[a].in);
-        column_phases_ = static_cast<Index>(problem_.phases[a].size());
-        count *= column_phases_;
-    }
-    for (Index number = 0; number < count; ++number) {
-        Member member{std::vector<const Phase*>(problem_.phases.size())};
-        Index rest = number;
-        for (std::size_t a = problem_.phases.size(); a-- > 0;) {
-            const Index of_axis = static_cast<Index>(problem_.phases[a].size());
-            member.axes[a] = &problem_.phases[a][static_cast<std::size_t>(rest % of_axis)];
-            rest /= of_axis;
-        }
-        members_.push_back(std::move(member));
-    }
+    for (const Axis& axis : problem_.axes) sizes_.push_back(axis.in);
+    column_phases_ = static_cast<Index>(problem_.phases.back().size());
+    const Index count = count_choices(problem_.phases);
+    for (Index number = 0; number < count; ++number)
+        members_.push_back({choice_of_phases(problem_.phases, number)});
     if (saturating_multiply(packed_pitch(), count) == saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
 }

@@ -144,18 +144,13 @@ void WinogradPhases<T>::make_members(const KernelOf& kernel_of) {
              layout_.origin[a] >= 0 && k < problem_.axes.size(); ++k)
             step[a] *= problem_.axes[k].kernel;
     }
-    Index count = 1;
-    for (const auto& phases : phases_) count *= static_cast<Index>(phases.size());
-    for (Index place = 0; place < count; ++place) {
+    for (Index place = 0; place < count_choices(phases_); ++place) {
         Member member;
-        member.axes.resize(axes);
-        Index rest = place, all_taps = 1;
-        for (std::size_t a = axes; a-- > 0;) {
-            const Index of_axis = static_cast<Index>(phases_[a].size());
-            member.axes[a] = &phases_[a][static_cast<std::size_t>(rest % of_axis)];
-            member.x_first.insert(member.x_first.begin(),
-                                  x_first_[a][static_cast<std::size_t>(rest % of_axis)]);
-            rest /= of_axis;
+        member.axes = choice_of_phases(phases_, place);
+        Index all_taps = 1;
+        for (std::size_t a = 0; a < axes; ++a) {
+            member.x_first.push_back(
+                x_first_[a][static_cast<std::size_t>(member.axes[a] - phases_[a].data())]);
             all_taps *= member.axes[a]->taps;
         }
         const Phase &rows = *member.axes[far_axes], &columns = *member.axes[far_axes + 1];
