@@ -1,10 +1,9 @@
-// Turns what Python passed into a checked Problem and Arrays. Every rule broken is a ValueError.
+// Turns what Python passed into types, names and checked Arrays. Every rule broken is a ValueError.
 #pragma once
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <array>
 #include <string>
 #include <vector>
 
@@ -18,13 +17,8 @@ namespace nb = nanobind;
 using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 using OutputArray = nb::ndarray<nb::device::cpu>;
 using Sizes = std::vector<Index>;
-using Phases = std::vector<std::vector<std::array<Index, 7>>>;  // the members of Phase, for each axis
 
 Type type_from_name(const std::string& name);
-
-Problem make_problem(const std::string& mode, Index groups, Index in_channels, Index out_channels,
-                     const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size,
-                     const Sizes& stride, const Sizes& dilation, const Sizes& before, const Phases& phases);
 
 int checked_threads(int threads);
 

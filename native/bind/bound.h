@@ -29,24 +29,16 @@ struct PackedWeight {
 template <class Operation, auto find_family>  // by name
 class Bound {
   public:
-    Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa, Index groups,
-          Index in_channels, Index out_channels, const Sizes& in_size, const Sizes& out_size,
-          const Sizes& kernel_size, const Sizes& stride, const Sizes& dilation, const Sizes& before,
-          const std::string& mode, const Phases& phases)
+    Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa,
+          const Problem& problem)
         : algorithm_(algorithm),
           type_(type_from_name(dtype)),
           isa_(isa_from_name(isa)),
-          problem_(make_problem(mode, groups, in_channels, out_channels, in_size, out_size, kernel_size,
-                                stride, dilation, before, phases)),
+          problem_(problem),
           operation_(make(algorithm)) {}
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
-                             Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
-                             const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-                             const Sizes& dilation, const Sizes& before, const std::string& mode,
-                             const Phases& phases) {
-        const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
-                                             kernel_size, stride, dilation, before, phases);
+                             const Problem& problem) {
         const Type type = type_from_name(dtype);
         return find_family(algorithm).panel_bytes(problem, is_native(algorithm, type) ? type : Type::float32,
                                                   isa_from_name(isa));

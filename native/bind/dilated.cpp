@@ -31,19 +31,12 @@ Classes classes_of(const AxisTiling& tiling) {
 void bind_dilated(nb::module_& m) {
     m.def(
         "dilated_tiling",
-        [](const std::string& dtype, Index groups, Index in_channels, Index out_channels,
-           const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride,
-           const Sizes& dilation, const Sizes& before,
-           const std::string& mode) -> std::pair<Classes, Classes> {
-            const Problem problem = make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
-                                                 kernel_size, stride, dilation, before, {});
+        [](const std::string& dtype, const Problem& problem) -> std::pair<Classes, Classes> {
             if (why_not_dilated(problem, type_from_name(dtype))) return {};
             const DilatedTiling tiling = dilated_tiling(problem);
             return {classes_of(tiling.rows), classes_of(tiling.columns)};
         },
-        nb::arg("dtype"), nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"),
-        nb::arg("in_size"), nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"),
-        nb::arg("dilation"), nb::arg("before"), nb::arg("mode"),
+        nb::arg("dtype"), nb::arg("problem"),
         "Along rows and columns the forms of tiles that a dilated correlation of this problem would have, "
         "each "
         "with how many tiles lie side by side; empty where it is not served.");

@@ -13,6 +13,7 @@
 #include "bind/bound.h"
 #include "bind/dilated.h"
 #include "bind/gradient_program.h"
+#include "bind/problem.h"
 #include "bind/program.h"
 #include "bind/released.h"
 #include "bind/result.h"
@@ -32,17 +33,10 @@ constexpr Index unreleased_bytes = 100000;
 template <class Bound>
 nb::class_<Bound> bind_operation(nb::module_& m, const char* name, const char* doc) {
     return nb::class_<Bound>(m, name, doc)
-        .def(nb::init<const std::string&, const std::string&, const std::string&, Index, Index, Index,
-                      const Sizes&, const Sizes&, const Sizes&, const Sizes&, const Sizes&, const Sizes&,
-                      const std::string&, const Phases&>(),
-             nb::arg("algorithm"), nb::arg("dtype"), nb::arg("isa"), nb::arg("groups"),
-             nb::arg("in_channels"), nb::arg("out_channels"), nb::arg("in_size"), nb::arg("out_size"),
-             nb::arg("kernel_size"), nb::arg("stride"), nb::arg("dilation"), nb::arg("before"),
-             nb::arg("mode"), nb::arg("phases") = Phases())
+        .def(nb::init<const std::string&, const std::string&, const std::string&, const Problem&>(),
+             nb::arg("algorithm"), nb::arg("dtype"), nb::arg("isa"), nb::arg("problem"))
         .def_static("panel_bytes", &Bound::panel_bytes, nb::arg("algorithm"), nb::arg("dtype"),
-                    nb::arg("isa"), nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"),
-                    nb::arg("in_size"), nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"),
-                    nb::arg("dilation"), nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases(),
+                    nb::arg("isa"), nb::arg("problem"),
                     "Bytes of one thread's panel, saturating at 2**62 and more; builds nothing.")
         .def("workspace_bytes", &Bound::workspace_bytes, nb::arg("threads"),
              "Scratch memory of one call, without packed weights.");
@@ -56,6 +50,7 @@ NB_MODULE(_native, m) {
     nb::set_leak_warnings(false);
     m.doc() = "The compiled engine: correlations and weight gradients on strided arrays with a group axis.";
 
+    bind_problem(m);
     m.def("detected_isas", &detected_isas,
           "The instruction sets this processor runs and this build holds, best last.");
     m.def(

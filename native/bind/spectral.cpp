@@ -25,16 +25,10 @@ void bind_spectral(nb::module_& m) {
                 "The error bound over that of direct summation.");
     m.def(
         "spectral_shape",
-        [](const std::string& dtype, const std::string& isa, Index groups, Index in_channels,
-           Index out_channels, const Sizes& in_size, const Sizes& out_size, const Sizes& kernel_size,
-           const Sizes& stride, const Sizes& dilation, const Sizes& before, const std::string& mode) {
-            return spectral_shape(make_problem(mode, groups, in_channels, out_channels, in_size, out_size,
-                                               kernel_size, stride, dilation, before, {}),
-                                  type_from_name(dtype), isa_from_name(isa));
+        [](const std::string& dtype, const std::string& isa, const Problem& problem) {
+            return spectral_shape(problem, type_from_name(dtype), isa_from_name(isa));
         },
-        nb::arg("dtype"), nb::arg("isa"), nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"),
-        nb::arg("in_size"), nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"),
-        nb::arg("dilation"), nb::arg("before"), nb::arg("mode"),
+        nb::arg("dtype"), nb::arg("isa"), nb::arg("problem"),
         "The shape that a spectral correlation of this problem would have; builds nothing.");
 }
 

@@ -102,17 +102,28 @@ class SpectralShape:
     def error_growth(self) -> float:
         """The error bound over that of direct summation."""
 
-def dilated_tiling(
-    dtype: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
-    kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str,
-) -> tuple[_TileClasses, _TileClasses]:  # fmt: skip
+def dilated_tiling(dtype: str, problem: Problem) -> tuple[_TileClasses, _TileClasses]:
     """The tiles that a dilated correlation of this problem would have along rows and columns; empty where it does not serve it."""
 
-def spectral_shape(
-    dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
-    kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str,
-) -> SpectralShape:  # fmt: skip
+def spectral_shape(dtype: str, isa: str, problem: Problem) -> SpectralShape:
     """The shape that a spectral correlation of this problem would have; builds nothing."""
+
+@final
+class Problem:
+    """A correlation, plain or transposed, in plain sizes.
+
+    `mode` is "zeros", "absent", "circular", "reflect", "replicate" or "symmetric".
+
+    Raises
+    ------
+    ValueError
+        An argument breaks a rule.
+    """
+
+    def __init__(
+        self, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size, kernel_size: _Size, stride: _Size,
+        dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
+    ) -> None: ...  # fmt: skip
 
 @final
 class PackedWeight:
@@ -127,18 +138,12 @@ class _Operation:
     Raises
     ------
     ValueError
-        An argument breaks a rule, or the algorithm cannot serve the problem.
+        A name is not known, or the algorithm cannot serve the problem.
     """
 
-    def __init__(
-        self, algorithm: str, dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
-        kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
-    ) -> None: ...  # fmt: skip
+    def __init__(self, algorithm: str, dtype: str, isa: str, problem: Problem) -> None: ...
     @staticmethod
-    def panel_bytes(
-        algorithm: str, dtype: str, isa: str, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size,
-        kernel_size: _Size, stride: _Size, dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
-    ) -> int:  # fmt: skip
+    def panel_bytes(algorithm: str, dtype: str, isa: str, problem: Problem) -> int:
         """Bytes of one thread's panel, computed without building anything; saturates at 2**62."""
 
 @final
@@ -146,8 +151,7 @@ class Correlation(_Operation):
     """y[n,g,oc,o] = bias + sum over ic, k of w[g,oc,ic,k] * x[n,g,ic, o*stride + k*dilation - before].
 
     Immutable and safe to share between threads. `algorithm` is one of the families in native/kernels/registry.cpp; `dtype` "float32",
-    "float64", "uint64" (which takes int64 arrays too), "float16" or "bfloat16" (both passed as uint16); `mode` "zeros",
-    "absent", "circular", "reflect", "replicate" or "symmetric".
+    "float64", "uint64" (which takes int64 arrays too), "float16" or "bfloat16" (both passed as uint16).
     """
 
     @property

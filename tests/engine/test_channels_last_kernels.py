@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pytest
 
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.strategies import integers_of_shape
@@ -32,7 +32,7 @@ def side_by_side(array: np.ndarray, wider: int = 0) -> np.ndarray:
 
 
 def operation(algorithm: str, case: Problem, isa: str, dtype: str) -> Correlation:
-    return Correlation(algorithm, "uint64" if dtype == "int64" else dtype, isa, *case.arguments)
+    return Correlation(algorithm, "uint64" if dtype == "int64" else dtype, isa, native_problem(case))
 
 
 def check_case(algorithm: str, isa: str, case: Problem, batch: int = 1, dtypes: list[str] = DTYPES) -> None:

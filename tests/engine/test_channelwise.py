@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faltung.engine import channelwise, depthwise
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.one_channel import arrays, check_case, problem, run
@@ -48,7 +48,7 @@ def test_written_is_only_what_belongs_to_it(isa: str) -> None:
         case = problem(groups, 1, (9, columns), (3, 3), short=1)
         x, weight, bias = arrays(case, 2, "float32")
         expected = run("general", isa, case, x, weight, bias) + 5
-        operation = Correlation("channelwise", "float32", isa, *case.arguments)
+        operation = Correlation("channelwise", "float32", isa, native_problem(case))
         held = np.full((2, groups, 1, 9, 2 * columns), 5, np.float32)
         operation.run(x, operation.pack(weight), bias, held[..., ::2], True, 1)
         check_same(held[..., ::2], expected)
@@ -63,7 +63,7 @@ def test_refusals() -> None:
     several = Problem(2, 3, 1, (5, 5), (3, 3), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
     assert "3 input channels" in str(channelwise.refusal(several, "float32"))
     with pytest.raises(ValueError, match="several input channels"):
-        Correlation("channelwise", "float32", available_isas()[-1], *several.arguments)
+        Correlation("channelwise", "float32", available_isas()[-1], native_problem(several))
     assert "too large" in str(channelwise.refusal(problem(1, 1, (500, 500), (3, 3)), "float32"))
     assert "steps" in str(channelwise.refusal(problem(1, 1, (2, 2), (2, 2), dilation=2**30), "float32"))
     assert channelwise.refusal(problem(4, 2, (9, 9), (3, 3)), "float32") is None

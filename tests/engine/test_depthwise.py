@@ -10,7 +10,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine import depthwise
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.one_channel import arrays, check_case, problem, run
@@ -67,7 +67,7 @@ def test_written_is_only_what_belongs_to_it(isa: str) -> None:
         x, weight, bias = arrays(case, 2, "float32")
         expected = run("general", isa, case, x, weight, bias) + 5
         held = np.full((2, 3, 1, 9, 2 * columns), 5, np.float32)
-        operation = Correlation("depthwise", "float32", isa, *case.arguments)
+        operation = Correlation("depthwise", "float32", isa, native_problem(case))
         operation.run(x, operation.pack(weight), bias, held[..., ::2], True, 1)
         check_same(held[..., ::2], expected)
         assert (held[..., 1::2] == 5).all()
@@ -77,7 +77,7 @@ def test_refusals() -> None:
     several = Problem(2, 3, 1, (5, 5), (3, 3), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
     assert "3 input channels" in str(depthwise.refusal(several, "float32"))
     with pytest.raises(ValueError, match="several input channels"):
-        Correlation("depthwise", "float32", available_isas()[-1], *several.arguments)
+        Correlation("depthwise", "float32", available_isas()[-1], native_problem(several))
     far = problem(1, 1, (2, 2), (2, 2), dilation=2**30)
     assert "bytes a thread" in str(depthwise.refusal(far, "float32"))
     assert depthwise.refusal(problem(4, 2, (9, 9), (3, 3)), "float32") is None

@@ -11,7 +11,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine.dilated import FORMS, POINTS, cycles, error_growth, packing_cycles, refusal, transforms
-from faltung.engine.native import Correlation, available_isas, dilated_tiling
+from faltung.engine.native import Correlation, available_isas, dilated_tiling, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
@@ -59,7 +59,7 @@ def test_every_cut(isa: str, dtype: str) -> None:
 def test_every_form_is_met() -> None:
     found: set[str] = set()
     for size, dilation, before in PLACES:
-        for along in dilated_tiling("float32", *problem_of(2, 3, size, before=before, dilation=dilation).arguments):
+        for along in dilated_tiling("float32", native_problem(problem_of(2, 3, size, before=before, dilation=dilation))):
             found.update(FORMS[form] for form, _ in along)
     assert found == set(FORMS)
 
@@ -87,7 +87,7 @@ def test_small_integers_are_exact_between_zeros(isa: str) -> None:
     """Maps two dilations wide: two outputs between zeros need no constant at all."""
     for size, dilation in (((6, 8), (3, 4)), ((10, 9), (5, 5))):
         problem = problem_of(20, 33, size, dilation=dilation)
-        forms = {FORMS[form] for along in dilated_tiling("float32", *problem.arguments) for form, _ in along}
+        forms = {FORMS[form] for along in dilated_tiling("float32", native_problem(problem)) for form, _ in along}
         assert forms <= {"pair", "taps1"}
         x, weight, bias, y = arrays_of(problem, 3, "float32", whole=True)
         expected = run(problem, isa, x, weight, bias, y, algorithm="direct")
@@ -111,7 +111,7 @@ def test_any_strides(isa: str) -> None:
     problem = problem_of(5, 20, (11, 34), groups=2, dilation=(4, 17))
     x, weight, bias, y = arrays_of(problem, 2, "float32")
     expected = run(problem, isa, x, weight, bias, y, algorithm="dilated")
-    kernel = Correlation("dilated", "float32", isa, *problem.arguments)
+    kernel = Correlation("dilated", "float32", isa, native_problem(problem))
     every_second = lambda a: np.repeat(a, 2, -1)[..., ::2]  # noqa: E731
     for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), every_second, flipped):
         own = change(y)
@@ -130,7 +130,7 @@ def test_nothing_is_read_or_written_elsewhere(isa: str) -> None:
         around, wide = np.full((2, 1, 23, 11, 23), 7, np.float32), np.full((2, 1, 5, 11, 23), np.nan, np.float32)
         inner, read = around[:, :, 2:-2, 2:-2, 2:-2], wide[:, :, 1:-1, 2:-2, 2:-2]
         read[...] = x
-        kernel = Correlation("dilated", "float32", isa, *problem.arguments)
+        kernel = Correlation("dilated", "float32", isa, native_problem(problem))
         kernel.run(read, kernel.pack(weight), bias, inner, False, 2)
         check_same(inner.copy(), run(problem, isa, x, weight, bias, algorithm="dilated"), bits=True)
         inner[...] = 7
@@ -180,21 +180,21 @@ REFUSED = [
 def test_refusals(problem: Problem, reason: str) -> None:
     assert reason in str(refusal(problem, "float32"))
     with pytest.raises(ValueError, match="dilated"):
-        Correlation("dilated", "float32", available_isas()[-1], *problem.arguments)
+        Correlation("dilated", "float32", available_isas()[-1], native_problem(problem))
 
 
 def test_refuses_integers() -> None:
     problem = problem_of(4, 4, (9, 9), dilation=(2, 2))
     assert "exact" in str(refusal(problem, "uint64"))
     with pytest.raises(ValueError, match=r"dilated.*exact"):
-        Correlation("dilated", "uint64", available_isas()[-1], *problem.arguments)
+        Correlation("dilated", "uint64", available_isas()[-1], native_problem(problem))
 
 
 def test_what_the_plan_serves_the_engine_does() -> None:
     for size, dilation, channels in itertools.product(((5, 7), (33, 33), (1, 40)), ((1, 2), (6, 6), (12, 40)), (1, 64, 2048)):
         problem = problem_of(channels, 3, size, dilation=dilation)
         assert refusal(problem, "float32") is None
-        made = Correlation("dilated", "float32", available_isas()[-1], *problem.arguments)
+        made = Correlation("dilated", "float32", available_isas()[-1], native_problem(problem))
         assert 0 < made.workspace_bytes(2) <= 64 * 2**20
         assert 0 < cycles(problem, 16) < math.inf
         assert 0 < packing_cycles(problem, 16) < math.inf

@@ -9,7 +9,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine import gradient
-from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa
+from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, native_problem
 
 SPECS = [
     "conv2d(4, 6, 3, padding=1, bias=False)",
@@ -130,7 +130,7 @@ def test_sums_do_not_depend_on_who_shares_them_out(text: str) -> None:
         for shape in ((2, spec.in_channels, *size), (2, *spec.output_shape((spec.in_channels, *size))))
     )
     large, small = (gradient._grouped(array, 1) for array in (x, grad))
-    kernel = WeightGradient("direct", "float32", chosen_isa(), *gradient.gradient_problem(spec, size).arguments)
+    kernel = WeightGradient("direct", "float32", chosen_isa(), native_problem(gradient.gradient_problem(spec, size)))
     found = []
     for threads in (1, 2, 3, 5, 16):
         result = np.empty((1, *spec.weight_shape), np.float32)

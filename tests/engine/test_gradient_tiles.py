@@ -13,7 +13,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine.gradient_catalog import BY_NAME
-from faltung.engine.native import WeightGradient, available_isas
+from faltung.engine.native import WeightGradient, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.engine import expected_input_grad, expected_weight_grad, forced_isa, labelled, num_threads
@@ -62,7 +62,7 @@ def check_case(text: str, shape: tuple[int, ...], kernel: str, isa: str, threads
         native = "uint64" if dtype == "int64" else dtype
         x_, grad_ = (by_group(array.astype(dtype).view(native), spec.groups, 1) for array in (x, grad))
         result = np.full((*spec.weight_shape[:-1], 2 * spec.weight_shape[-1]), 99, native)[..., ::2]
-        WeightGradient(kernel, native, isa, *problem.arguments).run(x_, grad_, by_group(result, spec.groups, 0), threads)
+        WeightGradient(kernel, native, isa, native_problem(problem)).run(x_, grad_, by_group(result, spec.groups, 0), threads)
         with labelled((text, shape, dtype)):
             check_same(result.copy().view(dtype), expected.astype(dtype))
 
@@ -185,7 +185,7 @@ def test_zeros_of_the_padding_meet_what_is_not_finite(kernel: str, isa: str) -> 
                 expected = expected_weight_grad(spec, x_, grad_)
             result = np.zeros(spec.weight_shape, "float32")
             arrays = (by_group(x_, spec.groups, 1), by_group(grad_, spec.groups, 1), by_group(result, spec.groups, 0))
-            WeightGradient(kernel, "float32", isa, *problem_of(spec, size).arguments).run(*arrays, 1)
+            WeightGradient(kernel, "float32", isa, native_problem(problem_of(spec, size))).run(*arrays, 1)
             with labelled((text, at, infinite)):
                 check_same(result, expected.astype("float32"))
 
@@ -198,7 +198,7 @@ def test_depthwise_in_other_layouts(isa: str) -> None:
         shape = (2, 3, 9, 21)
         x, grad = integers_of_shape(shape, 5), integers_of_shape(spec.output_shape(shape), 6)
         expected = expected_weight_grad(spec, x, grad).astype("float32")
-        kernel = WeightGradient("depthwise", "float32", isa, *problem_of(spec, shape[2:]).arguments)
+        kernel = WeightGradient("depthwise", "float32", isa, native_problem(problem_of(spec, shape[2:])))
         last = [channels_last(a.astype("float32")) for a in (x, grad)]
         reverse = [np.ascontiguousarray(a.astype("float32")[..., ::-1])[..., ::-1] for a in (x, grad)]
         for x_, grad_ in (last, reverse, (last[0], grad.astype("float32")), (x.astype("float32"), reverse[1])):
@@ -216,7 +216,7 @@ def test_depthwise_bits_do_not_depend_on_the_layout() -> None:
         shape = (1, 1, *size)
         x, grad = (rng.standard_normal(s).astype("float32") for s in (shape, spec.output_shape(shape)))
         apart = [np.repeat(a, 2, axis=-1)[..., ::2] for a in (x, grad)]
-        kernel = WeightGradient("depthwise", "float32", available_isas()[-1], *problem_of(spec, size).arguments)
+        kernel = WeightGradient("depthwise", "float32", available_isas()[-1], native_problem(problem_of(spec, size)))
         results = []
         for x_, grad_ in ((x, grad), (apart[0], grad), (x, apart[1]), apart):
             results.append(np.zeros(spec.weight_shape, "float32"))
@@ -269,7 +269,7 @@ def test_channels_in_the_lanes(isa: str) -> None:
 def test_channels_in_the_lanes_in_other_layouts(isa: str) -> None:
     spec = fl.ConvSpec.parse("conv2d(19, 19, 3, padding=1, groups=19, bias=False)")
     spec, x, grad, expected = case(str(spec), (2, 19, 6, 5))
-    kernel = WeightGradient("channelwise", "float32", isa, *problem_of(spec, (6, 5)).arguments)
+    kernel = WeightGradient("channelwise", "float32", isa, native_problem(problem_of(spec, (6, 5))))
     for lay in (
         lambda a: a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
         lambda a: a[::-1, :, ::-1, ::-1].copy()[::-1, :, ::-1, ::-1],
@@ -284,4 +284,4 @@ def test_what_channels_in_the_lanes_refuse() -> None:
         spec = fl.ConvSpec.parse(text)
         assert BY_NAME["channelwise"].refusal(problem_of(spec, size), "float32") is not None
         with pytest.raises(ValueError, match="does not serve"):
-            WeightGradient("channelwise", "float32", available_isas()[0], *problem_of(spec, size).arguments)
+            WeightGradient("channelwise", "float32", available_isas()[0], native_problem(problem_of(spec, size)))

@@ -12,7 +12,7 @@ from faltung import reference
 from faltung.engine.gradient import gradient_problem
 from faltung.engine.gradient_catalog import choose_gradient
 from faltung.engine.gradient_winograd import error_growth, refusal
-from faltung.engine.native import WeightGradient, available_isas
+from faltung.engine.native import WeightGradient, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled, num_threads
@@ -42,7 +42,7 @@ def arrays_of(problem: Problem, batch: int) -> tuple[np.ndarray, np.ndarray]:
 def run(problem: Problem, name: str, isa: str, x: np.ndarray, grad: np.ndarray, threads: int = 1) -> np.ndarray:
     shape = (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size)
     result = np.full(shape, 99, x.dtype)
-    WeightGradient(name, x.dtype.name, isa, *problem.arguments).run(x, grad, result, threads)
+    WeightGradient(name, x.dtype.name, isa, native_problem(problem)).run(x, grad, result, threads)
     return result
 
 
@@ -53,7 +53,7 @@ def largest_sum(problem: Problem, x: np.ndarray, grad: np.ndarray) -> float:
     before = tuple(axis.before + axis.dilation * beyond for axis, beyond in zip(problem.axes, reach, strict=True))
     wide = dataclasses.replace(problem, kernel_size=kernel, before=before)
     sums = np.empty((problem.groups, problem.out_channels, problem.in_channels, *kernel))
-    WeightGradient("general", "float64", available_isas()[-1], *wide.arguments).run(np.abs(x), np.abs(grad), sums, 1)
+    WeightGradient("general", "float64", available_isas()[-1], native_problem(wide)).run(np.abs(x), np.abs(grad), sums, 1)
     return float(sums.max(initial=0))
 
 
@@ -160,7 +160,7 @@ def test_any_strides_of_the_arrays() -> None:
     expected = run(problem, "winograd", isa, x, grad)
     x_, grad_ = channels_last(x, 2), np.ascontiguousarray(grad[..., ::-1])[..., ::-1]
     result = np.zeros((1, 6, 5, 3, 6))[..., ::-2]
-    WeightGradient("winograd", "float64", isa, *problem.arguments).run(x_, grad_, result, 2)
+    WeightGradient("winograd", "float64", isa, native_problem(problem)).run(x_, grad_, result, 2)
     check_same(result.copy(), expected, bits=True)
 
 
@@ -180,11 +180,11 @@ def test_what_it_refuses() -> None:
         other = problem_in(text, size)
         assert refusal(other, "float32") == needs
         with pytest.raises(ValueError, match=f"does not serve this problem: {needs}"):
-            WeightGradient("winograd", "float32", available_isas()[0], *other.arguments)
+            WeightGradient("winograd", "float32", available_isas()[0], native_problem(other))
     deep = problem_in("conv2d(1, 1, (1025, 3))", (1030, 9))
     assert "too many pairs" in str(refusal(deep, "float32"))
     with pytest.raises(ValueError, match="too many positions meet"):
-        WeightGradient("winograd", "float32", available_isas()[0], *deep.arguments)
+        WeightGradient("winograd", "float32", available_isas()[0], native_problem(deep))
 
 
 def test_it_is_taken_where_it_pays_and_never_for_exact_results() -> None:

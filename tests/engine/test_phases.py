@@ -12,7 +12,7 @@ from faltung.engine import planes
 from faltung.engine.catalog import BY_NAME
 from faltung.engine.compiled import compile_conv
 from faltung.engine.lowering import lower
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from tests.support.check import check_same
 from tests.support.engine import expected_forward, expected_input_grad, forced_isa, labelled, num_threads
 from tests.support.strategies import integers_of_shape
@@ -179,7 +179,7 @@ def test_taps_that_do_not_overlap_add_to_what_is_there(isa: str) -> None:
         spec = fl.ConvSpec.parse(text)
         problem = lower(spec, size, backward=False, bundles_phases=True).problems[0]
         x, weight = integers_of_shape((2, 1, 3, *size), 1), integers_of_shape((1, *problem_weight(spec)), 2)
-        kernel = Correlation("pointwise", "float32", isa, *problem.arguments)
+        kernel = Correlation("pointwise", "float32", isa, native_problem(problem))
         expected = expected_forward(spec, x[:, 0], np.swapaxes(weight[0], 0, 1)).astype("float32")
         for last in (False, True):
             y = np.full((2, 1, spec.out_channels, *spec.output_shape((3, *size))[1:]), 7, "float32")
@@ -205,7 +205,7 @@ def test_taps_that_overlap_are_not_shuffled(text: str, reason: str) -> None:
     problem = lower(fl.ConvSpec.parse(text), (5, 6), backward=False, bundles_phases=True).problems[0]
     assert BY_NAME["pointwise"].refusal(problem, "float32") == reason
     with pytest.raises(ValueError, match="algorithm 'pointwise' does not serve this problem"):
-        Correlation("pointwise", "float32", available_isas()[0], *problem.arguments)
+        Correlation("pointwise", "float32", available_isas()[0], native_problem(problem))
 
 
 def test_an_algorithm_of_single_phases_may_be_asked_for() -> None:

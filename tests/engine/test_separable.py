@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import faltung as fl
 from faltung.engine import compiled, separable
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.plan import PreparedConv
+from faltung.engine.problem import Problem
 from tests.support.check import check_same, check_within
 from tests.support.engine import examples, expected_forward, labelled, num_threads
 from tests.support.layouts import channels_last
@@ -70,9 +71,9 @@ def test_every_tile_edge(columns: int) -> None:
         weight = np.einsum("rgom,rgon->gomn", factors[..., :down], factors[..., down:])
         bias = rng.integers(-4, 5, 1)
         expected = expected_forward(spec, x, weight, bias)
-        problem = (1, 1, 1, (rows, columns), expected.shape[2:], (down, along), (1, 1), (1, 1), (down // 2, along // 2), "zeros")
+        problem = Problem(1, 1, 1, (rows, columns), expected.shape[2:], (down, along), (1, 1), (1, 1), (down // 2, along // 2), "zeros")
         for isa, dtype in itertools.product(available_isas(), ["float32", "float64", "uint64"]):
-            correlation = Correlation("separable", dtype, isa, *problem)
+            correlation = Correlation("separable", dtype, isa, native_problem(problem))
             packed = correlation.pack_factors(factors.astype(dtype))
             y = np.full((1, 1, 1, *expected.shape[2:]), 7, dtype)
             correlation.run(x.astype(dtype)[:, None], packed, bias.astype(dtype), y, False, 1)
@@ -237,13 +238,14 @@ def test_found_where_it_pays() -> None:
 
 
 def test_native_refusals() -> None:
+    one, two = (native_problem(Problem(1, channels, 1, (9, 9), (7, 7), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")) for channels in (1, 2))
     with pytest.raises(ValueError, match="several input channels"):
-        Correlation("separable", "float32", available_isas()[0], 1, 2, 1, (9, 9), (7, 7), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
-    correlation = Correlation("separable", "float32", available_isas()[0], 1, 1, 1, (9, 9), (7, 7), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
+        Correlation("separable", "float32", available_isas()[0], two)
+    correlation = Correlation("separable", "float32", available_isas()[0], one)
     with pytest.raises(ValueError, match="takes weights as factors"):
         correlation.pack(np.ones((1, 1, 1, 3, 3), np.float32))
     with pytest.raises(ValueError, match="factors"):
         correlation.pack_factors(np.ones((1, 1, 1, 5), np.float32))
-    other = Correlation("general", "float32", available_isas()[0], 1, 1, 1, (9, 9), (7, 7), (3, 3), (1, 1), (1, 1), (0, 0), "zeros")
+    other = Correlation("general", "float32", available_isas()[0], one)
     with pytest.raises(ValueError, match="takes no factors"):
         other.pack_factors(np.ones((1, 1, 1, 6), np.float32))

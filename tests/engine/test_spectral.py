@@ -10,7 +10,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine.catalog import BY_NAME
-from faltung.engine.native import Correlation, available_isas, spectral_shape
+from faltung.engine.native import Correlation, available_isas, native_problem, spectral_shape
 from faltung.engine.problem import Problem
 from faltung.engine.spectral import cycles, error_growth, packing_cycles, refusal
 from tests.support import problems
@@ -44,7 +44,7 @@ def check_rounding(problem: Problem, isa: str, dtype: str, batch: int = 1) -> No
         check_within(run(problem, isa, x, weight, bias, y), run(problem, isa, *wide, algorithm="general"), 0.02, dtype=np.dtype(dtype))
     x, weight, bias, y = arrays_of(problem, batch, "float64", whole=False)
     scale = float(run(problem, isa, np.abs(x), np.abs(weight), algorithm="general").max() + np.abs(bias).max() + np.abs(y).max())
-    growth = spectral_shape(dtype, isa, *problem.arguments).error_growth
+    growth = spectral_shape(dtype, isa, native_problem(problem)).error_growth
     bound = growth * (problem.terms + 2) * float(np.finfo(dtype).eps) * scale
     x, weight, bias, y = (array.astype(dtype) for array in (x, weight, bias, y))
     wide = [array.astype(np.float64) for array in (x, weight, bias, y)]
@@ -82,7 +82,7 @@ def test_every_border(isa: str, dtype: str, mode: str) -> None:
 
 
 def test_the_shapes_differ() -> None:
-    found = [spectral_shape("float32", available_isas()[-1], *problem.arguments) for problem in shapes_with("zeros")]
+    found = [spectral_shape("float32", available_isas()[-1], native_problem(problem)) for problem in shapes_with("zeros")]
     assert {shape.rows_in_lanes for shape in found} == {shape.folds for shape in found} == {True, False}
     assert {shape.row_taps > 1 for shape in found if shape.folds} == {True, False}
 
@@ -110,7 +110,7 @@ def test_any_strides(isa: str, dtype: str) -> None:
     for problem in (problem_of(3, 2, (20, 22), (7, 9)), problem_of(18, 1, (20, 22), (7, 9)), problem_of(2, 1, (300,), (41,))):
         x, weight, bias, y = arrays_of(problem, 2, dtype, whole=False)
         expected = run(problem, isa, x, weight, bias)
-        kernel = Correlation("spectral", dtype, isa, *problem.arguments)
+        kernel = Correlation("spectral", dtype, isa, native_problem(problem))
         for arrange in (np.asfortranarray, lambda array: array[::-1].copy()[::-1], lambda array: np.repeat(array, 2, -1)[..., ::2]):
             result = arrange(np.full_like(y, np.nan))
             kernel.run(arrange(x), kernel.pack(arrange(weight)), bias, result, False, 1)
@@ -142,7 +142,7 @@ def test_what_it_refuses() -> None:
     for part, (refused, dtype) in cases.items():
         assert part in str(refusal(refused, dtype))
         with pytest.raises(ValueError, match="does not serve"):
-            Correlation("spectral", dtype, available_isas()[-1], *refused.arguments)
+            Correlation("spectral", dtype, available_isas()[-1], native_problem(refused))
 
 
 def test_cost_grows_with_the_work() -> None:
@@ -156,7 +156,7 @@ def test_cost_grows_with_the_work() -> None:
 
 
 def guarded(problem: Problem, x: np.ndarray, weight: np.ndarray) -> bool:
-    kernel = Correlation("spectral", x.dtype.name, available_isas()[-1], *problem.arguments)
+    kernel = Correlation("spectral", x.dtype.name, available_isas()[-1], native_problem(problem))
     return bool(kernel.keeps_bound(x, kernel.pack(weight), 2))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import faltung as fl
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from faltung.engine.winograd import cycles, error_growth, form_of, packing_cycles, refusal, transforms
 from faltung.engine.winograd_phases import form_of as form_by_phases
@@ -168,7 +168,7 @@ def test_any_strides(isa: str) -> None:
         problem = problem_of(5, 20, (11, 14), groups=2, mode=mode, dilation=dilation)
         x, weight, bias, y = arrays_of(problem, 2, "float32")
         expected = run(problem, isa, x, weight, bias, y)
-        kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+        kernel = Correlation("winograd", "float32", isa, native_problem(problem))
         for change in (lambda a: channels_last(a, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
             own = change(y)
             kernel.run(change(x), kernel.pack(change(weight)), bias, own, True, 2)
@@ -183,7 +183,7 @@ def test_weights_read_where_they_lie(isa: str, dtype: str) -> None:
         problem_of(200, 9, (9, 9)), problem_of(6, 33, (4, 9, 9), (3, 3, 3)), problem_of(11, 18, (37, 12), (3, 1)),
     ):  # fmt: skip
         x, weight, bias, y = arrays_of(problem, 3, dtype)
-        kernel = Correlation("winograd", dtype, isa, *problem.arguments)
+        kernel = Correlation("winograd", dtype, isa, native_problem(problem))
         expected = run(problem, isa, x, weight, bias, y)
         for change in (np.copy, swapped, flipped, lambda a: swapped(flipped(a)), lambda a: np.repeat(a, 2, -1)[..., ::2]):
             borrowed = kernel.pack(change(weight), 2, borrows=True)
@@ -212,7 +212,7 @@ def test_nothing_is_written_elsewhere(isa: str) -> None:
     x, weight, bias, _ = arrays_of(problem, 2, "float32")
     around = np.full((2, 1, 23, 11, 13), 7, np.float32)
     inner = around[:, :, 2:-2, 2:-2, 2:-2]
-    kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+    kernel = Correlation("winograd", "float32", isa, native_problem(problem))
     kernel.run(x, kernel.pack(weight), bias, inner, False, 2)
     check_same(inner.copy(), run(problem, isa, x, weight, bias), bits=True)
     inner[...] = 7
@@ -249,7 +249,7 @@ def test_refusals(problem: Problem, reason: str) -> None:
 def test_refuses_integers() -> None:
     assert "exact" in str(refusal(problem_of(4, 4, (9, 9)), "uint64"))
     with pytest.raises(ValueError, match=r"winograd.*exact"):
-        Correlation("winograd", "uint64", available_isas()[-1], *problem_of(4, 4, (9, 9)).arguments)
+        Correlation("winograd", "uint64", available_isas()[-1], native_problem(problem_of(4, 4, (9, 9))))
 
 
 def test_plan_and_engine_serve_the_same_problems() -> None:
@@ -264,9 +264,9 @@ def test_plan_and_engine_serve_the_same_problems() -> None:
                     if form_by_phases(problem) is not None:
                         continue  # served in another way
                     with pytest.raises(ValueError, match="winograd"):
-                        Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+                        Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
                     continue
-                made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+                made = Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
                 assert made.packed_bytes >= 4 * form.points * form.terms * 3
                 assert 0 < cycles(problem, 16) < math.inf
                 assert 0 < packing_cycles(problem, 16) < math.inf
@@ -276,7 +276,7 @@ def test_plan_and_engine_serve_the_same_problems() -> None:
 
 def test_workspace_stays_in_its_limit() -> None:
     for problem in (problem_of(64, 64, (224, 224)), problem_of(512, 512, (14, 14)), problem_of(20_000, 8, (9, 9))):
-        made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+        made = Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
         cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
         weights = problem.in_channels * problem.out_channels * 9
         for threads in (1, 2, 7, 256):

@@ -12,7 +12,7 @@ import pytest
 
 import faltung as fl
 from faltung.engine.lowering import lower
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from faltung.engine.winograd import form_of as form_by_three_taps
 from faltung.engine.winograd import transforms
@@ -194,7 +194,7 @@ def test_any_strides(isa: str) -> None:
     ):
         x, weight, bias, y = arrays_of(problem, 2, "float32")
         expected = run(problem, isa, x, weight, bias, y)
-        kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+        kernel = Correlation("winograd", "float32", isa, native_problem(problem))
         for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
             for borrows in (False, True):
                 own = change(y)
@@ -216,7 +216,7 @@ def test_nothing_is_written_elsewhere_or_read_beyond(isa: str) -> None:
         inner = around[:, :, 2:-2, 2:-2, 2:-2]
         beyond = np.full((2, problem.groups, problem.in_channels + 2, *(n + 4 for n in problem.in_size)), np.nan, np.float32)
         beyond[:, :, 1:-1, 2:-2, 2:-2] = x
-        kernel = Correlation("winograd", "float32", isa, *problem.arguments)
+        kernel = Correlation("winograd", "float32", isa, native_problem(problem))
         kernel.run(beyond[:, :, 1:-1, 2:-2, 2:-2], kernel.pack(weight), bias, inner, False, 2)
         check_same(inner.copy(), run(problem, isa, x, weight, bias), bits=True)
         inner[...] = 7
@@ -278,7 +278,7 @@ def test_refusals(problem: Problem, reason: str) -> None:
 def test_refuses_integers() -> None:
     assert "exact" in str(refusal(LAYERS[0], "uint64"))
     with pytest.raises(ValueError, match=r"winograd.*exact"):
-        Correlation("winograd", "uint64", available_isas()[-1], *LAYERS[0].arguments)
+        Correlation("winograd", "uint64", available_isas()[-1], native_problem(LAYERS[0]))
 
 
 def test_plan_and_engine_serve_the_same_problems() -> None:
@@ -304,9 +304,9 @@ def test_plan_and_engine_serve_the_same_problems() -> None:
         form = form_of(problem)
         if form is None:
             with pytest.raises(ValueError, match="winograd"):
-                Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+                Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
             continue
-        made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+        made = Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
         numbers = sum(member.weight_points for member in form.members) * problem.in_channels
         far = max(member.far_taps for member in form.members)
         assert 4 * 3 * numbers <= made.packed_bytes <= 4 * (32 * far + 16) * numbers + 256
@@ -321,7 +321,7 @@ def test_workspace_stays_in_its_limit() -> None:
         phases_of("conv_transpose2d(64, 64, 4, stride=2, padding=1)", 112, 112),
         phases_of("conv_transpose2d(512, 512, 5, stride=2)", 7, 7),
     ):
-        made = Correlation("winograd", "float32", available_isas()[-1], *problem.arguments)
+        made = Correlation("winograd", "float32", available_isas()[-1], native_problem(problem))
         cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
         weights = problem.in_channels * problem.out_channels * math.prod(problem.kernel_size)
         for threads in (1, 2, 7, 256):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faltung.engine.native import Correlation
+from faltung.engine.native import Correlation, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
 from tests.support.strategies import integers_of_shape
@@ -42,7 +42,7 @@ def run(
 ) -> np.ndarray:
     """The output, contiguous."""
     dtype = "uint64" if x.dtype == np.int64 else str(x.dtype)
-    operation = Correlation(algorithm, dtype, isa, *case.arguments)
+    operation = Correlation(algorithm, dtype, isa, native_problem(case))
     y = np.full((len(x), case.groups, case.out_channels, *case.out_size), 77, x.dtype)
     operation.run(x, operation.pack(weight), bias, y, False, threads)
     return y

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faltung.engine.native import Correlation, available_isas
+from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_within
 from tests.support.engine import labelled
@@ -44,7 +44,7 @@ def run(
     *, threads: int = 1, algorithm: str, borrows: bool = False,
 ) -> np.ndarray:  # fmt: skip
     """Added to a copy of `y`, where it is given."""
-    kernel = Correlation(algorithm, x.dtype.name, isa, *problem.arguments)
+    kernel = Correlation(algorithm, x.dtype.name, isa, native_problem(problem))
     result = np.full((len(x), problem.groups, problem.out_channels, *problem.out_size), np.nan, x.dtype) if y is None else y.copy()
     kernel.run(x, kernel.pack(weight, threads, borrows), bias, result, y is not None, threads)
     return result

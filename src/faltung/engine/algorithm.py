@@ -11,7 +11,7 @@ from typing import Any
 
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
-from faltung.engine.native import Correlation, chosen_isa
+from faltung.engine.native import Correlation, chosen_isa, native_problem
 from faltung.engine.problem import Problem
 
 __all__ = ["NOMINAL_HERTZ", "Algorithm", "Request"]
@@ -99,7 +99,7 @@ class Algorithm:
         """Its kernel for one problem."""
         if self.make is not None:
             return self.make(problem, dtype)
-        return Correlation(self.name, dtype, chosen_isa(), *problem.arguments)
+        return Correlation(self.name, dtype, chosen_isa(), native_problem(problem))
 
     def seconds(self, problem: Problem, request: Request) -> float:
         """Estimated time for one sample on one nominal core; unless weights are prepared, its share of packing them included."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from faltung.engine.depthwise import AxisProducts
-from faltung.engine.native import Correlation, chosen_isa
+from faltung.engine.native import Correlation, chosen_isa, native_problem
 from faltung.engine.problem import Problem
 
 __all__ = ["cycles", "packing_cycles", "refusal"]
@@ -22,7 +22,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     if problem.in_channels != 1:
         return f"it has {problem.in_channels} input channels a group, this puts one in each lane"
     try:
-        scratch_bytes = Correlation.panel_bytes("channelwise", dtype, chosen_isa(), *problem.arguments)
+        scratch_bytes = Correlation.panel_bytes("channelwise", dtype, chosen_isa(), native_problem(problem))
     except ValueError as error:
         return str(error).rpartition(": ")[2]
     if scratch_bytes > MAX_SCRATCH_BYTES:

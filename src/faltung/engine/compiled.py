@@ -23,7 +23,7 @@ from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowering import Lowered, Strip, is_gather, lower
 from faltung.engine.magnitude import LARGEST
-from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots
+from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
@@ -231,7 +231,7 @@ def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
         return None
     if not _is_read_as_stored(problem, wide.algorithm, dtype) and (wide.most_rank or 4 * cells > GROUP_BYTES):
         return None
-    kernel = Correlation(wide.algorithm, dtype, chosen_isa(), *problem.arguments)
+    kernel = Correlation(wide.algorithm, dtype, chosen_isa(), native_problem(problem))
     return replace(wide, request=replace(wide.request, dtype=dtype), kernels=((kernel,),), most_rank=0)
 
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cache
 
 from faltung.engine import winograd
-from faltung.engine.native import dilated_tiling
+from faltung.engine.native import dilated_tiling, native_problem
 from faltung.engine.problem import Problem
 
 __all__ = ["cycles", "error_growth", "packing_cycles", "refusal"]
@@ -76,7 +76,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
 @functools.lru_cache(maxsize=4096)
 def _tiling(problem: Problem) -> tuple[Half, Half]:
     """Along rows and columns each form, with how many of its tiles lie side by side, run by run."""
-    return dilated_tiling("float32", *problem.arguments)
+    return dilated_tiling("float32", native_problem(problem))
 
 
 def _points(one: tuple[int, list[int]]) -> int:

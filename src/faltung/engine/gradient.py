@@ -20,7 +20,7 @@ from faltung.engine.epilogue import NOTHING
 from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
 from faltung.engine.magnitude import LARGEST, is_moderate
-from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads
+from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads, native_problem
 from faltung.engine.packed import PackedWeights
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, run_packed
@@ -143,7 +143,7 @@ def _kernel(spec: ConvSpec, input_size: tuple[int, ...], native: str, batch: int
     problem = gradient_problem(spec, input_size)
     chooses = algorithm in ("auto", "exact")
     entry = choose_gradient(problem, native, batch, is_exact=algorithm == "exact") if chooses else BY_NAME[algorithm]
-    return WeightGradient(entry.name, native, chosen_isa(), *problem.arguments), entry.is_direct
+    return WeightGradient(entry.name, native, chosen_isa(), native_problem(problem)), entry.is_direct
 
 
 def gradient_problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from faltung.engine.native import WeightGradient, chosen_isa
+from faltung.engine.native import WeightGradient, chosen_isa, native_problem
 from faltung.engine.problem import Problem, ProblemAxis
 from faltung.engine.winograd import spread_of, transforms
 
@@ -121,7 +121,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
         return "it needs an axis of 3 taps with stride 1, and of the last axis these, or one tap in place"
     if form.far_taps > 1 and form.far_outputs * form.far_taps > MOST_FAR_PAIRS:
         return f"{form.far_outputs} outputs and {form.far_taps} taps meet along the axes that are not transformed, too many pairs"
-    workspace = WeightGradient.panel_bytes("winograd", dtype, chosen_isa(), *problem.arguments)
+    workspace = WeightGradient.panel_bytes("winograd", dtype, chosen_isa(), native_problem(problem))
     if workspace > MAX_WORKSPACE_BYTES:
         return f"its transformed tiles and sums would need {workspace} bytes, more than {MAX_WORKSPACE_BYTES}"
     return None

@@ -27,12 +27,14 @@ from faltung._native import (
     peak_flops,
     spectral_shape,
 )
+from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots", "is_within",
-    "max_pool", "memory_bandwidth", "normalise_channels", "peak_flops", "set_num_threads", "spectral_shape", "vector_lanes",
+    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots",
+    "is_within", "max_pool", "memory_bandwidth", "native_problem", "normalise_channels", "peak_flops", "set_num_threads",
+    "spectral_shape", "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024
@@ -40,6 +42,12 @@ MAX_THREADS = 1024
 _VECTOR_BYTES = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
 
 _threads: int | None = None
+
+
+@functools.lru_cache(maxsize=256)
+def native_problem(problem: Problem) -> _native.Problem:
+    """A problem as the compiled module holds it; one whose numbers break its rules is a ValueError."""
+    return _native.Problem(*problem.arguments)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.arrays import Array
-from faltung.engine.native import Correlation, PackedWeight, chosen_isa
+from faltung.engine.native import Correlation, PackedWeight, chosen_isa, native_problem
 from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 
@@ -100,7 +100,7 @@ def workspace_bytes(problem: Problem, dtype: str, threads: int) -> int:
     """Scratch memory of one call and the packed factors, of whatever rank."""
     along = math.prod(problem.kernel_size[:-1]) + problem.kernel_size[-1]
     packed = MAX_RANK * problem.groups * problem.out_channels * along * np.dtype(dtype).itemsize
-    return packed + threads * Correlation.panel_bytes("separable", dtype, chosen_isa(), *problem.arguments)
+    return packed + threads * Correlation.panel_bytes("separable", dtype, chosen_isa(), native_problem(problem))
 
 
 def factorize(weight: Array, rank: int, terms: int) -> Factors | None:
@@ -242,7 +242,7 @@ class SeparableKernel:
     def __init__(self, problem: Problem, dtype: str, factors: Factors) -> None:
         self.problem = problem
         self.factors = factors
-        self._native = Correlation("separable", dtype, chosen_isa(), *problem.arguments)
+        self._native = Correlation("separable", dtype, chosen_isa(), native_problem(problem))
 
     @property
     def packed_bytes(self) -> int:

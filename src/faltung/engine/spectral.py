@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 
-from faltung.engine.native import SpectralShape, chosen_isa, spectral_shape
+from faltung.engine.native import SpectralShape, chosen_isa, native_problem, spectral_shape
 from faltung.engine.problem import Problem, size_text
 
 __all__ = ["cycles", "error_growth", "packing_cycles", "refusal", "shape_of"]
@@ -31,7 +31,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def _shape(problem: Problem, dtype: str, isa: str) -> SpectralShape:
-    return spectral_shape(dtype, isa, *problem.arguments)
+    return spectral_shape(dtype, isa, native_problem(problem))
 
 
 def shape_of(problem: Problem, dtype: str) -> SpectralShape:
