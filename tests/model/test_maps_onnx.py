@@ -1,0 +1,120 @@
+"""Feature maps of ONNX files: against the same network in PyTorch, and files that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import faltung as fl
+from faltung import reference
+from faltung.errors import ConvError, ConvShapeError, ConvTypeError
+from faltung.spec import ConvSpec
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+helper = onnx.helper
+
+WEIGHT = np.random.default_rng(0).integers(-3, 4, (4, 3, 3, 3)).astype(np.float32)
+SECOND = np.random.default_rng(1).integers(-3, 4, (2, 4, 1, 1)).astype(np.float32)
+X = np.random.default_rng(2).integers(-5, 6, (1, 3, 9, 8)).astype(np.float32)
+
+
+def model(**changes: Any) -> Any:
+    """Two convolutions, one with a name and a batch norm of scale 1, one without and with x * sigmoid(x)."""
+    values = {"scale": 1, "zero": 0, "var": 1}
+    norm = [onnx.numpy_helper.from_array(np.full(4, value, np.float32), name) for name, value in values.items()]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["raw"], name="stem", strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["raw", "scale", "zero", "zero", "var"], ["normed"], epsilon=0.0),
+        helper.make_node("Relu", ["normed"], ["active"]),
+        helper.make_node("Constant", [], ["v"], value=onnx.numpy_helper.from_array(SECOND)),
+        helper.make_node("Conv", ["active", "v"], ["second"]),
+        helper.make_node("Sigmoid", ["second"], ["gate"]),
+        helper.make_node("Mul", ["second", "gate"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, ["n", 3, None, None])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [onnx.numpy_helper.from_array(WEIGHT, "w"), *norm],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    onnx.save(model(), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+def test_convolutions_agree_with_the_definition(path: Path) -> None:
+    found = fl.feature_maps(path, X)
+    assert list(found) == ["stem", "second"]
+    raw = reference.conv(ConvSpec(3, 4, (3, 3), stride=2, padding=1, bias=False), X, WEIGHT)
+    np.testing.assert_array_equal(found["stem"].array, raw)
+    np.testing.assert_array_equal(found["stem"].activation, np.maximum(raw, 0))
+    second = reference.conv(ConvSpec(4, 2, (1, 1), bias=False), np.maximum(raw, 0), SECOND)
+    np.testing.assert_array_equal(found["second"].array, second)
+    np.testing.assert_allclose(found["second"].activation, second / (1 + np.exp(-second.astype(np.float64))), rtol=1e-5, atol=1e-6)
+    assert [one.activation_name for one in found.values()] == ["Relu", "SiLU"]
+    np.testing.assert_array_equal(found["stem"].weight, WEIGHT)
+    np.testing.assert_array_equal(found["second"].weight, SECOND)
+
+
+def test_layers_by_node_or_tensor(path: Path) -> None:
+    found = fl.feature_maps(str(path), X[0], ["active", "stem", "y"])
+    assert list(found) == ["active", "stem", "y"]
+    np.testing.assert_array_equal(found["active"].array, np.maximum(found["stem"].array, 0))
+    assert fl.feature_maps(path, {"x": X}, "gate")["gate"].kind == "Sigmoid"
+
+
+def test_the_file_stays_as_it_was(path: Path) -> None:
+    before = path.read_bytes()
+    fl.feature_maps(path, X)
+    assert path.read_bytes() == before
+
+
+def test_what_does_not_fit(path: Path) -> None:
+    with pytest.raises(ConvTypeError, match="Did you mean 'stem'"):
+        fl.feature_maps(path, X, "stam")
+    with pytest.raises(ConvShapeError, match=r"has shape \('any', 3, 'any', 'any'\), \(1, 4, 2, 2\) was given"):
+        fl.feature_maps(path, np.zeros((1, 4, 2, 2), np.float32))
+    with pytest.raises(ConvTypeError, match="is float32, complex128 was given"):
+        fl.feature_maps(path, np.zeros((1, 3, 2, 2), complex))
+    with pytest.raises(ConvTypeError, match="x has no input 'x'"):
+        fl.feature_maps(path, {"z": X})
+
+
+def test_files_that_are_refused(tmp_path: Path, path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    for content in (b"", b"no model", path.read_bytes()[:200]):
+        broken.write_bytes(content)
+        with pytest.raises(ConvError, match="is no ONNX"):
+            fl.feature_maps(broken, X)
+    with pytest.raises(ConvError, match="there is no file"):
+        fl.feature_maps(tmp_path, X)
+
+
+def test_weights_elsewhere_are_not_opened(tmp_path: Path) -> None:
+    away = model()
+    tensor = away.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = tensor.EXTERNAL
+    for key, value in (("location", "../secret"), ("offset", "0"), ("length", "432")):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    (tmp_path / "away.onnx").write_bytes(away.SerializeToString())
+    with pytest.raises(ConvError, match=r"has its weights in other files \('w' among them\), which are not opened"):
+        fl.feature_maps(tmp_path / "away.onnx", X)
+
+
+def test_an_operator_that_onnxruntime_does_not_know(tmp_path: Path) -> None:
+    odd = model()
+    odd.graph.node[2].op_type = "Rely"
+    onnx.save(odd, tmp_path / "odd.onnx")
+    with pytest.raises(ConvError, match="onnxruntime cannot run odd"):
+        fl.feature_maps(tmp_path / "odd.onnx", X)
