@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from faltung.model.fields import Box, ReceptiveField, receptive_field
+from faltung.model.field import Box, ReceptiveField
+from faltung.model.fields import receptive_field
 from faltung.model.heat import HeatMap, grad_cam
 from faltung.model.inputs import Preprocess
 from faltung.model.maps import FeatureMap, FeatureMaps, feature_maps

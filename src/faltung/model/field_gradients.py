@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 import torch
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.geometry import Axis
-from faltung.model.fields import Box, ReceptiveField
+from faltung.model.field import Box, ReceptiveField
 from torch import Tensor, nn
 
 __all__ = ["Effective", "measure"]

@@ -16,7 +16,7 @@ from faltung.viz.plots.values import Reals
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from faltung.model.fields import ReceptiveField
+    from faltung.model.field import ReceptiveField
 
 __all__ = ["draw_receptive_field"]
 

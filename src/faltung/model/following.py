@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from faltung.errors import ConvShapeError
-from faltung.geometry import Axis
 from faltung.model import layout as lay
 from faltung.model import operations as op
+from faltung.model.along import cropped, padded, reduced, resized, rolled, shape_of, windows
 from faltung.model.graph import Node, Value
 from faltung.model.layout import Part
 from faltung.model.sight import Seen, Sight
-from faltung.reach import of_axis, of_resize, of_shift, of_step
 
 __all__ = ["Follower", "Misalignment"]
 
@@ -105,7 +104,7 @@ class Follower:
                 case op.Convolve():
                     return self._convolve(node, first, shape)
                 case op.Pool(axes):
-                    return _windows(first, axes, shape, why)
+                    return windows(first, axes, shape, why)
                 case op.Multiply(_, is_linear):
                     return self._multiply(node, first, shape) if is_linear else self._attend(node, inputs, shape)
                 case op.Attend():
@@ -115,19 +114,19 @@ class Follower:
                 case op.Normalise(_, dims):
                     return _in_place(self._meet(node, [first.mixed(dims, why), *inputs[1:]], shape), node)
                 case op.Reduce(_, dims, keeps):
-                    return _reduced(first, dims, keeps, why)
+                    return reduced(first, dims, keeps, why)
                 case op.Join(dim):
                     return self._join(node, inputs, dim % len(shape), shape)
                 case op.Permute(order):
                     return replace(first, layout=tuple(first.layout[dim] for dim in order))
                 case op.Reshape():
-                    return first.reshaped(shape, f"{why}: positions are mixed by shape {_shape(first)} → {shape}")
+                    return first.reshaped(shape, f"{why}: positions are mixed by shape {shape_of(first)} → {shape}")
                 case op.Crop() as crop:
-                    return _cropped(first, crop, shape, why)
-                case op.Pad(sides):
-                    return _padded(first, sides, shape, why)
+                    return cropped(first, crop, shape, why)
+                case op.Pad(sides, mode):
+                    return padded(first, rolled(sides, shape) if mode == "circular" else sides, shape, why)
                 case op.Resize(how, aligns_corners):
-                    return _resized(first, how, aligns_corners, shape, why)
+                    return resized(first, how, aligns_corners, shape, why)
                 case op.Lookup():
                     return self._look_up(node, inputs, shape)
                 case op.Same():
@@ -160,12 +159,12 @@ class Follower:
                 seen = seen.lose(lay.carried([seen.layout[dim]]), f"{why}: groups of channels that hold positions")
         if not is_depthwise:
             seen = seen.with_dim(dim, [Part(shape[dim])])
-        return _windows(seen, spec.axes, shape, why)
+        return windows(seen, spec.axes, shape, why)
 
     def _multiply(self, node: Node, seen: Seen, shape: Shape) -> Seen:
         last = len(shape) - 1
-        if len(seen.layout) != len(shape) or _shape(seen)[:-1] != shape[:-1]:
-            return self._lost(node, [seen], shape, f"a product of shape {_shape(seen)} → {shape} is not followed")
+        if len(seen.layout) != len(shape) or shape_of(seen)[:-1] != shape[:-1]:
+            return self._lost(node, [seen], shape, f"a product of shape {shape_of(seen)} → {shape} is not followed")
         self._sums_over(seen, last)
         return seen.mixed([last], _why(node)).taken(last).with_dim(last, [Part(shape[last])])
 
@@ -179,10 +178,11 @@ class Follower:
         """Branches broadcast against one another."""
         branches = [_broadcast(seen, shape) for seen in inputs]
         layout = tuple(_shared([branch.layout[dim] for branch in branches], size) for dim, size in enumerate(shape))
+        if compares:
+            self._compare(node, branches)
         total = branches[0].sights
-        for number, branch in enumerate(branches[1:], 1):
-            pairs = enumerate(zip(total, branch.sights, strict=True))
-            total = tuple(self._beside(node, axis, pair, number, compares) for axis, pair in pairs)
+        for branch in branches[1:]:
+            total = tuple(_beside(one, two, _why(node)) for one, two in zip(total, branch.sights, strict=True))
         torn = {
             axis
             for axis in range(len(total))
@@ -192,23 +192,21 @@ class Follower:
         }
         return Seen(layout, total).lose(torn, f"{_why(node)}: branches meet whose dimensions run along other axes")
 
-    def _beside(self, node: Node, axis: int, pair: tuple[Sight, Sight], number: int, compares: bool) -> Sight:
-        one, two = pair
-        # Every second cell and those between them, joined as channels, are meant to lie beside one another.
-        compares = compares and not self._sampled.issuperset((node.inputs[0], node.inputs[number]))
-        if compares and one.reach and two.reach and (one.reach.centre, one.reach.stride) != (two.reach.centre, two.reach.stride):
-            names = (node.inputs[0].name, node.inputs[number].name)
-            self.misaligned.append(
-                Misalignment(node.name, axis, names, (one.reach.centre, two.reach.centre), (one.reach.stride, two.reach.stride))
-            )
-        try:
-            return one.beside(two)
-        except ConvShapeError as error:
-            why = f"{_why(node)}: {error.problem}"
-            return one.unknown(why).beside(two.unknown(why))
+    def _compare(self, node: Node, branches: Sequence[Seen]) -> None:
+        """Each branch with the first that has positions along the axis."""
+        for axis in range(len(self._nothing)):
+            present = [(value, seen.sights[axis]) for value, seen in zip(node.inputs, branches, strict=False) if seen.sights[axis].reach]
+            for value, sight in present[1:]:
+                first, other = present[0]
+                # Every second cell and those between them, joined as channels, are meant to lie beside one another.
+                if other.reach is None or sight.reach is None or self._sampled.issuperset((first, value)):
+                    continue
+                centres, strides = (other.centre, sight.centre), (other.reach.stride, sight.reach.stride)
+                if centres[0] != centres[1] or strides[0] != strides[1]:
+                    self.misaligned.append(Misalignment(node.name, axis, (first.name, value.name), centres, strides))
 
     def _join(self, node: Node, inputs: list[Seen], dim: int, shape: Shape) -> Seen:
-        if len(inputs) == 1 and _shape(inputs[0]) == shape:
+        if len(inputs) == 1 and shape_of(inputs[0]) == shape:
             return inputs[0]
         axes = lay.carried(seen.layout[dim] for seen in inputs)
         why = f"{_why(node)}: positions are put behind one another"
@@ -232,79 +230,9 @@ class Follower:
     def _look_up(self, node: Node, inputs: list[Seen], shape: Shape) -> Seen:
         first = inputs[0]
         is_table = len(inputs) == 1 and bool(node.weights) and len(shape) == len(first.layout) + 1
-        if is_table and shape[:-1] == _shape(first):
+        if is_table and shape[:-1] == shape_of(first):
             return replace(first, layout=(*first.layout, (Part(shape[-1]),)))
         return self._lost(node, inputs, shape, "which rows are taken depends on the numbers")
-
-
-# -- along one dimension ---------------------------------------------------------------------------
-
-
-def _windows(seen: Seen, axes: Sequence[Axis], shape: Shape, why: str) -> Seen:
-    for dim, axis in zip(range(len(shape) - len(axes), len(shape)), axes, strict=True):
-        before = _shape(seen)[dim]
-        repeats = (axis.stride, 1) if axis.transposed else (1, axis.stride)
-        layer = of_axis(axis, before)
-        seen = seen.window(dim, layer, repeats, shape[dim], f"{why}: a window over positions that lie in another order")
-    return seen
-
-
-def _padded(seen: Seen, sides: Sequence[tuple[int, int]], shape: Shape, why: str) -> Seen:
-    for dim, (before, after) in enumerate(sides):
-        if before or after:
-            seen = seen.window(dim, of_shift(before), (1, 1), shape[dim], f"{why}: padding of positions that lie in another order")
-    return seen
-
-
-def _resized(seen: Seen, how: str, aligns_corners: bool, shape: Shape, why: str) -> Seen:
-    for dim, (old, new) in enumerate(zip(_shape(seen), shape, strict=True)):
-        if old != new:
-            if 0 in (old, new):
-                raise IndexError
-            layer = of_resize(old, new, how, aligns_corners=aligns_corners)
-            repeats = (new // math.gcd(old, new), old // math.gcd(old, new))
-            if aligns_corners and new > 1:
-                repeats = ((new - 1) // math.gcd(old - 1, new - 1), (old - 1) // math.gcd(old - 1, new - 1))
-            seen = seen.window(dim, layer, repeats, new, f"{why}: positions resized that lie in another order")
-    return seen
-
-
-def _cropped(seen: Seen, crop: op.Crop, shape: Shape, why: str) -> Seen:
-    dim = crop.dim % len(seen.layout)
-    parts = seen.layout[dim]
-    old = math.prod(part.size for part in parts)
-    start = crop.start + old if crop.start < 0 else crop.start
-    size = 1 if crop.drops else shape[dim]
-    inner = math.prod(part.size for part in parts[1:])
-    if (start, crop.step, size) != (0, 1, old):
-        if crop.step > 0 and lay.is_aligned(parts, seen.layout):
-            seen = seen.window(dim, of_step(start, crop.step), (1, crop.step), size, why)
-        elif size == 1 and all(part.is_known for part in parts):
-            seen = seen.taken(dim, start)
-        elif crop.step == 1 and not parts[0].axes and not start % inner and not size % inner:
-            seen = seen.with_dim(dim, lay.joined([Part(size // inner), *parts[1:]]))
-        else:
-            axes = lay.carried([parts])
-            seen = seen.lose(axes, f"{why}: cells taken of positions that lie in another order").with_dim(dim, [Part(size)])
-    return seen.taken(dim).with_dim(dim, []) if crop.drops else seen
-
-
-def _reduced(seen: Seen, dims: Iterable[int], keeps: bool, why: str) -> Seen:
-    places = sorted(dim % len(seen.layout) for dim in dims)
-    seen = seen.mixed(places, why)
-    for dim in places:
-        seen = seen.taken(dim)
-    return seen if keeps else replace(seen, layout=tuple(parts for dim, parts in enumerate(seen.layout) if dim not in places))
-
-
-def _in_place(seen: Seen, node: Node) -> Seen:
-    """Weights that differ from position to position do not move with the input."""
-    fixed: set[int] = set()
-    for weight in node.weights:
-        for size, parts in zip(reversed(weight.shape), reversed(seen.layout), strict=False):
-            fixed |= lay.carried([parts]) if size > 1 else frozenset()
-    sights = tuple(replace(sight, repeats=None) if axis in fixed else sight for axis, sight in enumerate(seen.sights))
-    return replace(seen, sights=sights)
 
 
 # -- dimensions of several inputs ------------------------------------------------------------------
@@ -316,10 +244,18 @@ def _broadcast(seen: Seen, shape: Shape) -> Seen:
     if missing < 0:
         raise IndexError
     wide = replace(seen, layout=((Part(1),),) * missing + seen.layout)
-    for dim, (size, old) in enumerate(zip(shape, _shape(wide), strict=True)):
+    for dim, (size, old) in enumerate(zip(shape, shape_of(wide), strict=True)):
         if old == 1 and size != 1:
             wide = wide.taken(dim).with_dim(dim, [Part(size)])
     return wide
+
+
+def _beside(one: Sight, two: Sight, why: str) -> Sight:
+    try:
+        return one.beside(two)
+    except ConvShapeError as error:
+        reason = f"{why}: {error.problem}"
+        return one.unknown(reason).beside(two.unknown(reason))
 
 
 def _shared(dims: Sequence[lay.Dim], size: int) -> lay.Dim:
@@ -344,13 +280,19 @@ def _as_whole(other: Seen, rows: Seen, why: str) -> Seen:
     return Seen(rows.layout, tuple(sights)).lose(torn, f"{why}: rows of other windows meet")
 
 
-def _shape(seen: Seen) -> Shape:
-    return tuple(math.prod(part.size for part in dim) for dim in seen.layout)
-
-
 def _why(node: Node) -> str:
     return f"{node.name} ({node.source})"
 
 
 def _cells(number: Fraction) -> str:
     return f"{number} cell" if number == 1 else f"{number} cells"
+
+
+def _in_place(seen: Seen, node: Node) -> Seen:
+    """Weights that differ from position to position do not move with the input."""
+    fixed: set[int] = set()
+    for weight in node.weights:
+        for size, parts in zip(reversed(weight.shape), reversed(seen.layout), strict=False):
+            fixed |= lay.carried([parts]) if size > 1 else frozenset()
+    sights = tuple(replace(sight, repeats=None) if axis in fixed else sight for axis, sight in enumerate(seen.sights))
+    return replace(seen, sights=sights)

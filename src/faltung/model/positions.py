@@ -90,7 +90,7 @@ class Positions:
                 found.add(node)
                 waiting.extend(node.inputs)
         names = {node.name for node in found}
-        return [each for each in self.misaligned if each.node in names and each.axis in self.axes]
+        return [each for each in self.misaligned if each.node in names]
 
 
 def positions(graph: Graph, input: str | None = None) -> Positions:  # noqa: A002 - what it is
@@ -135,8 +135,8 @@ def positions(graph: Graph, input: str | None = None) -> Positions:  # noqa: A00
     follower = Follower(given.shape)
     for node in graph.nodes:
         follower.take(node, found._seen)
-    found.misaligned = tuple(follower.misaligned)
     found._channels = follower.channels
+    found.misaligned = tuple(each for each in follower.misaligned if each.axis in found.axes)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from faltung.errors import ConvShapeError
 from faltung.model import layout as lay
@@ -32,6 +33,9 @@ class Sight:
         First and last cell of what every position sees, as through global pooling; None where there is nothing.
     repeats : (int, int) or None
         By how many positions the result moves with how many cells of the input, were there no ends; None where it does not.
+    centre : Fraction
+        Over the middle of which cell position 0 stands, on average over a period. What all positions of a window see at once does not
+        move them.
     lost : str
         Why it is not known what positions see; empty where it is.
     """
@@ -40,6 +44,7 @@ class Sight:
     reach: Reach | None = None
     still: Span | None = None
     repeats: tuple[int, int] | None = None
+    centre: Fraction = Fraction(0)
     lost: str = ""
 
     @property
@@ -53,18 +58,19 @@ class Sight:
             return None
         return hull([self.still, self.reach.at(position) if self.reach else None])
 
-    def through(self, layer: Reach, repeats: tuple[int, int]) -> Sight:
-        """Behind a layer whose positions see what `layer` says."""
+    def through(self, layer: Reach, repeats: tuple[int, int], centre: Fraction | None = None) -> Sight:
+        """Behind a layer whose positions see what `layer` says, and stand over the middle of that unless `centre` is given."""
         if self.reach is None:
             return self
+        centre = self.centre + self.reach.stride * (layer.centre if centre is None else centre)
         moves = None
         if self.repeats is not None:
             times = self.repeats[0] // math.gcd(self.repeats[0], repeats[1])
             moves = (times * repeats[0], times * repeats[1] // self.repeats[0] * self.repeats[1])
-        return replace(self, reach=layer.over(self.reach), repeats=moves)
+        return replace(self, reach=layer.over(self.reach), repeats=moves, centre=centre)
 
     def beside(self, other: Sight) -> Sight:
-        """Where two branches meet, position by position."""
+        """Where two branches meet, position by position. They stand where the first one stands."""
         reaches = [reach for reach in (self.reach, other.reach) if reach]
         moves: tuple[int, int] | None = None
         if self.reach is None or other.reach is None:
@@ -74,8 +80,9 @@ class Sight:
             moves = (self.repeats[0] * (cells // self.repeats[1]), cells)
         both, why = hull([self.still, other.still]), self.lost or other.lost
         if why:
-            return Sight(self.cells, None, both, None, why)._settled()
-        return Sight(self.cells, reaches[0].beside(reaches[1]) if len(reaches) == 2 else reaches[0] if reaches else None, both, moves)
+            return Sight(self.cells, None, both, lost=why)._settled()
+        reach = reaches[0].beside(reaches[1]) if len(reaches) == 2 else reaches[0] if reaches else None
+        return Sight(self.cells, reach, both, moves, self.centre if self.reach else other.centre)
 
     def unknown(self, why: str) -> Sight:
         """The same where it is no longer known which positions see what."""
@@ -159,16 +166,19 @@ class Seen:
             seen = seen._with_sight(axis, sight)
         return seen
 
-    def taken(self, dim: int, index: int = 0) -> Seen:
-        """The cells at one index of a dimension, which stays with size 1. Behind `mixed` any index will do."""
+    def taken(self, dim: int, index: int | None = None) -> Seen:
+        """The cells at one index of a dimension, which stays with size 1; without one, what stands for all, behind `mixed`."""
         seen = self
         for part in reversed(self.layout[dim]):
-            index, digit = divmod(index, part.size) if part.size else (index, 0)
+            digit = None
+            if index is not None:
+                index, digit = divmod(index, part.size) if part.size else (index, 0)
             if part.axis is not None:
                 seen = seen._at_digit(part.axis, part, digit)
         return seen.with_dim(dim, [Part(1)])
 
-    def _at_digit(self, axis: int, part: Part, digit: int) -> Seen:
+    def _at_digit(self, axis: int, part: Part, chosen: int | None) -> Seen:
+        digit = chosen or 0
         sight = self.sights[axis]
         layout = tuple(tuple(self._without(other, axis, part) for other in dim) for dim in self.layout)
         if len(lay.parts_of(axis, self.layout)) == 1:
@@ -176,7 +186,9 @@ class Seen:
                 sight = replace(sight, reach=None, repeats=None, still=hull([sight.still, sight.reach.at(digit * part.step)]))
         else:
             step, stride = part.step, part.step * part.size
-            sight = sight.through(Reach(step, stride, tuple((place + digit * step,) * 2 for place in range(step))), (step, stride))
+            layer = Reach(step, stride, tuple((place + digit * step,) * 2 for place in range(step)))
+            centre = layer.centre if chosen is not None else layer.centre + Fraction((part.size - 1) * step, 2)
+            sight = sight.through(layer, (step, stride), centre)
         return Seen(layout, self.sights)._with_sight(axis, sight)
 
     @staticmethod
