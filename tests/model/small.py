@@ -108,6 +108,11 @@ class Small:
         sides = ((0, 0),) * (x[1].ndim - 1) + ((before, after),)
         return self.add(Pad(sides), F.pad(x[1], (before, after)), x)
 
+    def roll(self, x: Pair, dim: int, shift: int) -> Pair:
+        by = shift % x[1].shape[dim]
+        sides = tuple((by, -by) if each == dim else (0, 0) for each in range(x[1].ndim))
+        return self.add(Pad(sides, "circular"), x[1].roll(shift, dim), x)
+
     def resize(self, x: Pair, size: int, how: str, aligns_corners: bool = False) -> Pair:
         plane = x[1][:, :, None]  # PyTorch interpolates with cubics over two axes alone
         mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic", "area": "area"}[how]

@@ -218,6 +218,20 @@ def test_attention_in_windows() -> None:
         assert sight.at(position) == truly_seen(model, wide, position, dim=1)
 
 
+def test_windows_that_are_shifted() -> None:
+    """As in Swin Transformer (Liu et al., 2021): cells are rolled, look around in windows, and are rolled back."""
+    model = Small(1, 2, 96)
+    tokens = windows(model, model.permute(model.conv(model.x, 4, 4, stride=4), 0, 2, 1), 4)
+    shifted = windows(model, model.roll(tokens, 1, -2), 4)
+    x = model.plus(tokens, model.roll(shifted, 1, 2))
+    where = positions(model.graph())
+    assert where.misaligned == ()
+    (sight,) = where.of(x[0])
+    assert (sight.centre, sight.repeats) == (Fraction(3, 2), (4, 16))
+    for position in range(2, 22):  # the others see what comes back from the other end
+        assert sight.at(position) == truly_seen(model, x, position, dim=1)
+
+
 def test_windows_of_two_axes() -> None:
     model = Small(1, 1, 12, 20)
     x = model.conv(model.x, 3, 2, stride=2)
