@@ -88,7 +88,7 @@ def apply(model: Small, x: Pair, layer: tuple[object, ...]) -> Pair:
     raise AssertionError(layer)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(layers, min_size=1, max_size=4), st.integers(0, 9))
 def test_random_models(chosen: list[tuple[object, ...]], seed: int) -> None:
     model = Small(1, 2, LONG, seed=seed)
@@ -99,7 +99,7 @@ def test_random_models(chosen: list[tuple[object, ...]], seed: int) -> None:
     check_inside(model, x, range(20, LONG - 20), least=0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(layers, min_size=1, max_size=4), st.integers(0, 9))
 def test_random_models_move_with_their_input(chosen: list[tuple[object, ...]], seed: int) -> None:
     model = Small(1, 2, LONG, seed=seed)
