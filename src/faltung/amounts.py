@@ -24,7 +24,7 @@ def readable_count(number: int) -> str:
     unit = next(units)
     while abs(value) >= 999.5 and (larger := next(units, None)) is not None:
         value, unit = value / 1000, larger
-    return f"{number}{unit}" if not unit else f"{value:.4g}{unit}"
+    return f"{number}{unit}" if not unit else f"{value:#.4g}{unit}"
 
 
 def readable_bytes(count: int) -> str:

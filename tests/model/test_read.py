@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faltung.errors import ConvError, ConvShapeError, ConvTypeError
-from faltung.model import read
+from faltung.errors import ConvError, ConvTypeError
 from faltung.model.graph import Graph
 from faltung.model.read import graph_of
 
@@ -109,47 +108,10 @@ except ValueError:
     assert done.stdout == "False\n"
 
 
-# -- examples --------------------------------------------------------------------------------------
-
-
-def example(model: object, given: object) -> tuple:
-    torch = pytest.importorskip("torch")
-    return read._example(torch, model, given)
-
-
-def test_examples_are_of_the_modules_own_type_and_device() -> None:
-    torch = pytest.importorskip("torch")
-    layer = torch.nn.Conv2d(3, 4, 3, dtype=torch.float64, device="meta")
-    (x,) = example(layer, (1, 3, 8, 8))
-    assert (x.shape, x.dtype, x.device.type) == ((1, 3, 8, 8), torch.float64, "meta")
-    (x,) = example(layer, torch.Size((2, 3, 4, 4)))
-    assert x.shape == (2, 3, 4, 4)
-    tokens = torch.zeros((1, 5), dtype=torch.int64)
-    assert example(layer, tokens) == (tokens,)
-    assert [one.shape for one in example(layer, [(1, 3, 8, 8), tokens])] == [(1, 3, 8, 8), (1, 5)]
-    (x,) = example(torch.nn.ReLU(), (2,))
-    assert x.dtype == torch.float32
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        (None, r"input_shape is not given, and Conv2d"),
-        (3, "input_shape=3 is no sequence"),
-        ((1, 3, -8, 8), "below 0"),
-        ((1, 3, 8.0, 8), "no sequence"),
-        ([], None),
-        ("1x3x8x8", "no sequence"),
-        ([(1, 3, 8, 8), 3], "no sequence"),
-    ],
-)
-def test_bad_shapes(given: object, told: str | None) -> None:
+def test_live_modules_go_to_their_reader() -> None:
     torch = pytest.importorskip("torch")
     layer = torch.nn.Conv2d(3, 4, 3)
-    if told is None:
-        assert example(layer, given)[0].shape == ()
-        return
-    with pytest.raises(ConvShapeError, match=told) as error:
-        example(layer, given)
-    if given is None:
-        assert "(1, 3, 224, 224)" in error.value.remedy
+    assert [node.source for node in graph_of(layer, (1, 3, 8, 8)).nodes] == ["Conv2d"]
+    assert graph_of(layer, torch.zeros(2, 3, 5, 5)).inputs[0].shape == (2, 3, 5, 5)
+    with pytest.raises(ConvTypeError, match="no input was given"):
+        graph_of(layer)

@@ -12,8 +12,8 @@ from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = [
-    "LAYERS_HELP", "SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_layers", "read_shape", "read_sizes", "read_spec",
-    "shortened",
+    "LAYERS_HELP", "SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_layers", "read_model_shape", "read_shape", "read_sizes",
+    "read_spec", "shortened",
 ]  # fmt: skip
 
 SIZE_HELP = "Input size, 224x224, or with batch and channels, 1x3x224x224."
@@ -36,8 +36,8 @@ def read_sizes(text: str, spec: ConvSpec, *, source: str = "--input=") -> tuple[
     >>> read_sizes("1x3x224x224", ConvSpec(3, 8, 3, ndim=2))
     (1, 3, 224, 224)
     """
-    parts = re.split(r"\s*[x×X*,]\s*|\s+", text.strip().strip("()[]"))
-    if not all(re.fullmatch(r"[0-9]{1,19}", part) for part in parts):
+    parts = _split_sizes(text)
+    if not all(map(_is_size, parts)):
         raise ConvShapeError(f"{source}{shortened(text)!r} is not a size.", f"Write whole numbers with x between: {example_sizes(spec)}.")
     return tuple(map(int, parts))
 
@@ -62,6 +62,28 @@ def read_shape(text: str, spec: ConvSpec, *, source: str = "--input=") -> tuple[
         f"{source}{shortened(text)!r} has {len(sizes)} sizes, {spec} takes {spec.ndim} ({' x '.join(axis_names(spec.ndim))}).",
         f"Write {example_sizes(spec)}.",
     )
+
+
+def read_model_shape(text: str, *, source: str = "--input=") -> tuple[int, ...]:
+    """``1x3x224x224`` as the whole shape of a model's input.
+
+    >>> read_model_shape("1x3x224x224")
+    (1, 3, 224, 224)
+    """
+    parts = _split_sizes(text)
+    if not all(map(_is_size, parts)):
+        raise ConvShapeError(
+            f"{source}{shortened(text)!r} is not a shape.", "Write whole numbers with x between, batch first: 1x3x224x224."
+        )
+    return tuple(map(int, parts))
+
+
+def _split_sizes(text: str) -> list[str]:
+    return re.split(r"\s*[x×X*,]\s*|\s+", text.strip().strip("()[]"))
+
+
+def _is_size(part: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,19}", part) is not None
 
 
 def read_layers(name: str) -> list[tuple[ConvSpec, tuple[int, ...]]]:

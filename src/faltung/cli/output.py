@@ -34,6 +34,7 @@ __all__ = [
     "print_json",
     "print_line",
     "print_table",
+    "print_text",
     "print_title",
     "product",
     "progress",
@@ -167,6 +168,11 @@ def print_table(table: Table) -> None:
         needed += (widest if column.no_wrap else min(widest, 20)) + table.padding[1]
     screen.width = max(screen.width, needed)
     screen.print(table, soft_wrap=screen.width > console().width)
+
+
+def print_text(text: str) -> None:
+    """The text as it is, for files and pipes."""
+    sys.stdout.write(text)
 
 
 def print_json(data: Mapping[str, Any]) -> None:

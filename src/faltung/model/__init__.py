@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from faltung.model.advice import Advice
+from faltung.model.auditing import Audit, audit
 from faltung.model.field import Box, ReceptiveField
 from faltung.model.fields import receptive_field
 from faltung.model.heat import HeatMap, grad_cam
 from faltung.model.inputs import Preprocess
 from faltung.model.maps import FeatureMap, FeatureMaps, feature_maps
 from faltung.model.maximising import ActivationPicture, maximize_activation
+from faltung.model.rows import Layer, Totals
 
 __all__ = [
-    "ActivationPicture", "Box", "FeatureMap", "FeatureMaps", "HeatMap", "Preprocess", "ReceptiveField", "feature_maps", "grad_cam",
-    "maximize_activation", "receptive_field",
+    "ActivationPicture", "Advice", "Audit", "Box", "FeatureMap", "FeatureMaps", "HeatMap", "Layer", "Preprocess", "ReceptiveField",
+    "Totals", "audit", "feature_maps", "grad_cam", "maximize_activation", "receptive_field",
 ]  # fmt: skip

@@ -111,8 +111,10 @@ class Follower:
                     return self._attend(node, inputs, shape)
                 case op.Elementwise():
                     return _in_place(self._meet(node, inputs, shape), node)
-                case op.Normalise(_, dims):
-                    return _in_place(self._meet(node, [first.mixed(dims, why), *inputs[1:]], shape), node)
+                case op.Normalise(name, dims):
+                    met = self._meet(node, [first.mixed(dims, why), *inputs[1:]], shape)
+                    # Batch, instance and group norms have a factor for each channel, layer norms one for each last place.
+                    return met if name.startswith(("batch", "instance", "group")) else _in_place(met, node)
                 case op.Reduce(_, dims, keeps):
                     return reduced(first, dims, keeps, why)
                 case op.Join(dim):

@@ -6,14 +6,12 @@ Files are read and never executed. PyTorch is not imported here: who has a modul
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from faltung.errors import ConvError, ConvShapeError, ConvTypeError, shown
+from faltung.errors import ConvError, ConvTypeError, shown
 from faltung.model.graph import Graph
 
 __all__ = ["graph_of"]
@@ -44,8 +42,8 @@ def graph_of(model: Any, input_shape: Any = None) -> Graph:
     model : Graph, torch.nn.Module or path
         A path is that of an ONNX file.
     input_shape : tuple of int, optional
-        ``(N, C, *size)``, batch included. Of a live module it is needed; instead of a shape it may be a tensor, and of a model with several
-        inputs a list of shapes or tensors. Of a file it stands for sizes that the file leaves open.
+        ``(N, C, *size)``, batch included. Of a live module it is needed, and tensors, several shapes or a dict of arguments may stand in
+        its place (as `record` takes them). Of a file it is for sizes that the file leaves open (as `read_onnx` takes them).
 
     Returns
     -------
@@ -66,22 +64,18 @@ def graph_of(model: Any, input_shape: Any = None) -> Graph:
     if isinstance(model, Graph):
         return model
     if isinstance(model, str | os.PathLike):
-        path, shape = _checked(Path(model)), _shape(input_shape)
-        from_file: Graph = _reader("from_onnx").read_onnx(path, shape)
-        return from_file
+        path = _checked(Path(model))
+        from faltung.model.from_onnx import read_onnx
+
+        return read_onnx(path, input_shape)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
-        example = _example(torch, model, input_shape)
-        from_run: Graph = _reader("from_torch").record(model, example)
-        return from_run
+        from faltung.model.from_torch import record
+
+        return record(model, input_shape)
     if isinstance(model, dict):
         raise ConvTypeError("model is a dict: weights without the layers that use them.", "Load it into its module first and give that.")
     raise ConvTypeError(f"model={shown(model)} is neither a PyTorch module nor the path of an ONNX file.", _REMEDY)
-
-
-def _reader(name: str) -> Any:
-    """A module that is imported only when something is given that it reads."""
-    return importlib.import_module(f"faltung.model.{name}")
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -118,61 +112,3 @@ def _neighbours(path: Path) -> list[str]:
         return os.listdir(path.parent)
     except OSError:
         return []
-
-
-# -- inputs ----------------------------------------------------------------------------------------
-
-
-def _is_shape(given: Any) -> bool:
-    return isinstance(given, Sequence) and all(isinstance(size, int) and not isinstance(size, bool) for size in given)
-
-
-def _shape(given: Any) -> tuple[int, ...] | None:
-    """A shape for a file; sizes are looked at by who knows the file."""
-    if given is None:
-        return None
-    given = getattr(given, "shape", given)
-    if not _is_shape(given):
-        raise ConvShapeError(f"input_shape={shown(given)} is no sequence of sizes.", "Give (N, C, *size), such as (1, 3, 224, 224).")
-    return _positive(tuple(given))
-
-
-def _positive(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if any(size < 0 for size in shape):
-        raise ConvShapeError(f"input_shape={shown(shape)} has a size below 0.", "Sizes are 0 or more.")
-    return shape
-
-
-def _example(torch: Any, model: Any, given: Any) -> tuple[Any, ...]:
-    """The tensors that the module is run on: zeros of the type and on the device of its first parameter."""
-    if given is None:
-        raise ConvShapeError(
-            f"input_shape is not given, and {type(model).__name__} does not say what it takes.",
-            f"Give the shape of the input, batch included, such as {_likely(torch, model)}, or a tensor.",
-        )
-    if isinstance(given, torch.Tensor):
-        return (given,)
-    if _is_shape(given):
-        return (_zeros(torch, model, tuple(given)),)
-    if isinstance(given, Sequence) and all(isinstance(one, torch.Tensor) or _is_shape(one) for one in given) and given:
-        return tuple(one if isinstance(one, torch.Tensor) else _zeros(torch, model, tuple(one)) for one in given)
-    raise ConvShapeError(
-        f"input_shape={shown(given)} is no sequence of sizes.", f"Give (N, C, *size), such as {_likely(torch, model)}, or a tensor."
-    )
-
-
-def _zeros(torch: Any, model: Any, shape: tuple[int, ...]) -> Any:
-    like = next((entry for entry in model.parameters() if entry.is_floating_point() or entry.is_complex()), None)
-    options = {} if like is None else {"dtype": like.dtype, "device": like.device}
-    return torch.zeros(_positive(shape), **options)
-
-
-def _likely(torch: Any, model: Any) -> tuple[int, ...]:
-    """An input shape for the first convolution of the module, as an example in messages."""
-    for module in model.modules():
-        for ndim, kind in enumerate((torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d), 1):
-            if isinstance(module, kind):
-                return (1, module.in_channels, *((16000,), (224, 224), (16, 112, 112))[ndim - 1])
-        if isinstance(module, torch.nn.Linear):
-            return (1, module.in_features)
-    return (1, 3, 224, 224)
