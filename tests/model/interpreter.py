@@ -71,7 +71,9 @@ def computed(node: Node, inputs: list[Tensor]) -> Tensor:
                 assert is_linear or len(inputs) > 1
                 return F.linear(x, operands[1], operands[2] if len(operands) > 2 else None)
             assert macs == np.prod(shape) * x.shape[-1]
-            return torch.matmul(x, operands[1])
+            other = operands[1]
+            # A weight from the left is held as it is.
+            return torch.matmul(x, other if other.dim() < 2 or other.shape[-2] == x.shape[-1] else other.mT)
         case Attend():
             return F.scaled_dot_product_attention(*inputs)
         case Elementwise("write"):

@@ -9,16 +9,16 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 import torch
-from faltung.errors import ConvTypeError
+from faltung.errors import ConvTypeError, shown
 from faltung.model.graph import Graph, Weight
 from faltung.model.operations import Convolve, Pad
 from faltung.model.torch_examples import argument_names, example_for
@@ -66,36 +66,48 @@ def record(model: nn.Module, example: Any = None) -> Graph:
     2 Flatten (1, 288)
     3 Linear (1, 10)
     """
-    model, notes = _runnable(model)
+    model = _runnable(model)
     args, kwargs = example_for(model, example)
+    notes = []
+    if any(is_lazy(each) for each in (*model.parameters(), *model.buffers())):
+        notes = ["lazy layers took their sizes from this input, in a copy: the model itself is as it was"]
+        model = _copied(model).eval()
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            _called(model, args, kwargs, Watching(model, Tape()))
     tape = Tape()
     weights = _hold_weights(tape, model)
     inputs = _hold_inputs(tape, model, args, kwargs)
-    # The weights' tensors are held until the end, so that they are known by their identity.
     watching = Watching(model, tape)
-    with ExitStack() as stack:
-        stack.enter_context(_uncompiled())
-        stack.enter_context(untouched(model))
-        stack.enter_context(watching.kept())
-        try:
-            with watching.modules(), torch._C._AutoDispatchBelowAutograd(), watching:
-                result = model(*args, **kwargs)
-        except Exception as error:
-            said = _said_again(error, watching)
-            if said is error:
-                raise
-            raise said from error
-        found, unread = _tensors_of(result)
+    with _uncompiled(), untouched(model), watching.kept():
+        found, unread = _tensors_of(_called(model, args, kwargs, watching))
         outputs = [tape.slot(tape.held(tensor)) for tensor in found]
     return _graph(model, tape, inputs, outputs, weights, [*notes, *unread, *watching.notes()])
+
+
+def _called(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], watching: Watching) -> Any:
+    """The result of the model; what goes wrong in it is said again."""
+    try:
+        with watching.modules(), torch._C._AutoDispatchBelowAutograd(), watching:
+            return model(*args, **kwargs)
+    except Exception as error:
+        failure = watching.failure_of(error)
+        said = failure and explained(failure)
+        if said is not None:
+            raise said from error
+        if failure is not None:
+            error.add_note(f"in {place(failure)}")
+        if "does not require grad" in str(error):
+            error.add_note("the model is recorded without gradients: one that takes them in its forward cannot be followed")
+        raise
 
 
 # -- before the run ----------------------------------------------------------------------------------
 
 
-def _runnable(model: Any) -> tuple[nn.Module, list[str]]:
+def _runnable(model: Any) -> nn.Module:
+    """The module that is run."""
     if not isinstance(model, nn.Module):
-        raise ConvTypeError(f"a {type(model).__name__} is no torch.nn.Module.", "Give a module, or the path of an ONNX file.")
+        raise ConvTypeError(f"{shown(model)} is no torch.nn.Module.", "Give a module, or the path of an ONNX file.")
     model = getattr(model, "_orig_mod", model)  # compiled
     for name, module in model.named_modules():
         kind = type(module)
@@ -112,9 +124,15 @@ def _runnable(model: Any) -> tuple[nn.Module, list[str]]:
                 f"parameter {name!r} is a {type(parameter).__name__}: it lies in shards on several processes.",
                 "Give the module before it is sharded.",
             )
-    if any(is_lazy(each) for each in (*model.parameters(), *model.buffers())):
-        return copy.deepcopy(model), ["lazy layers took their sizes from this input, in a copy: the model itself is as it was"]
-    return model, []
+    return model
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy with everything that is lazy still so; PyTorch cannot copy lazy buffers."""
+    lazy = [each for each in model.buffers() if is_lazy(each)]
+    made: Any = UninitializedBuffer
+    fresh = [made(device=each.device, dtype=each.dtype) for each in lazy]
+    return copy.deepcopy(model, {id(each): new for each, new in zip(lazy, fresh, strict=True)})
 
 
 def _uncompiled() -> Any:
@@ -172,17 +190,6 @@ def _hold_inputs(tape: Tape, model: nn.Module, args: tuple[Any, ...], kwargs: di
 
 
 # -- after it ------------------------------------------------------------------------------------------
-
-
-def _said_again(error: Exception, watching: Watching) -> Exception:
-    failure = watching.failure_of(error)
-    if failure is None:
-        return error
-    said = explained(failure)
-    if said is None:
-        error.add_note(f"in {place(failure)}")
-        return error
-    return said
 
 
 def _tensors_of(value: Any) -> tuple[list[Tensor], list[str]]:

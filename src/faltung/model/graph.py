@@ -159,8 +159,9 @@ class Graph:
         )
 
 
-_SMALL = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
+_SMALL = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2", "qint8", "quint8", "quint4", "quint2")
 """Types of a byte or less that NumPy has no names for."""
+_LARGE = {"bfloat16": 2, "complex32": 4, "qint32": 4}
 
 
 @functools.cache
@@ -172,6 +173,6 @@ def itemsize(dtype: str) -> int:
     """
     import numpy as np
 
-    if dtype == "bfloat16":
-        return 2
+    if dtype in _LARGE:
+        return _LARGE[dtype]
     return 1 if dtype.startswith(_SMALL) else np.dtype(dtype).itemsize

@@ -20,7 +20,9 @@ def spec_of(name: str, given: dict[str, Any]) -> ConvSpec:
         There is none.
     """
     if "spec" in given:
-        return ConvSpec.parse(given["spec"])
+        spec = ConvSpec.parse(given["spec"])
+        # Of two convolutions in a row the text may speak of the bias that only one of them adds.
+        return ConvSpec(**{**spec.to_dict(), "bias": given["bias"] is not None})
     weight, groups = given["weight"], given["groups"]
     ndim = weight.dim() - 2
     transposed = bool(given.get("transposed", "transpose" in name))

@@ -134,9 +134,13 @@ def _proposal(model: nn.Module) -> str:
         if isinstance(module, nn.modules.conv._ConvNd) and not is_lazy(module.weight):
             sizes = {1: (16000,), 2: (224, 224), 3: (32, 64, 64)}[len(module.kernel_size)]
             shape = (1, module.in_channels, *sizes)
-            return f"input_shape, such as {shape} (its first convolution, {name!r}, takes {module.in_channels} channels)"
+            return f"input_shape, such as {shape} ({_place('convolution', name)} takes {module.in_channels} channels)"
         if isinstance(module, nn.Linear) and not is_lazy(module.weight):
-            return f"input_shape, such as {(1, module.in_features)} (its first linear layer, {name!r}, takes {module.in_features} features)"
+            return f"input_shape, such as {(1, module.in_features)} ({_place('linear layer', name)} takes {module.in_features} features)"
         if isinstance(module, nn.Embedding):
-            return f"a tensor of numbers below {module.num_embeddings}, such as torch.zeros(1, 16).long(), for its embedding {name!r}"
+            return f"a tensor of numbers below {module.num_embeddings}, such as torch.zeros(1, 16).long()"
     return "input_shape, such as (1, 3, 224, 224)"
+
+
+def _place(kind: str, name: str) -> str:
+    return f"its first {kind}, {name!r}," if name else "it"

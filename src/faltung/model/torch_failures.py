@@ -31,9 +31,11 @@ def explained(failure: Failure) -> ConvError | None:
         if "pool" in name and "adaptive" not in name and "kernel_size" in call.given:
             return _pool(name, call)
         if name in ("linear", "addmm", "mm", "matmul"):
-            return _product(where, name, call)
+            return _product(where, name, failure.frame.kind, call)
         if name == "batch_norm":
             return _batch_norm(where, call)
+        if name == "layer_norm":
+            return _layer_norm(where, call)
         if name == "embedding":
             return _embedding(where, call)
         if name in ("cat", "add", "sub", "mul", "div"):
@@ -57,10 +59,13 @@ def _convolution(where: str, name: str, call: Call) -> ConvError | None:
     shape = tuple(x.shape)
     channels = shape[-spec.ndim - 1] if len(shape) in (spec.ndim + 1, spec.ndim + 2) else spec.in_channels
     if channels != spec.in_channels:
-        fits = "" if channels % spec.groups == 0 else f", which groups={spec.groups} does not divide"
+        remedy = f"give it {spec.in_channels} channels{_made_by(call, x)}."
+        if spec.in_channels in shape[-spec.ndim :]:
+            remedy += f" If these lie in another place, move them with permute: (N, {spec.in_channels}, …)."
+        fits = channels > 0 and channels % spec.groups == 0
         return ConvShapeError(
             f"{where}: its input has {channels} channels (shape {shape}), {spec} takes {spec.in_channels}.",
-            f"Use in_channels={channels} here{fits}, or give it {spec.in_channels} channels{_made_by(call, x)}.",
+            f"Use in_channels={channels} here, or {remedy}" if fits else remedy[0].upper() + remedy[1:],
         )
     spec.output_shape(shape)
     return _types(where, [x, call.given["weight"]])
@@ -74,7 +79,7 @@ def _pool(name: str, call: Call) -> ConvError | None:
     return None
 
 
-def _product(where: str, name: str, call: Call) -> ConvError | None:
+def _product(where: str, name: str, kind: str, call: Call) -> ConvError | None:
     given = call.given
     if name == "linear":
         x, weight = given["input"], given["weight"]
@@ -88,10 +93,9 @@ def _product(where: str, name: str, call: Call) -> ConvError | None:
     if features == takes:
         return _types(where, [x, weight])
     what = f"{where}: its input has {features} features (shape {tuple(x.shape)}{_flattened(call, x)}), it takes {takes}."
-    if name != "linear":
-        return ConvShapeError(what, "The last size of the first factor is the last but one of the second.")
-    remedy = f"Use in_features={features} here, or give the model the size of input that it was made for."
-    return ConvShapeError(what, remedy)
+    if not kind.endswith("Linear"):
+        return ConvShapeError(what, f"The last size of the first factor must be {takes}, as many as the second takes.")
+    return ConvShapeError(what, f"Use in_features={features} here, or give the model the size of input that it was made for.")
 
 
 def _flattened(call: Call, x: Tensor) -> str:
@@ -130,6 +134,17 @@ def _batch_norm(where: str, call: Call) -> ConvError | None:
     return ConvShapeError(
         f"{where}: its input has {x.shape[1]} channels (shape {tuple(x.shape)}), it normalises {known.shape[0]}.",
         f"Use num_features={x.shape[1]} here.",
+    )
+
+
+def _layer_norm(where: str, call: Call) -> ConvError | None:
+    known = tuple(call.given["normalized_shape"])
+    found = tuple(call.input.shape[-len(known) :])
+    if found == known:
+        return None
+    return ConvShapeError(
+        f"{where}: its input ends with sizes {found} (shape {tuple(call.input.shape)}), it normalises {known}.",
+        f"Use normalized_shape={found} here; channels that come first have to be moved last with permute.",
     )
 
 

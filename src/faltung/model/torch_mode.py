@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from faltung.model.graph import Weight
 from faltung.model.operations import Operation, Unknown
-from faltung.model.torch_call import Call, Operator
+from faltung.model.torch_call import Call, Operator, Plan
 from faltung.model.torch_operators import CONSTANTS, reader_of
 from faltung.model.torch_tape import Frame, Held, Slot, Tape, dtype_name, tensors_in
 from torch import Tensor, nn
@@ -116,12 +116,12 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
         found = []
         for seen, what in (
             (self.tape.aside, "operations that take weights alone, and multiply none of them, are left out"),
-            (self.reads, "times Python decided by numbers that were computed: other inputs may take another way"),
-            (self.foreign, "arrays are neither parameter, buffer nor attribute of a module, and count as constants"),
+            (self.reads, "Python reads numbers that were computed, and other inputs may take another way"),
+            (self.foreign, "arrays that come neither from modules nor from operators of PyTorch count as constants"),
         ):
             if seen:
                 path, call = seen[0]
-                found.append(f"{len(seen)} {what} (the first: {call} in {path or 'the model itself'})")
+                found.append(f"{what}: {len(seen)}, the first by {call} in {path or 'the model itself'}")
         if any(step.source.startswith("quantized.") for step in self.tape.steps):
             found.append("weights of quantised layers are packed, and are not counted")
         return found
@@ -186,7 +186,7 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
             return
         if not written and len(call.results) == 1 and _is_among(call.results[0], arguments) and "dropout" not in operator.name:
             return  # nothing was done
-        plan = operator.reader(call) if operator.reader else Unknown(f"{operator.source} is not known here")
+        plan = _read(call)
         takes = None
         if isinstance(plan, tuple):
             plan, takes = plan
@@ -209,7 +209,7 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
     def _constant(self, call: Call, written: list[Tensor], weights: tuple[Weight, ...], operation: Operation | None = None) -> None:
         """What does not depend on the input, and needs no step."""
         if operation is None and call.operator.is_view and call.operator.reader and call.results:
-            plan = call.operator.reader(call)
+            plan = _read(call)
             operations = plan if isinstance(plan, list) else [plan[0] if isinstance(plan, tuple) else plan] * len(call.results)
         else:
             operations = [operation or Unknown("a constant")] * len(call.results)
@@ -232,6 +232,20 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
                 tape.held(tensor).slot = slot
         else:
             tape.hold(tensor, slot, () if slot is not None else weights)
+
+
+def _read(call: Call) -> Plan:
+    if call.operator.reader is None:
+        return Unknown(f"{call.operator.source} is not known here")
+    try:
+        return call.operator.reader(call)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # an overload with other arguments, a spec that has no place for them
+        return Unknown(f"{call.operator.source} could not be read: {type(error).__name__}: {error}")
 
 
 @functools.lru_cache(maxsize=4096)

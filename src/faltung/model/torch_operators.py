@@ -21,11 +21,12 @@ __all__ = ["CONSTANTS", "reader_of"]
 _ACTIVATIONS = """
 relu relu6 gelu silu sigmoid tanh hardtanh hardswish hardsigmoid leaky_relu elu selu celu mish softplus log_sigmoid prelu rrelu
 threshold hardshrink softshrink tanhshrink abs exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin cos tan asin acos atan
-sinh cosh erf erfc erfinv sign sgn floor ceil round trunc frac clamp clamp_min clamp_max clip nan_to_num logit isnan isinf isfinite
+sinh cosh erf erfc erfinv sign sgn floor ceil round trunc frac clamp clamp_min clamp_max clip nan_to_num logit isnan isinf isfinite pow
+float_power
 logical_not bitwise_not sinc lgamma digamma absolute signbit arctan angle
 """
 _ELEMENTWISE = """
-add sub rsub mul div true_divide divide multiply subtract pow float_power neg negative maximum minimum fmax fmin where masked_fill eq ne
+add sub rsub mul div true_divide divide multiply subtract neg negative maximum minimum fmax fmin where masked_fill eq ne
 lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor fmod remainder floor_divide atan2 arctan2 lerp addcmul
 addcdiv
 xlogy hypot tril triu conj conj_physical _conj real imag complex polar heaviside copysign bernoulli logaddexp __and__ __or__ __xor__
@@ -97,6 +98,10 @@ def _running(call: Call) -> Plan:
     return Normalise(call.operator.name, (call["dim"] % max(call.input.dim(), 1),))
 
 
+def _weight_norm(_: Call) -> Plan:
+    return Normalise("weight_norm")
+
+
 def _dropout(call: Call) -> Plan:
     return Elementwise("dropout") if call.given.get("train") else Same()
 
@@ -123,11 +128,14 @@ def _table() -> dict[str, Reader]:
         ("layer_norm native_layer_norm rms_norm _fused_rms_norm", windows.layer_norm),
         (_BATCH_NORMS, windows.batch_norm), ("instance_norm", windows.instance_norm), ("group_norm native_group_norm", windows.group_norm),
         ("linear", products.linear), ("mm matmul bmm", products.product("self", "mat2")),
-        ("dot vdot inner_product", products.product("self", "tensor")),
+        ("dot", products.product("self", "tensor")), ("vdot", products.product("self", "other")),
         ("mv", products.product("self", "vec")), ("addmm", products.product("mat1", "mat2", "self")),
         ("addmv", products.product("mat", "vec", "self")),
         ("baddbmm addbmm", products.product("batch1", "batch2", "self")), ("lstm gru rnn_tanh rnn_relu", products.recurrent),
+        ("_weight_norm _weight_norm_interface", _weight_norm),
         ("scaled_dot_product_attention", products.attend), ("nearest _nearest_exact", windows.resize("nearest")),
+        ("_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa",
+         _not_followed("antialiased: windows as wide as the scale")),
         ("im2col unfold col2im fold", _not_followed("windows as columns: their positions are not followed")),
     ):  # fmt: skip
         table |= dict.fromkeys(names.split(), reader)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakTensorKeyDictionary
 
 import torch
@@ -129,6 +130,8 @@ class Tape:
         """What a tensor holds; one that was never seen is a constant."""
         found: Held | None = self._held.get(tensor)
         if found is None:
+            if is_lazy(tensor):  # about to be given its size
+                return Held((), dtype_name(tensor.dtype))
             found = Held(tuple(tensor.shape), dtype_name(tensor.dtype), foreign=True)
             self._held[tensor] = found
         return found
