@@ -11,7 +11,7 @@ import faltung.torch as ft
 import torch
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.model.from_torch import record
-from faltung.model.torch_examples import example_for
+from faltung.model.torch_module.examples import example_for
 from tests.model.recording import Does
 from torch import Tensor, nn
 

@@ -21,11 +21,11 @@ import torch
 from faltung.errors import ConvTypeError, shown
 from faltung.model.graph import Graph, Weight
 from faltung.model.operations import Convolve, Pad
-from faltung.model.torch_examples import argument_names, example_for
-from faltung.model.torch_failures import explained, place
-from faltung.model.torch_mode import Watching
-from faltung.model.torch_tape import Names, Slot, Step, Tape, dtype_name
-from faltung.model.torch_untouched import untouched
+from faltung.model.torch_module.examples import argument_names, example_for
+from faltung.model.torch_module.failures import explained, place
+from faltung.model.torch_module.tape import Names, Slot, Step, Tape, dtype_name
+from faltung.model.torch_module.untouched import untouched
+from faltung.model.torch_module.watching import Watching
 from faltung.torch.specs import from_module
 from torch import Tensor, nn
 
@@ -91,7 +91,7 @@ def _called(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], wat
             return model(*args, **kwargs)
     except Exception as error:
         failure = watching.failure_of(error)
-        said = failure and explained(failure)
+        said = None if failure is None else explained(failure)
         if said is not None:
             raise said from error
         if failure is not None:

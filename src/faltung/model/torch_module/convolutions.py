@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faltung.model.operations import Convolve, Unknown
-from faltung.model.torch_call import Call, Plan, Reader, repeated
+from faltung.model.torch_module.call import Call, Plan, Reader, repeated
 from faltung.spec import ConvSpec
 
 __all__ = ["CONVOLUTIONS", "spec_of"]

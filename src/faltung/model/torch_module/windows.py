@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faltung.geometry import Axis
 from faltung.model.operations import Normalise, Pool, Reduce, Resize
-from faltung.model.torch_call import Call, Plan, Reader, repeated
+from faltung.model.torch_module.call import Call, Plan, Reader, repeated
 
 __all__ = ["adaptive", "batch_norm", "group_norm", "instance_norm", "layer_norm", "pool", "resize", "softmax", "window_axes"]
 

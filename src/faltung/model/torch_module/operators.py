@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import functools
 
-from faltung.model import torch_moves as moves
-from faltung.model import torch_products as products
-from faltung.model import torch_windows as windows
 from faltung.model.operations import Elementwise, Lookup, Normalise, Reduce, Same, Unknown
-from faltung.model.torch_call import Call, Plan, Reader
-from faltung.model.torch_convolutions import CONVOLUTIONS
+from faltung.model.torch_module import moves, products, windows
+from faltung.model.torch_module.call import Call, Plan, Reader
+from faltung.model.torch_module.convolutions import CONVOLUTIONS
 
 __all__ = ["CONSTANTS", "reader_of"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from faltung.model.graph import Weight
 from faltung.model.operations import Operation
-from faltung.model.torch_tape import Slot, Tape, dtype_name, merged, tensors_in
+from faltung.model.torch_module.tape import Slot, Tape, dtype_name, merged, tensors_in
 from torch import Tensor
 
 __all__ = ["Call", "Operator", "Plan", "Reader", "repeated"]

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.model.operations import Reshape
-from faltung.model.torch_call import Call
-from faltung.model.torch_convolutions import spec_of
-from faltung.model.torch_mode import Failure
-from faltung.model.torch_windows import window_axes
+from faltung.model.torch_module.call import Call
+from faltung.model.torch_module.convolutions import spec_of
+from faltung.model.torch_module.watching import Failure
+from faltung.model.torch_module.windows import window_axes
 from torch import Tensor
 
 __all__ = ["explained"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from faltung.model.operations import Attend, Elementwise, Multiply, Permute
-from faltung.model.torch_call import Call, Plan, Reader
+from faltung.model.torch_module.call import Call, Plan, Reader
 
 __all__ = ["attend", "linear", "product", "recurrent"]
 

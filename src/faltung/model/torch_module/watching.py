@@ -1,6 +1,6 @@
 """One run of a live module, watched: every operator of PyTorch as it runs, and the modules around it.
 
-Owns the observation; what is made of it is `torch_tape`'s and the readers'.
+Owns the observation; what is made of it is `tape`'s and the readers'.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from faltung.model.graph import Weight
 from faltung.model.operations import Operation, Unknown
-from faltung.model.torch_call import Call, Operator, Plan
-from faltung.model.torch_operators import CONSTANTS, reader_of
-from faltung.model.torch_tape import Frame, Held, Slot, Tape, dtype_name, tensors_in
+from faltung.model.torch_module.call import Call, Operator, Plan
+from faltung.model.torch_module.operators import CONSTANTS, reader_of
+from faltung.model.torch_module.tape import Frame, Held, Slot, Tape, dtype_name, tensors_in
 from torch import Tensor, nn
 
 __all__ = ["Failure", "Watching"]

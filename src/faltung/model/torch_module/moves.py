@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faltung.model.operations import Crop, Elementwise, Join, Lookup, Pad, Permute, Reshape, Same
-from faltung.model.torch_call import Call, Plan
+from faltung.model.torch_module.call import Call, Plan
 
 __all__ = ["cat", "crop", "glu", "pad", "permute", "repeat", "reshape", "roll", "select", "shuffle", "split", "stack"]
 
