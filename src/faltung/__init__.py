@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         separable_conv2d,
         unfold,
     )
-    from faltung.model import Audit, audit, feature_maps, grad_cam, maximize_activation, receptive_field
+    from faltung.model import Audit, audit, equivariance, feature_maps, grad_cam, maximize_activation, receptive_field
     from faltung.spec import ConvSpec
     from faltung.viz import Explanation, Terms, explain
     from faltung.viz.pictures.animate import animate, receptive_pyramid
@@ -53,11 +53,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adjoint", "Animation", "Audit", "ConvError", "ConvPlanError", "ConvShapeError", "ConvSpec", "ConvSpecError", "ConvTypeError",
-    "Explanation", "Plan", "PreparedConv", "Scene", "Terms", "animate", "audit", "conv", "conv1d", "conv2d", "conv3d", "conv_input_grad",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_weight_grad", "convolve", "correlate", "depthwise_separable_conv2d",
-    "explain", "feature_maps", "fold", "get_num_threads", "grad_cam", "maximize_activation", "plan", "plot_circulant",
-    "plot_feature_maps", "plot_frequency_response", "plot_kernels", "plot_matrix", "plot_output_against_input", "plot_receptive_field",
-    "plot_separable_approximations", "receptive_field", "receptive_pyramid", "scene", "separable_conv2d", "set_num_threads", "unfold",
+    "Explanation", "Plan", "PreparedConv", "Scene", "Terms", "animate", "audit", "conv", "conv1d", "conv2d", "conv3d",
+    "conv_input_grad", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_weight_grad", "convolve", "correlate",
+    "depthwise_separable_conv2d", "equivariance", "explain", "feature_maps", "fold", "get_num_threads", "grad_cam",
+    "maximize_activation", "plan", "plot_circulant", "plot_feature_maps", "plot_frequency_response", "plot_kernels", "plot_matrix",
+    "plot_output_against_input", "plot_receptive_field", "plot_separable_approximations", "receptive_field", "receptive_pyramid",
+    "scene", "separable_conv2d", "set_num_threads", "unfold",
 ]  # fmt: skip
 
 _HOMES = {
@@ -65,7 +66,15 @@ _HOMES = {
     "engine.native": ("get_num_threads", "set_num_threads"),
     "engine.plan": ("Plan", "PreparedConv", "plan"),
     "errors": ("ConvError", "ConvPlanError", "ConvShapeError", "ConvSpecError", "ConvTypeError"),
-    "model": ("Audit", "audit", "feature_maps", "grad_cam", "maximize_activation", "receptive_field"),
+    "model": (
+        "Audit",
+        "audit",
+        "equivariance",
+        "feature_maps",
+        "grad_cam",
+        "maximize_activation",
+        "receptive_field",
+    ),
     "spec": ("ConvSpec",),
     "viz": ("Explanation", "Terms", "explain"),
     "viz.pictures.animate": ("animate", "receptive_pyramid"),

@@ -53,7 +53,7 @@ def features(
     from faltung.model.onnx_run import OnnxNetwork
 
     with output.status(f"{model} …", quiet=as_json):
-        x, how = prepared(OnnxNetwork(model), image, size, mean, std)
+        x, how, _ = prepared(OnnxNetwork(model), image, size, mean, std)
         found = feature_maps(model, x, layer)
         if out is not None and layer is not None:
             write(out, found[layer], show, maps)

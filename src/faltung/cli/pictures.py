@@ -19,8 +19,10 @@ MEAN_HELP = "Taken from colours, which go from 0 to 1; one number or three."
 STD_HELP = "Then divided by this; one number or three. For an input from 0 to 255: --std 0.00392157."
 
 
-def prepared(network: OnnxNetwork, image: Path, size: str | None, mean: str, std: str) -> tuple[Any, str]:
-    """The picture as the file's input, and in words what was done."""
+def prepared(
+    network: OnnxNetwork, image: Path, size: str | None, mean: str, std: str, *, beside: int = 0
+) -> tuple[Any, str, tuple[int, int]]:
+    """The picture as the file's input, larger by `beside` pixels; in words what was done; and the input's rows and columns as axes."""
     import numpy as np
 
     from faltung.model.inputs import Preprocess
@@ -39,11 +41,12 @@ def prepared(network: OnnxNetwork, image: Path, size: str | None, mean: str, std
     wanted = [given or (photo.shape[1:] if asked is None else asked)[axis] for axis, given in enumerate(places)]
     if asked is not None and tuple(wanted) != asked:
         raise ConvError(f"--size={size}: {network.path.name} takes {wanted[0]}x{wanted[1]} alone.", "Leave --size out.")
+    wanted = [cells + beside for cells in wanted]
     x: Any = Preprocess((wanted[0], wanted[1]), read_colours("--mean", mean), read_colours("--std", std), channels=channels)(photo)
     if dtype.startswith(("uint", "int")):
         x = np.clip(np.rint(x if float(x.max()) > 1 else x * 255), 0, 255).astype(dtype)
     how = f"{image.name}, {photo.shape[1]}×{photo.shape[2]}, as {channels}×{wanted[0]}×{wanted[1]}, (colour − {mean}) / {std}"
-    return (np.moveaxis(x, 1, -1) if is_last else x), how
+    return (np.moveaxis(x, 1, -1), how, (-3, -2)) if is_last else (x, how, (-2, -1))
 
 
 def read_size(text: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faltung.model.advice import Advice
+from faltung.model.aliasing import anti_aliased
 from faltung.model.auditing import Audit, audit
 from faltung.model.field import Box, ReceptiveField
 from faltung.model.fields import receptive_field
@@ -11,8 +12,11 @@ from faltung.model.inputs import Preprocess
 from faltung.model.maps import FeatureMap, FeatureMaps, feature_maps
 from faltung.model.maximising import ActivationPicture, maximize_activation
 from faltung.model.rows import Layer, Totals
+from faltung.model.shift_report import Equivariance
+from faltung.model.shifting import equivariance
 
 __all__ = [
-    "ActivationPicture", "Advice", "Audit", "Box", "FeatureMap", "FeatureMaps", "HeatMap", "Layer", "Preprocess", "ReceptiveField",
-    "Totals", "audit", "feature_maps", "grad_cam", "maximize_activation", "receptive_field",
+    "ActivationPicture", "Advice", "Audit", "Box", "Equivariance", "FeatureMap", "FeatureMaps", "HeatMap", "Layer", "Preprocess",
+    "ReceptiveField", "Totals", "anti_aliased", "audit", "equivariance", "feature_maps", "grad_cam", "maximize_activation",
+    "receptive_field",
 ]  # fmt: skip
