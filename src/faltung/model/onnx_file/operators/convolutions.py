@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faltung.errors import ConvShapeError, ConvTypeError, one_of
-from faltung.model.onnx_file.calls import Call, NoShapeError
+from faltung.model.onnx_file.calls import Call, NoShapeError, shape_of
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Tensor
 from faltung.model.operations import Convolve, Elementwise, Unknown
@@ -31,7 +31,7 @@ def padding_of(call: Call, ndim: int) -> Padding:
     return tuple(zip(pads[:ndim], pads[ndim:], strict=True))
 
 
-def _spec(call: Call, weight: Tensor, *, bias: bool, transposed: bool = False) -> ConvSpec:
+def _spec(call: Call, weight: Tensor, *, bias: bool, transposed: bool = False, padding: int | None = None) -> ConvSpec:
     shape = weight.shape
     if shape is None:
         raise NoShapeError
@@ -53,7 +53,7 @@ def _spec(call: Call, weight: Tensor, *, bias: bool, transposed: bool = False) -
         second * groups if transposed else first,
         tuple(kernel),
         stride=call.attributes.ints("strides") or 1,
-        padding=padding_of(call, ndim),
+        padding=padding_of(call, ndim) if padding is None else padding,
         dilation=call.attributes.ints("dilations") or 1,
         groups=groups,
         bias=bias,
@@ -82,6 +82,8 @@ def _output(spec: ConvSpec, x: Tensor) -> tuple[int, ...] | None:
 def _conv_transpose(call: Call) -> list[Tensor]:
     x, weight, bias = call.computed(call.tensor(0)), call.tensor(1), call.optional(2)
     wanted = call.attributes.ints("output_shape")
+    if not wanted and any(call.attributes.ints("output_padding") or ()) and call.attributes.text("auto_pad").startswith("SAME"):
+        wanted = _same_size(call, x)
     spec = _spec(call, weight, bias=bias is not None, transposed=True) if not wanted else _for_output(call, x, weight, bias, wanted)
     return [call.emit(Convolve(spec), [x, weight, bias], _output(spec, x), x.dtype, learned=[weight, bias])]
 
@@ -91,7 +93,7 @@ def _for_output(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None, want
     if x.shape is None:
         raise NoShapeError
     upper = call.attributes.text("auto_pad", "NOTSET") == "SAME_UPPER"
-    spec = _uncropped(_spec(call, weight, bias=bias is not None, transposed=True))
+    spec = _spec(call, weight, bias=bias is not None, transposed=True, padding=0)
     if len(wanted) == spec.ndim + 2:  # of old files with batch and channels
         wanted = wanted[2:]
     if len(wanted) != spec.ndim or len(x.shape) != spec.ndim + 2:
@@ -103,15 +105,17 @@ def _for_output(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None, want
         if total < 0:  # cells are appended behind, none are added in front
             less, more = 0, total
         sides.append((less, more) if upper or total < 0 else (more, less))
-    return replace_padding(spec, tuple(sides))
+    return _with_padding(spec, tuple(sides))
 
 
-def _uncropped(spec: ConvSpec) -> ConvSpec:
-    return replace_padding(spec, ((0, 0),) * spec.ndim)
+def _same_size(call: Call, x: Tensor) -> Sequence[int]:
+    """The output that SAME fixes, which `output_padding` does not change: what it appends is cropped again."""
+    size = shape_of(x)[2:]
+    strides = call.attributes.ints("strides") or (1,) * len(size)
+    return ConvSpec(1, 1, (1,) * len(size), stride=strides, padding="same_upper", transposed=True).output_size(size)
 
 
-def replace_padding(spec: ConvSpec, padding: Padding) -> ConvSpec:
-    """The same spec with other padding."""
+def _with_padding(spec: ConvSpec, padding: Padding) -> ConvSpec:
     return ConvSpec(**(spec.to_dict() | {"padding": padding}))
 
 
