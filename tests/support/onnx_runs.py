@@ -15,13 +15,14 @@ __all__ = ["branch", "counted", "file_of", "instrumented", "without_branches"]
 NUMPY = {1: np.float32, 2: np.uint8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 
 
-def file_of(package: str, path: str) -> Path:
-    """A file inside an installed package, which is not imported; the test is skipped where it is not there."""
+def file_of(package: str, *paths: str) -> Path:
+    """The first of these files inside an installed package, which is not imported; the test is skipped where there is none."""
     spec = importlib.util.find_spec(package)
-    found = None if spec is None or spec.origin is None else Path(spec.origin).parent / path
-    if found is None or not found.is_file():
-        pytest.skip(f"{package} is not installed")
-    return found
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    for path in () if folder is None else paths:
+        if (folder / path).is_file():
+            return folder / path
+    pytest.skip(f"{package} with {paths[0]} is not installed: make test installs tests/networks.txt")
 
 
 def branch(model: Any, name: str, shapes: dict[str, tuple[int, ...]]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from faltung.model.operations import Operation, Same
 if TYPE_CHECKING:
     from faltung.model.onnx_file.reader import Reader
 
-__all__ = ["Call", "Draft", "NoShapeError", "Site", "brief", "shape_of"]
+__all__ = ["Call", "Draft", "NoShapeError", "Site", "brief", "has_many_floats", "shape_of"]
 
 
 class NoShapeError(Exception):
@@ -195,10 +196,12 @@ class Call:
         learned: Sequence[Tensor | None] = (),
     ) -> list[Tensor]:
         """Add a node with several results, the outputs of the file's node from `first` on."""
-        present = [tensor for tensor in inputs if tensor is not None]
+        present = [part for tensor in inputs if tensor is not None for part in ([tensor] if tensor.parts is None else tensor.parts)]
+        is_constant = all(tensor.is_constant for tensor in present)
         stored: dict[Stored, bool] = {}
         for tensor in present:
-            is_learned = any(tensor is one for one in learned)
+            # What is calculated with weights alone prepares them: norms, other orders of gates.
+            is_learned = any(tensor is one for one in learned) or (is_constant and has_many_floats(tensor))
             for place, array in enumerate(tensor.stored if tensor.is_constant else ()):
                 stored[array] = stored.get(array, False) or (is_learned and place == 0)
         name = self.reader.unique(self.name)
@@ -223,6 +226,11 @@ class Call:
     def note(self, text: str) -> None:
         """Tell the reader of the report."""
         self.reader.note(f"{shown(self.name)}: {text}")
+
+
+def has_many_floats(tensor: Tensor) -> bool:
+    """Whether it is a constant that may be learned: a single float is a constant of some formula."""
+    return tensor.is_constant and "float" in tensor.dtype and tensor.shape is not None and math.prod(tensor.shape) > 1
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:

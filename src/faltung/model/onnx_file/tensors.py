@@ -102,6 +102,8 @@ class Tensor:
         Numbers of a small constant that were calculated.
     is_view : bool
         The numbers of the file are seen otherwise: transposed, multiplied with their scale.
+    parts : tuple of Tensor or None
+        Of a sequence, which is no array.
     """
 
     shape: Shape
@@ -110,11 +112,12 @@ class Tensor:
     stored: tuple[Stored, ...] = ()
     known: Array | None = None
     is_view: bool = False
+    parts: tuple[Tensor, ...] | None = None
 
     @property
     def is_constant(self) -> bool:
         """Whether it does not depend on the model's input, nor is computed by a node."""
-        return self.value is None
+        return self.value is None and self.parts is None
 
     @property
     def numbers(self) -> Array | None:

@@ -15,6 +15,7 @@ from faltung.model.onnx_file.operators import (
     recurrent,
     reducing,
     selecting,
+    sequences,
 )
 from faltung.model.onnx_file.operators.table import Operator
 
@@ -24,6 +25,7 @@ MICROSOFT = "com.microsoft"
 
 _WINGS = (
     attention, convolutions, elementwise, interpolation, moving, normalising, pooling, products, quantised, recurrent, reducing, selecting,
+    sequences,
 )  # fmt: skip
 
 OPERATORS: dict[tuple[str, str], Operator] = {("", name): operator for wing in _WINGS for name, operator in wing.STANDARD.items()}

@@ -108,7 +108,7 @@ def _for_output(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None, want
     return _with_padding(spec, tuple(sides))
 
 
-def _same_size(call: Call, x: Tensor) -> Sequence[int]:
+def _same_size(call: Call, x: Tensor) -> tuple[int, ...]:
     """The output that SAME fixes, which `output_padding` does not change: what it appends is cropped again."""
     size = shape_of(x)[2:]
     strides = call.attributes.ints("strides") or (1,) * len(size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from faltung.model.onnx_file.calls import Call
+from faltung.model.onnx_file.calls import Call, has_many_floats
 from faltung.model.onnx_file.operators.table import Operator, broadcast
 from faltung.model.onnx_file.tensors import DTYPES, Tensor
 from faltung.model.operations import Elementwise, Same
@@ -38,15 +38,10 @@ def _several(name: str, dtype: str | None = None) -> Operator:
             if not call.domain and call.version < 7 and call.attributes.integer("broadcast", 0)
             else broadcast(call, tensors)
         )
-        learned = [tensor for tensor in tensors if _may_be_learned(tensor)]
+        learned = [tensor for tensor in tensors if has_many_floats(tensor)]
         return [call.emit(Elementwise(name), tensors, shape, dtype, learned=learned)]
 
     return read
-
-
-def _may_be_learned(tensor: Tensor) -> bool:
-    """A factor or summand of several floats; a single one is a constant of the formula."""
-    return tensor.is_constant and "float" in tensor.dtype and tensor.shape is not None and math.prod(tensor.shape) > 1
 
 
 def _prelu(call: Call) -> list[Tensor]:
@@ -88,7 +83,7 @@ def _dropout(call: Call) -> list[Tensor]:
 
 def _where(call: Call) -> list[Tensor]:
     tensors = [call.tensor(0), call.tensor(1), call.tensor(2)]
-    learned = [tensor for tensor in tensors if _may_be_learned(tensor)]
+    learned = [tensor for tensor in tensors if has_many_floats(tensor)]
     return [call.emit(Elementwise("where"), tensors, broadcast(call, tensors), tensors[1].dtype, learned=learned)]
 
 

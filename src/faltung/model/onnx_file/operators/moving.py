@@ -11,7 +11,7 @@ from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Shape, Tensor
 from faltung.model.operations import Crop, Join, Lookup, Operation, Pad, Permute, Reshape, Same
 
-__all__ = ["CONTRIBUTED", "STANDARD", "cropped", "slices_of", "split_sizes", "target_shape"]
+__all__ = ["CONTRIBUTED", "STANDARD", "concatenated", "cropped", "slices_of", "split_sizes", "target_shape"]
 
 _PADDING = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
@@ -84,13 +84,17 @@ def _transpose(call: Call) -> list[Tensor]:
 
 
 def _concat(call: Call) -> list[Tensor]:
-    tensors = [tensor for tensor in call.inputs if tensor is not None]
     call.tensor(0)
+    return [concatenated(call, [tensor for tensor in call.inputs if tensor is not None], call.attributes.integer("axis", 1))]
+
+
+def concatenated(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor:
+    """Arrays behind one another."""
     known = [tensor.shape for tensor in tensors if tensor.shape is not None]
     if not known:
         raise NoShapeError
     first = known[0]
-    dim = call.dim(call.attributes.integer("axis", 1), len(first))
+    dim = call.dim(axis, len(first))
     for shape in known:
         if len(shape) != len(first) or any(a != b for place, (a, b) in enumerate(zip(first, shape, strict=True)) if place != dim):
             raise ConvShapeError(
@@ -99,7 +103,7 @@ def _concat(call: Call) -> list[Tensor]:
             )
     joined = None if len(known) < len(tensors) else (*first[:dim], sum(shape[dim] for shape in known), *first[dim + 1 :])
     learned = [tensor for tensor in tensors if tensor.is_constant and "float" in tensor.dtype and tensor.numbers is None]
-    return [call.emit(Join(dim), tensors, joined, learned=learned)]
+    return call.emit(Join(dim), tensors, joined, learned=learned)
 
 
 # -- parts -----------------------------------------------------------------------------------------
