@@ -78,6 +78,13 @@ def test_json_is_the_audit(as_json, model: Path, tmp_path: Path) -> None:
     assert data["totals"]["macs"] == 4 * (4 * (MACS - 320) + 320)
 
 
+def test_inputs_by_name(as_json, refused, tmp_path: Path) -> None:
+    path = small(tmp_path / "open.onnx", ["batch", 3, "height", "width"])
+    assert as_json("audit", path, "--input", "image=2x3x64x64")["inputs"][0]["shape"] == [2, 3, 64, 64]
+    assert "names no input" in refused("audit", path, "--input", "image=2x3x64x64", "--input", "2x3x64x64")
+    assert "is not a shape" in refused("audit", path, "--input", "image=2x3xa")
+
+
 def test_sorting_filtering_and_depth(faltung, as_json, model: Path) -> None:
     names = [layer["name"] for layer in as_json("audit", model, "--sort", "macs")["layers"]]
     assert names[0] == "/body/<i>[red]Conv"

@@ -259,6 +259,24 @@ def test_misaligned_branches() -> None:
     assert not pieces(straight.graph(), "misaligned branches")
 
 
+def test_layers_whose_input_sees_everything_already() -> None:
+    making = Making(1, 8, 12, 12)
+    value = making.x
+    for number in range(8):
+        value = making.conv("conv2d(8, 8, 3, padding=1)", value, name=f"conv{number}")
+    value = making.conv("conv2d(8, 8, 1)", value, name="pointwise")
+    piece = one(making.graph(), "receptive field")
+    # conv5 sees 2·6 + 1 = 13 of 12 cells, so conv6 is the first that brings nothing new.
+    assert piece.layers == ("conv6", "conv7")
+    assert piece.numbers["fields"]["conv6"] == (13, 13)
+    assert piece.numbers["macs"] == 2 * 144 * 64 * 9
+    larger = Making(1, 8, 32, 32)
+    value = larger.x
+    for _ in range(8):
+        value = larger.conv("conv2d(8, 8, 3, padding=1)", value)
+    assert not pieces(larger.graph(), "receptive field")
+
+
 # -- weights ---------------------------------------------------------------------------------------
 
 
@@ -358,6 +376,7 @@ def test_speed_is_claimed_only_where_it_was_measured(monkeypatch: pytest.MonkeyP
         return measuring.Compared(3e-3, 2e-3, 1.5) if len(calls) != 2 else measuring.Compared(2e-3, 3e-3, 0.67)
 
     monkeypatch.setattr(measuring, "compared", compared)
+    monkeypatch.setattr("faltung.model.advice.speed._rate", lambda before: 0.0)
     assert not [piece for piece in fl.audit(making.graph()).advice if piece.kind == "faster here"]
     assert not calls
     found = fl.audit(making.graph(), measure=True)
@@ -366,3 +385,6 @@ def test_speed_is_claimed_only_where_it_was_measured(monkeypatch: pytest.MonkeyP
     assert piece.numbers["seconds_saved"] == pytest.approx(2e-3)
     assert any("Not measured" in note and "nowhere" in note for note in found.notes)
     assert len(calls) == 3
+    assert not any("busy" in note for note in found.notes)
+    monkeypatch.setattr("faltung.model.advice.speed._rate", lambda before: 400.0)
+    assert any("400 preemptions" in note for note in fl.audit(making.graph(), measure=True).notes)

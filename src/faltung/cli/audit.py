@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faltung.cli import output
-from faltung.cli.inputs import existing_file, read_model_shape
+from faltung.cli.inputs import existing_file, read_model_shapes
 from faltung.errors import ConvError
 
 __all__ = ["register"]
@@ -27,7 +27,10 @@ def register(app: typer.Typer) -> None:
 
 def audit(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file; it is read, never run.", show_default=False)],
-    size: Annotated[str, typer.Option("--input", metavar="SHAPE", help="1x3x224x224, where the file leaves sizes open.")] = "",
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="SHAPE", help="1x3x224x224, where the file leaves sizes open; NAME=SHAPE for each of several."),
+    ] = None,
     sort: Annotated[str, typer.Option(metavar="BY", help=SORT_HELP)] = "order",
     pattern: Annotated[str, typer.Option("--filter", metavar="PATTERN", help="Rows whose name contains it; * and ? match.")] = "",
     kind: Annotated[str, typer.Option(metavar="WORD", help="Rows of a kind: depthwise, pointwise, convolution, Conv, …")] = "",
@@ -47,7 +50,7 @@ def audit(
     if as_json and as_markdown:
         raise ConvError("--json and --markdown contradict each other.", "Give one of them.")
     path = existing_file(model, "an ONNX file")
-    shape = read_model_shape(size) if size else None
+    shape = read_model_shapes(sizes or [])
     quiet = as_json or as_markdown
     with output.progress("reading the model", quiet=quiet) as tell:
         found = audit_model(path, shape, measure=measure, progress=tell)

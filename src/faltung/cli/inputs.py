@@ -6,13 +6,14 @@ import difflib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = [
-    "LAYERS_HELP", "SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_layers", "read_model_shape", "read_shape", "read_sizes",
+    "LAYERS_HELP", "SIZE_HELP", "SPEC_HELP", "axis_names", "existing_file", "read_layers", "read_model_shapes", "read_shape", "read_sizes",
     "read_spec", "shortened",
 ]  # fmt: skip
 
@@ -64,12 +65,26 @@ def read_shape(text: str, spec: ConvSpec, *, source: str = "--input=") -> tuple[
     )
 
 
-def read_model_shape(text: str, *, source: str = "--input=") -> tuple[int, ...]:
-    """``1x3x224x224`` as the whole shape of a model's input.
+def read_model_shapes(texts: Sequence[str]) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+    """``1x3x224x224`` as the whole shape of a model's input; ``name=1x512`` of several by their names; None of nothing.
 
-    >>> read_model_shape("1x3x224x224")
-    (1, 3, 224, 224)
+    >>> read_model_shapes(["1x3x224x224"]), read_model_shapes(["sound=1x512", "state=2x1x128"])
+    ((1, 3, 224, 224), {'sound': (1, 512), 'state': (2, 1, 128)})
     """
+    if len(texts) == 1 and "=" not in texts[0]:
+        return _model_shape(texts[0], "--input=")
+    shapes = {}
+    for text in texts:
+        name, named, sizes = text.rpartition("=")
+        if not named:
+            raise ConvShapeError(
+                f"--input={shortened(text)!r} names no input, and there are {len(texts)}.", "Write --input NAME=1x3x224x224 for each."
+            )
+        shapes[name] = _model_shape(sizes, f"--input={shortened(name)}=")
+    return shapes or None
+
+
+def _model_shape(text: str, source: str) -> tuple[int, ...]:
     parts = _split_sizes(text)
     if not all(map(_is_size, parts)):
         raise ConvShapeError(

@@ -26,6 +26,12 @@ CONVENTION = (
     "the whole kernel), matrix products and attention. FLOPs are two for each MAC and one for each bias addition. Both are for one run on "
     "the input above, its batch included. Everything else that calculates is listed under “Not counted”."
 )
+TREE_HEAD = (
+    '<p class="head"><span>module</span>'
+    + "".join(f'<span class="number">{name}</span>' for name in ("parameters", "MACs", "share"))
+    + "</p>"
+)
+
 NARROW_SPACE = "\u202f"
 """Between the groups of a number: lines do not break there."""
 
@@ -67,7 +73,7 @@ def sections(audit: Audit) -> str:
             _maps(audit),
             _advice(audit),
             _layers(audit),
-            f'<h2>Modules</h2><div class="tree">{_tree(audit.tree)}</div>',
+            f'<h2>Modules</h2><div class="tree">{TREE_HEAD}{_tree(audit.tree)}</div>',
             _uncounted(audit),
             _notes(audit),
             f"<script>\n{_resource('audit.js')}</script>",
@@ -149,7 +155,8 @@ def _layers(audit: Audit) -> str:
         f"{escape(column.head)}</th>"
         for column in COLUMNS
     )
-    body = "".join(_row(number, layer) for number, layer in enumerate(audit.layers))
+    most = max((layer.share for layer in audit.layers), default=0) or 1
+    body = "".join(_row(number, layer, most) for number, layer in enumerate(audit.layers))
     tools = (
         '<div class="tools" id="tools" hidden><input id="search" type="search" placeholder="name, kind or operation" '
         'aria-label="Show rows that contain"><label><input id="whole" type="checkbox"> normalisations, activations, views</label>'
@@ -161,7 +168,7 @@ def _layers(audit: Audit) -> str:
     )
 
 
-def _row(number: int, layer: Layer) -> str:
+def _row(number: int, layer: Layer, most: float) -> str:
     cells = []
     for column in COLUMNS:
         text = _text(column.text(layer))
@@ -170,7 +177,7 @@ def _row(number: int, layer: Layer) -> str:
         if column.head == "layer":
             cells.append(f'<th scope="row" class="wrap">{re.sub(r"(?<=[./])(?=.)", "<wbr>", text)}</th>')
         elif column.head == "share":
-            cells.append(f'<td class="number share" style="--s:{100 * layer.share:.2f}%"{value}>{text}</td>')
+            cells.append(f'<td class="number share" style="--s:{100 * layer.share / most:.2f}%"{value}>{text}</td>')
         else:
             cells.append(f"<td{_class(column.is_number, wide)}{value}>{text}</td>")
     words = _text(f"{layer.name} {layer.kind} {layer.family} {layer.operation}".lower())

@@ -213,14 +213,14 @@ def audit(model: Any, input_shape: Any = None, *, measure: bool = False, progres
     tell(0, 1, "reading the model")
     graph = graph_of(model, input_shape)
     notes = list(graph.notes)
-    places, misaligned = places_of(graph, notes)
-    layers, uncounted = rows_of(graph, places)
+    places = places_of(graph, notes)
+    layers, uncounted = rows_of(graph, places.of)
     totals = totals_of(graph, layers)
     if totals.unused_parameters:
         notes.append(f"{totals.unused_parameters} parameters are used by no operation of this run: {_names(graph)}.")
     if totals.unknown_sizes:
         notes.append(f"The size of {totals.unknown_sizes} arrays depends on the numbers; they are in no sum of memory.")
-    advice = advise(Subject(graph, layers, totals, misaligned), measure=measure, progress=tell, notes=notes)
+    advice = advise(Subject(graph, layers, totals, places), measure=measure, progress=tell, notes=notes)
     inputs = tuple((value.name, value.shape, value.dtype) for value in graph.inputs)
     return Audit(graph.name, inputs, layers, totals, uncounted, advice, tuple(notes), graph)
 

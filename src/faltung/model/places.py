@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from faltung.errors import ConvError
@@ -11,7 +11,7 @@ from faltung.model.following import Misalignment
 from faltung.model.graph import Graph, Node
 from faltung.model.positions import Positions, positions
 
-__all__ = ["Place", "places_of"]
+__all__ = ["Place", "Places", "places_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,35 @@ class Place:
         return texts[0] if len(set(texts)) == 1 else "; ".join(texts)
 
 
-def places_of(graph: Graph, notes: list[str]) -> tuple[Mapping[Node, Place], tuple[Misalignment, ...]]:
-    """The place of each node's first output, and the branches that do not align; why there are none is put into `notes`."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where all layers of a model lie.
+
+    Attributes
+    ----------
+    of : dict
+        The place of each node's first output.
+    size : tuple of int
+        Of the input along the axes of the places.
+    misaligned : tuple of Misalignment
+        Branches that meet and do not align.
+    """
+
+    of: Mapping[Node, Place] = field(default_factory=dict)
+    size: tuple[int, ...] = ()
+    misaligned: tuple[Misalignment, ...] = ()
+
+
+def places_of(graph: Graph, notes: list[str]) -> Places:
+    """The places of a graph's nodes; why there are none is put into `notes`."""
     try:
         found = positions(graph)
     except ConvError as error:
         notes.append(f"Receptive fields were not followed: {error.problem}")
-        return {}, ()
+        return Places()
     if len(graph.inputs) > 1:
         notes.append(f"Receptive fields are those on the input {found.input.name!r}.")
-    return {node: _place(found, node) for node in graph.nodes if node.outputs}, found.misaligned
+    return Places({node: _place(found, node) for node in graph.nodes if node.outputs}, found.size, found.misaligned)
 
 
 def _place(found: Positions, node: Node) -> Place:

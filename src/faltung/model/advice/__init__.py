@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from faltung.engine.native import vector_lanes
-from faltung.model.advice import coverage, structure, weights
+from faltung.model.advice import coverage, fields, structure, weights
 from faltung.model.advice.piece import Advice, Subject, listed
 
 __all__ = ["Advice", "Subject", "advise"]
@@ -66,7 +66,8 @@ def _kinds(subject: Subject, too_large: list[str]) -> list[tuple[str, Callable[[
         ("strides", lambda: coverage.skipped_cells(subject)),
         ("transposed kernels", lambda: coverage.checkerboards(subject)),
         ("borders", lambda: coverage.borders(subject)),
-        ("branches", lambda: coverage.misaligned(subject)),
+        ("receptive fields", lambda: fields.past_the_borders(subject)),
+        ("branches", lambda: fields.misaligned(subject)),
         ("vectors", lambda: coverage.idle_lanes(subject, vector_lanes("float32"))),
         ("singular values", lambda: weights.low_rank(subject, too_large)),
     ]

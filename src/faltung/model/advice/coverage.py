@@ -9,11 +9,10 @@ from typing import Any
 from faltung.amounts import grouped, readable_count, readable_share
 from faltung.geometry import Axis
 from faltung.model.advice.piece import Advice, Subject, listed
-from faltung.model.following import Misalignment
 from faltung.model.graph import Node
 from faltung.model.operations import Convolve, Pool
 
-__all__ = ["borders", "checkerboards", "idle_lanes", "misaligned", "skipped_cells"]
+__all__ = ["borders", "checkerboards", "idle_lanes", "skipped_cells"]
 
 LEAST_PADDING = 0.25
 """Of a layer's products. Below that borders are what every padded network has."""
@@ -161,26 +160,6 @@ def _untouched(axis: Axis, size: int) -> int:
     outputs = axis.output_size(size)
     first, last = (axis.outputs_inside(tap, outputs, size, before) for tap in (0, axis.kernel - 1))
     return len(range(max(first.start, last.start), min(first.stop, last.stop)))
-
-
-# -- branches --------------------------------------------------------------------------------------
-
-
-def misaligned(subject: Subject) -> Iterator[Advice]:
-    """Branches that meet though their positions lie over different places of the input."""
-    together: dict[tuple[object, ...], list[Misalignment]] = {}
-    for found in subject.misaligned:
-        together.setdefault((found.node, found.branches, found.offset, found.strides), []).append(found)
-    for alike in together.values():
-        found = alike[0]
-        others = "".join(f", and along dimension {other.axis} alike" for other in alike[1:])
-        yield Advice(
-            "misaligned branches",
-            (found.node,),
-            f"{str(found).rstrip('.')}{others}. Pad or crop one of them so that both look from the same places, unless the shift is meant.",
-            {"axes": [one.axis for one in alike], "offset": float(found.offset), "strides": [float(stride) for stride in found.strides]},
-            "positions followed through both branches; Araujo, Norris & Sim, Distill, 2019, on alignment",
-        )
 
 
 # -- lanes -----------------------------------------------------------------------------------------

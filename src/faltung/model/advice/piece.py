@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from faltung.model.following import Misalignment
 from faltung.model.graph import Graph, Node, Value
 from faltung.model.operations import Convolve
+from faltung.model.places import Places
 from faltung.model.rows import Layer, Totals
 
 __all__ = ["Advice", "Subject", "listed"]
@@ -56,7 +56,7 @@ class Subject:
     graph: Graph
     layers: tuple[Layer, ...]
     totals: Totals
-    misaligned: tuple[Misalignment, ...] = ()
+    places: Places = field(default_factory=Places)
 
     @cached_property
     def rows(self) -> dict[Node, Layer]:

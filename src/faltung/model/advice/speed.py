@@ -18,6 +18,9 @@ LEAST_RATIO = 1.1
 
 ROUNDS, SECONDS = 7, 0.02
 
+MOST_PREEMPTIONS = 20
+"""For each second of work, as `faltung bench` has it."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -40,6 +43,7 @@ def faster(subject: Subject, progress: Progress, notes: list[str]) -> Iterator[A
         else:
             others.append(node.name)
     found = []
+    before = _preemptions()
     for number, ((spec, shape), names) in enumerate(cases.items()):
         progress(number, len(cases), names[0])
         calls = _calls(torch, spec, shape)
@@ -51,6 +55,12 @@ def faster(subject: Subject, progress: Progress, notes: list[str]) -> Iterator[A
         if times.ratio >= LEAST_RATIO:
             found.append((names, times))
     progress(len(cases), len(cases), "")
+    waits = None if before is None else _rate(before)
+    if waits is not None and waits > MOST_PREEMPTIONS:
+        notes.append(
+            f"Other programs were busy while layers were timed ({waits:.0f} preemptions for each second of work): the times are too long, "
+            "most of all PyTorch's, whose threads wait spinning. Measure again when the machine is quiet."
+        )
     if others:
         notes.append(f"Not measured, as PyTorch has no such float32 layer: {listed(others)}.")
     if not found:
@@ -75,6 +85,21 @@ def faster(subject: Subject, progress: Progress, notes: list[str]) -> Iterator[A
         },
         f"measured now, {ROUNDS} rounds in turns, medians; float32, {torch.get_num_threads()} threads",
     )
+
+
+def _preemptions() -> tuple[int, float] | None:
+    """How often this process was made to wait for another, and its seconds of work; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_nivcsw, used.ru_utime + used.ru_stime
+
+
+def _rate(before: tuple[int, float]) -> float | None:
+    now = _preemptions()
+    return None if now is None or now[1] <= before[1] else (now[0] - before[0]) / (now[1] - before[1])
 
 
 def _calls(torch: Any, spec: ConvSpec, shape: tuple[int, ...]) -> tuple[Callable[[], object], Callable[[], object]] | None:
