@@ -189,7 +189,7 @@ def of_step(start: int, step: int) -> Reach:
     return Reach(1, step, ((start, start),))
 
 
-def of_resize(input_size: int, output_size: int, how: str, *, aligns_corners: bool = False) -> Reach:
+def of_resize(input_size: int, output_size: int, how: str, *, places: str = "", rounding: str = "floor") -> Reach:
     """Interpolation from one size to another, by the cells whose weights are not zero.
 
     Parameters
@@ -197,37 +197,53 @@ def of_resize(input_size: int, output_size: int, how: str, *, aligns_corners: bo
     input_size, output_size : int
         At least 1.
     how : {"nearest", "linear", "cubic", "area"}
-        The nearest cell is the one at or before ``o * input_size / output_size``, as PyTorch's ``"nearest"`` and ONNX's ``asymmetric`` with
-        ``floor`` have it; an area is averaged from the cell in which its share of the axis begins to the one in which it ends.
-    aligns_corners : bool
-        Of linear and cubic interpolation: the first and the last cells lie over one another; otherwise the outer edges do.
+        An area is averaged from the cell in which its share of the axis begins to the one in which it ends.
+    places : str
+        Where in the input an output lies, by ONNX's names: ``"half_pixel"`` (the outer edges of input and output lie over one another),
+        ``"pytorch_half_pixel"``, ``"half_pixel_symmetric"``, ``"tf_half_pixel_for_nn"``, ``"align_corners"`` (the first and the last cells
+        do) or ``"asymmetric"`` (the first edges do). By default PyTorch's: asymmetric for the nearest cell, else half-pixel.
+    rounding : {"floor", "ceil", "round_prefer_floor", "round_prefer_ceil"}
+        To the nearest cell.
+
+    Raises
+    ------
+    ConvShapeError
+        `places` is another.
 
     >>> of_resize(4, 8, "nearest")
     Reach(period=2, advance=1, spans=((0, 0), (0, 0)))
     >>> of_resize(4, 8, "linear").spans, of_resize(9, 3, "linear").spans
     (((-1, 0), (0, 1)), ((1, 1),))
     """
-    wide, narrow = input_size, output_size
-    if aligns_corners and how in ("linear", "cubic"):
+    places = places or ("asymmetric" if how == "nearest" else "half_pixel")
+    wide, narrow, half = input_size, output_size, (Fraction(1, 2), Fraction(-1, 2))
+    if how == "area" or places == "asymmetric" or (places == "pytorch_half_pixel" and output_size == 1):
+        half = (Fraction(0), Fraction(0))
+    elif places == "align_corners":
         if output_size == 1:
             return Reach(1, input_size, ((0, 0),))
-        wide, narrow = input_size - 1, output_size - 1
+        wide, narrow, half = input_size - 1, output_size - 1, (Fraction(0), Fraction(0))
+    elif places == "tf_half_pixel_for_nn":
+        half = (Fraction(1, 2), Fraction(0))
+    elif places not in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        raise ConvShapeError(f"places={places!r} is not followed.", "Resize by half_pixel, align_corners or asymmetric.")
     shared = math.gcd(wide, narrow)
-    period, advance = _checked(narrow // shared), wide // shared
-    scale = Fraction(wide, narrow)
-    return Reach(period, advance, tuple(_interpolated(place, scale, how, aligns_corners) for place in range(period)))._shortest()
+    period, advance, scale = _checked(narrow // shared), wide // shared, Fraction(wide, narrow)
+    spans = []
+    for place in range(period):
+        begin = (place + half[0]) * scale + half[1]
+        spans.append((math.floor(begin), math.ceil(begin + scale) - 1) if how == "area" else _interpolated(begin, how, rounding))
+    return Reach(period, advance, tuple(spans))._shortest()
 
 
-def _interpolated(position: int, scale: Fraction, how: str, aligns_corners: bool) -> Span:
-    if how == "nearest":
-        cell = math.floor(position * scale)
-        return cell, cell
-    if how == "area":
-        return math.floor(position * scale), math.ceil((position + 1) * scale) - 1
-    half = Fraction(0 if aligns_corners else 1, 2)
-    source = (position + half) * scale - half
+def _interpolated(source: Fraction, how: str, rounding: str) -> Span:
     cell = math.floor(source)
     if source == cell:
+        return cell, cell
+    if how == "nearest":
+        half = Fraction(1, 2)
+        nearest = {"ceil": cell + 1, "round_prefer_floor": math.ceil(source - half), "round_prefer_ceil": math.floor(source + half)}
+        cell = nearest.get(rounding, cell)
         return cell, cell
     return (cell, cell + 1) if how == "linear" else (cell - 1, cell + 2)
 

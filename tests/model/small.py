@@ -118,7 +118,7 @@ class Small:
         mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic", "area": "area"}[how]
         options = {"align_corners": aligns_corners} if how in ("linear", "cubic") else {}
         result = F.interpolate(plane, (1, size), mode=mode, **options)[:, :, 0]
-        return self.add(Resize(how, aligns_corners), result, x)
+        return self.add(Resize(how, "align_corners" if aligns_corners else ""), result, x)
 
     def mean(self, x: Pair, *dims: int, keeps: bool = True) -> Pair:
         return self.add(Reduce("mean", dims, keeps), x[1].mean(dims, keepdim=keeps), x)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from faltung.geometry import Axis
 from faltung.model import layout as lay
 from faltung.model.layout import Part
-from faltung.model.operations import Crop
+from faltung.model.operations import Crop, Resize
 from faltung.model.sight import Seen
 from faltung.reach import of_axis, of_resize, of_shift, of_step
 
@@ -52,16 +52,14 @@ def rolled(sides: Sequence[tuple[int, int]], shape: Shape) -> list[tuple[int, in
     ]
 
 
-def resized(seen: Seen, how: str, aligns_corners: bool, shape: Shape, why: str) -> Seen:
+def resized(seen: Seen, resize: Resize, shape: Shape, why: str) -> Seen:
     """Interpolation along the dimensions whose size changes."""
     for dim, (old, new) in enumerate(zip(shape_of(seen), shape, strict=True)):
         if old != new:
-            if 0 in (old, new):
-                raise IndexError
-            layer = of_resize(old, new, how, aligns_corners=aligns_corners)
-            repeats = (new // math.gcd(old, new), old // math.gcd(old, new))
-            if aligns_corners and new > 1:
-                repeats = ((new - 1) // math.gcd(old - 1, new - 1), (old - 1) // math.gcd(old - 1, new - 1))
+            layer = of_resize(old, new, resize.how, places=resize.places, rounding=resize.rounding)
+            wide, narrow = (old - 1, new - 1) if resize.places == "align_corners" and new > 1 else (old, new)
+            shared = math.gcd(wide, narrow)
+            repeats = (narrow // shared, wide // shared)
             seen = seen.window(dim, layer, repeats, new, f"{why}: positions resized that lie in another order")
     return seen
 

@@ -127,14 +127,16 @@ class Follower:
                     return cropped(first, crop, shape, why)
                 case op.Pad(sides, mode):
                     return padded(first, rolled(sides, shape) if mode == "circular" else sides, shape, why)
-                case op.Resize(how, aligns_corners):
-                    return resized(first, how, aligns_corners, shape, why)
+                case op.Resize() as resize:
+                    return resized(first, resize, shape, why)
                 case op.Lookup():
                     return self._look_up(node, inputs, shape)
                 case op.Same():
                     return self._meet(node, inputs[:1], shape)
                 case op.Unknown(reason):
                     return self._lost(node, inputs, shape, reason)
+        except ConvShapeError as error:
+            return self._lost(node, inputs, shape, error.problem)
         except (IndexError, ValueError):  # shapes that its reader got wrong
             pass
         return self._lost(node, inputs, shape, f"{type(node.operation).__name__} does not fit its input's {len(first.layout)} dimensions")
@@ -178,6 +180,8 @@ class Follower:
 
     def _meet(self, node: Node, inputs: Sequence[Seen], shape: Shape, *, compares: bool = True) -> Seen:
         """Branches broadcast against one another."""
+        if len(inputs) == 1 and math.prod(shape) == 1 < len(inputs[0].layout) - len(shape):  # a number for all cells, such as a scale
+            inputs = [reduced(inputs[0], range(len(inputs[0].layout) - len(shape)), keeps=False, why=_why(node))]
         branches = [_broadcast(seen, shape) for seen in inputs]
         layout = tuple(_shared([branch.layout[dim] for branch in branches], size) for dim, size in enumerate(shape))
         if compares:

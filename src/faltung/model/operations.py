@@ -140,12 +140,15 @@ class Resize:
     Attributes
     ----------
     how : {"nearest", "linear", "cubic", "area"}
-    aligns_corners : bool
-        The first and the last cells of input and output lie over one another.
+    places : str
+        Where in the input an output lies, by ONNX's names, as `faltung.reach.of_resize` has them; by default as PyTorch has it.
+    rounding : str
+        To the nearest cell, by ONNX's names.
     """
 
     how: str
-    aligns_corners: bool = False
+    places: str = ""
+    rounding: str = "floor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,4 +70,10 @@ def softmax(call: Call) -> Plan:
 
 def resize(how: str) -> Reader:
     """Interpolation."""
-    return lambda call: Resize(how, bool(call.given.get("align_corners")))
+
+    def reader(call: Call) -> Plan:
+        if call.operator.name.startswith("_upsample_nearest_exact"):
+            return Resize(how, "half_pixel", "round_prefer_ceil")
+        return Resize(how, "align_corners" if call.given.get("align_corners") else "")
+
+    return reader

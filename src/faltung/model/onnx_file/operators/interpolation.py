@@ -10,7 +10,7 @@ from faltung.errors import ConvShapeError, ConvTypeError, one_of
 from faltung.model.onnx_file.calls import Call, NoShapeError
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Tensor
-from faltung.model.operations import Resize
+from faltung.model.operations import Resize, Unknown
 
 __all__ = ["STANDARD"]
 
@@ -40,7 +40,12 @@ def _resize(call: Call) -> list[Tensor]:
     else:
         for dim, size in zip(dims, _kept_aspect(call, [shape[dim] for dim in dims], sizes or ()), strict=True):
             result[dim] = size
-    return [call.emit(Resize(how, aligns_corners=places == "align_corners"), [x], tuple(result))]
+    if call.attributes.integer("antialias", 0):
+        return [call.emit(Unknown("interpolation that widens its windows against aliasing"), [x], tuple(result))]
+    rounding = call.attributes.text("nearest_mode", "round_prefer_floor")
+    if call.op == "Upsample" or call.version < 11:
+        places, rounding = "asymmetric", "floor"
+    return [call.emit(Resize(how, places, rounding), [x], tuple(result))]
 
 
 def _scales(call: Call) -> tuple[float, ...] | None:
