@@ -202,6 +202,7 @@ def test_the_effective_field_over_a_photograph(ax: Any) -> None:
     field = receptive_field(vgg(stages=(2,)), input_shape=(1, 3, 32, 48), measured=True)
     field.plot(np.zeros((32, 48, 3)), effective=True, ax=ax)
     photograph, heat = ax.images
+    assert len(ax.patches) == 1  # all of it lies in the image
     assert photograph.get_extent() == heat.get_extent() == [0, 48, 32, 0]
     assert heat.get_array().shape == (32, 48)
     assert "of its gradient" in ax.get_title()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import torch
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.model.graph import Graph, Node, Value, Weight
-from faltung.model.operations import Elementwise, Lookup, Reshape, Unknown
+from faltung.model.operations import Elementwise, Lookup, Multiply, Reshape, Unknown
 from faltung.model.positions import positions
 from faltung.reach import Reach, Span
 from tests.model.small import Pair, Small
@@ -375,6 +375,39 @@ def test_channels_last() -> None:
     assert where.axes == (1, 2)
     assert where.size == (10, 12)
     assert [sight.reach for sight in where.of(x[0])] == [Reach(1, 1, ((-1, 1),))] * 2
+
+
+def test_the_input_that_convolutions_see() -> None:
+    model = Small(2, 1, 12)
+    model.conv(model.x, 1, 3)
+    state, sound = Value("state", (2, 1, 12), "float32"), Value("sound", (1, 512), "float32")
+    graph = model.graph()
+    both = Graph("Two", graph.nodes, (state, *graph.inputs, sound), graph.outputs)
+    assert positions(both).input is graph.inputs[0]
+    assert positions(both, "state").input is state
+    assert positions(both, "state").of(graph.outputs[0])[0].at(0) is None
+    assert positions(Graph("One", (), (sound,), (sound,))).axes == (1,)
+    with pytest.raises(ConvTypeError, match="no input of None has two dimensions"):
+        positions(Graph("None", (), (), ()))
+
+
+def test_recurrent_layers_are_not_followed() -> None:
+    given, result = Value("x", (1, 9, 4), "float32"), Value("y", (1, 9, 8), "float32")
+    node = Node("lstm", "", Multiply(0, False), "aten.lstm", (given,), (result,), (Weight("w", (32, 4), "float32"),))
+    (sight,) = positions(Graph("Recurrent", (node,), (given,), (result,))).of(result)
+    assert sight.lost.startswith("lstm (aten.lstm): what a step of a recurrent layer sees")
+
+
+def test_a_number_for_all_cells() -> None:
+    """As the scale by which an array is quantised while the model runs."""
+    model = Small(1, 1, 12)
+    x = model.conv(model.x, 1, 3)
+    scale = model.add(Elementwise("scale"), x[1].max(), x)
+    divided = model.times(x, scale)
+    where = positions(model.graph())
+    assert where.of(scale[0])[0].still == (0, 11)
+    assert where.of(divided[0])[0].is_whole
+    assert where.of(divided[0])[0].reach == Reach(1, 1, ((0, 2),))
 
 
 def test_sequences_of_vectors() -> None:

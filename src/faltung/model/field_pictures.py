@@ -51,7 +51,7 @@ def draw_receptive_field(field: ReceptiveField, image: object, at: Sequence[int]
         picture = grey
     box = field.at(*(index for index, count in zip(place, field.positions, strict=True) if count is not None))
     window = [span if not sight.is_whole else (0, sight.cells - 1) for span, sight in zip(box.window, field.sights, strict=True)]
-    drawn = draw_field(ax, picture, box.inside, window, beside=1.9 if effective else 1.1)
+    drawn = draw_field(ax, picture, list(box.inside), window, beside=1.9 if effective else 1.1)
     where = ", ".join(str(index) for index, count in zip(place, field.positions, strict=True) if count is not None)
     many = "×".join(str(count) for count in field.positions if count is not None)
     sees, inside = ("×".join(str(0 if span is None else span[1] - span[0] + 1) for span in spans) for spans in (box.window, box.inside))

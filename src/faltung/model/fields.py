@@ -26,6 +26,7 @@ def receptive_field(
     model: Any,
     layer: str | None = None,
     *,
+    input: str | None = None,  # noqa: A002 - what it is
     input_shape: Any = None,
     measured: bool = False,
     at: Sequence[int] = (),
@@ -43,6 +44,8 @@ def receptive_field(
     layer : str, optional
         As ``named_modules()`` or the file names it; of a module that runs several operations the last one counts. By default the last layer
         that has positions along the input's axes.
+    input : str, optional
+        Name of the input to follow, of a model with several; by default one that the first convolution sees.
     input_shape : tuple of int, optional
         ``(N, C, *size)``, batch included. Of a live module and of specs it is needed unless `image` is given.
     measured : bool
@@ -81,7 +84,7 @@ def receptive_field(
     """
     example = image if image is not None and input_shape is None else input_shape
     graph = _graph(model, example)
-    where = positions(graph)
+    where = positions(graph, input)
     node, value = _layer(graph, where, layer)
     field = ReceptiveField(
         model=graph.name,

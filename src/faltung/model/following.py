@@ -223,6 +223,8 @@ class Follower:
         """Rows of the first input, each with all rows of the others."""
         why, last = _why(node), len(shape) - 1
         rows = inputs[0]
+        if isinstance(node.operation, op.Multiply) and (node.weights or len(inputs) < 2):
+            return self._lost(node, inputs, shape, "what a step of a recurrent layer sees depends on its direction")
         if len(rows.layout) != len(shape) or len(shape) < 2:
             return self._lost(node, inputs, shape, f"a product of {len(rows.layout)} dimensions → {len(shape)} is not followed")
         rows = rows.mixed([last], why).taken(last).with_dim(last, [Part(shape[last])])

@@ -6,13 +6,14 @@ Owns the walk over the graph. Standard library only.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.model import layout as lay
 from faltung.model.following import Follower, Misalignment
 from faltung.model.graph import Graph, Value
 from faltung.model.layout import Part
+from faltung.model.operations import Convolve
 from faltung.model.sight import Seen, Sight
 from faltung.reach import Reach
 
@@ -82,14 +83,8 @@ class Positions:
 
     def misaligned_before(self, value: Value, graph: Graph) -> list[Misalignment]:
         """The branches that do not align, of those that an array is made from."""
-        makers, found = graph.makers(), set()
-        waiting = [value]
-        while waiting:
-            node = makers.get(waiting.pop())
-            if node is not None and node not in found:
-                found.add(node)
-                waiting.extend(node.inputs)
-        names = {node.name for node in found}
+        behind = _before(graph, [value])
+        names = {node.name for node in graph.nodes if not behind.isdisjoint(node.outputs)}
         return [each for each in self.misaligned if each.node in names]
 
 
@@ -100,7 +95,8 @@ def positions(graph: Graph, input: str | None = None) -> Positions:  # noqa: A00
     ----------
     graph : Graph
     input : str, optional
-        Name of an input; by default the first of floating numbers with three dimensions or more, else the first with two or more.
+        Name of an input; by default one that the first convolution sees, of floating numbers and with three dimensions or more if
+        there is one.
 
     Raises
     ------
@@ -146,8 +142,24 @@ def _input(graph: Graph, name: str | None) -> Value:
             if value.name == name:
                 return value
         raise ConvTypeError(f"{graph.name} has no input {name!r}.", f"It has {', '.join(repr(value.name) for value in graph.inputs)}.")
-    for least, kinds in ((3, ("float", "bfloat")), (3, ("",)), (2, ("",))):
-        for value in graph.inputs:
-            if value.shape is not None and len(value.shape) >= least and value.dtype.startswith(kinds):
-                return value
+    known = [value for value in graph.inputs if value.shape is not None and len(value.shape) >= 2]
+    first = next((node for node in graph.nodes if isinstance(node.operation, Convolve)), None)
+    convolved = _before(graph, first.inputs if first else ())
+
+    def rank(value: Value) -> tuple[bool, bool, bool]:
+        return value in convolved, value.dtype.startswith(("float", "bfloat")), len(value.shape or ()) > 2
+
+    if known:
+        return max(known, key=rank)
     raise ConvTypeError(f"no input of {graph.name} has two dimensions or more.", "Name the input to follow.")
+
+
+def _before(graph: Graph, values: Iterable[Value]) -> set[Value]:
+    """The arrays that these are made from, themselves too."""
+    makers, found, waiting = graph.makers(), set(), list(values)
+    while waiting:
+        value = waiting.pop()
+        if value not in found:
+            found.add(value)
+            waiting.extend(makers[value].inputs if value in makers else ())
+    return found
