@@ -61,6 +61,16 @@ def test_depthwise_separable_savings_are_those_of_the_layers_put_in_place() -> N
     assert "3·3·16·32 = 4 608" in piece.sentence
 
 
+def test_what_a_depthwise_separable_layer_would_keep_of_the_weights() -> None:
+    numbers = np.random.default_rng(4).standard_normal((12, 8, 3, 3))
+    piece = one(alone("conv2d(8, 12, 3)", 8, 8, numbers=numbers), "depthwise separable")
+    kernels = numbers.transpose(1, 0, 2, 3).reshape(8, 12, 9)
+    kept = sum(np.linalg.svd(kernel, compute_uv=False)[0] ** 2 for kernel in kernels) / np.square(numbers).sum()
+    assert piece.numbers["energy_kept"] == pytest.approx(kept)
+    exact = np.einsum("oi,ikl->oikl", numbers[:, :, 0, 0], numbers[0])
+    assert one(alone("conv2d(8, 12, 3)", 8, 8, numbers=exact), "depthwise separable").numbers["energy_kept"] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("text", ["conv2d(3, 64, 3)", "conv2d(32, 32, 3, groups=32)", "conv2d(32, 64, 1)", "conv_transpose2d(16, 16, 4)"])
 def test_nothing_is_said_of_layers_that_are_no_dense_ones(text: str) -> None:
     assert not pieces(alone(text, 12, 12), "depthwise separable")

@@ -108,7 +108,7 @@ def test_what_is_not_counted_is_listed(found: fl.Audit) -> None:
     assert "A note <b>." in found.notes
 
 
-def test_a_weight_that_the_numbers_size_is_said_to_be_missing() -> None:
+def test_arrays_whose_size_the_numbers_decide_are_said_to_be_missing() -> None:
     making = Making(1, 3, 8, 8)
     some = making.add(Unknown("what is not zero"), None, making.x, name="nonzero")
     making.add(Elementwise("relu", True), None, some)
@@ -343,35 +343,16 @@ def test_a_live_model_against_instrumented_convolutions(monkeypatch: pytest.Monk
     assert found.totals.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
-def resnet50():
-    transformers = pytest.importorskip("transformers")
-    return transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=1000))
-
-
-def mobilenet_v1():
-    transformers = pytest.importorskip("transformers")
-    return transformers.MobileNetV1ForImageClassification(transformers.MobileNetV1Config(num_labels=1000, tf_padding=False))
-
-
-def vgg16():
-    nn = pytest.importorskip("torch").nn
-    layers: list = []
-    channels = 3
-    for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
-        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()] if width else [nn.MaxPool2d(2, 2)]
-        channels = width or channels
-    head = [nn.Flatten(), nn.Linear(25088, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 1000)]
-    return nn.Sequential(*layers, *head)
-
-
 @pytest.mark.parametrize(
     ("build", "parameters", "macs"),
-    [(resnet50, 25_557_032, 4_089_184_256), (mobilenet_v1, 4_231_976, 568_740_352), (vgg16, 138_357_544, 15_470_264_320)],
+    [("resnet50", 25_557_032, 4_089_184_256), ("mobilenet_v1", 4_231_976, 568_740_352), ("vgg16", 138_357_544, 15_470_264_320)],
 )
-def test_networks_whose_counts_are_published(build, parameters: int, macs: int) -> None:
+def test_networks_whose_counts_are_published(build: str, parameters: int, macs: int) -> None:
     torch = pytest.importorskip("torch")
+    from tests.support import networks
+
     with torch.device("meta"):
-        model = build().eval()
+        model = getattr(networks, build)().eval()
     found = fl.audit(model, (1, 3, 224, 224))
     assert found.totals.parameters == parameters
     assert found.totals.macs == macs
@@ -379,6 +360,8 @@ def test_networks_whose_counts_are_published(build, parameters: int, macs: int) 
 
 def test_vgg_sees_what_is_published() -> None:
     torch = pytest.importorskip("torch")
+    from tests.support.networks import vgg16
+
     with torch.device("meta"):
         model = vgg16()
     last = fl.audit(model, (1, 3, 224, 224)).filter(kind="pooling").layers[-1]

@@ -65,7 +65,7 @@ class Audit:
     # -- views -------------------------------------------------------------------------------------
 
     def sorted(self, by: str = "macs") -> Audit:
-        """The same with the rows in another order, the largest first; `by` name the alphabet, by ``"order"`` as they run.
+        """The same with the rows in another order: the largest first, by ``"name"`` as in the alphabet, by ``"order"`` as they run.
 
         Raises
         ------

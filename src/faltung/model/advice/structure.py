@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from faltung.amounts import grouped, readable_bytes, readable_count, readable_share
 from faltung.model.advice.piece import Advice, Subject, listed
 from faltung.model.graph import Node
@@ -46,6 +48,7 @@ def depthwise_separable(subject: Subject) -> Iterator[Advice]:
     per_place = f"{kernel}·{spec.in_channels} + {spec.in_channels}·{spec.out_channels} = {grouped(apart)}"
     fewer = sum(math.prod(layer.spec.weight_shape) - _separable_weights(layer.spec) for _, layer in rows if layer.spec)
     these = f"these {len(rows)} dense convolutions" if len(rows) > 1 else "this dense convolution"
+    kept = _kept_by_rank_one(next(node for node, layer in rows if layer is first), spec)
     sentence = (
         f"As depthwise separable layers {these} would take {readable_count(of_all - total)} MACs and not {readable_count(of_all)}, "
         f"{readable_share(subject.share(total))} of the model less. "
@@ -53,6 +56,8 @@ def depthwise_separable(subject: Subject) -> Iterator[Advice]:
         f"The price: all {spec.out_channels} outputs then see an input channel through one {window} kernel, each with a factor of its own "
         f"(rank 1), where now they have up to {min(area, spec.out_channels)} independent ones."
     )
+    if kept is not None:
+        sentence += f" Of the weights that it has now, that would keep {readable_share(kept)} of their energy at best."
     if grouped_saving:
         sentence += (
             f" With groups={GROUPS} {readable_share(subject.share(grouped_saving))} would be saved and each output would see a quarter "
@@ -66,6 +71,7 @@ def depthwise_separable(subject: Subject) -> Iterator[Advice]:
         "macs_with_groups": of_all - grouped_saving,
         "groups": GROUPS,
         "most_rank_now": min(area, spec.out_channels),
+        "energy_kept": kept,
     }
     source = "Howard et al., MobileNets, 2017, §3.1: k²·C_in·C_out against k²·C_in + C_in·C_out"
     yield Advice("depthwise separable", names, sentence, numbers, source, saves_macs=total, saves_parameters=fewer)
@@ -85,6 +91,19 @@ def _saved(spec: ConvSpec, macs: int) -> int:
     """At all places at which the dense one multiplies."""
     dense = math.prod(spec.weight_shape)
     return macs // dense * (dense - _separable_weights(spec))
+
+
+def _kept_by_rank_one(node: Node, spec: ConvSpec) -> float | None:
+    """The part of the weight's energy that one kernel for each input channel can hold; None where the numbers are not there."""
+    if not node.weights or node.weights[0].read is None or node.weights[0].shape != spec.weight_shape:
+        return None
+    weight = np.asarray(node.weights[0].read())
+    if weight.dtype.kind != "f" or not np.isfinite(weight).all():
+        return None
+    kernels = weight.reshape(spec.out_channels, spec.in_channels, -1).astype(np.float64).transpose(1, 2, 0)
+    energies = np.linalg.eigvalsh(kernels @ kernels.swapaxes(1, 2))
+    whole = float(energies.sum())
+    return float(energies[:, -1].sum()) / whole if whole > 0 else None
 
 
 def _divides(spec: ConvSpec | None) -> bool:
