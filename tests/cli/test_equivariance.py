@@ -39,7 +39,7 @@ def model(tmp_path: Path) -> Path:
 def test_what_is_measured(faltung: Any, as_json: Any, model: Path, photo: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     facts = as_json("equivariance", model, photo)
-    expected = fl.equivariance(model, photo, preprocess=Preprocess((24, 32)))
+    expected = fl.equivariance(model, photo, preprocess=Preprocess((32, 32)))
     assert facts["stride"] == ["2", "2"]
     assert facts["relative"] == expected.relative.tolist()
     assert len(facts["relative"]) == 5
@@ -64,7 +64,7 @@ def test_windows(as_json: Any, model: Path, photo: Path, tmp_path: Path) -> None
         (("--boundary", "crop"), "needs --shifts"),
         (("--boundary", "mirror"), "is not known"),
         (("--shifts", "-1"), "shifts go from 0 upwards"),
-        (("--shifts", "24"), "the input has 24 cells"),
+        (("--shifts", "32"), "the input has 32 cells"),
         (("--out", "plane.doc"), "no picture format"),
     ],
 )

@@ -65,6 +65,48 @@ def test_convolutions_agree_with_the_definition(path: Path) -> None:
     np.testing.assert_array_equal(found["second"].weight, SECOND)
 
 
+def written_out(kind: str) -> list[Any]:
+    """Nodes from "scaled" to "y": an activation in the parts that exporters write."""
+    if kind == "hardswish in parts":
+        return [
+            helper.make_node("Add", ["scaled", "three"], ["plus"]),
+            helper.make_node("Clip", ["plus", "nil", "six"], ["clipped"]),
+            helper.make_node("Mul", ["scaled", "clipped"], ["product"]),
+            helper.make_node("Div", ["product", "six"], ["y"]),
+        ]
+    if kind == "hardswish by gate":
+        return [
+            helper.make_node("HardSigmoid", ["scaled"], ["gate"], alpha=1 / 6, beta=0.5),
+            helper.make_node("Mul", ["gate", "scaled"], ["y"]),
+        ]
+    return [helper.make_node("Add", ["scaled", "x"], ["sum"]), helper.make_node("Relu", ["sum"], ["y"])]
+
+
+@pytest.mark.parametrize("kind", ["hardswish in parts", "hardswish by gate", "residual"])
+def test_activations_in_parts_behind_a_scale(tmp_path: Path, kind: str) -> None:
+    numbers = {"three": 3.0, "six": 6.0, "nil": 0.0, "scale": 0.5}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "w"], ["raw"], name="c"),
+            helper.make_node("Mul", ["raw", "scale"], ["scaled"]),
+            *written_out(kind),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [1, 4, 3, 3])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32).reshape(4, 4, 1, 1), "w"),
+         *(onnx.numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items())],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "a.onnx")
+    x = np.linspace(-12, 12, 36).reshape(1, 4, 3, 3).astype(np.float32)
+    found = fl.feature_maps(tmp_path / "a.onnx", x)["c"]
+    if kind == "residual":
+        assert (found.activation, found.activation_name) == (None, "")
+    else:
+        assert found.activation_name == "HardSwish"
+        np.testing.assert_allclose(found.activation, x / 2 * np.clip(x / 2 + 3, 0, 6) / 6, atol=1e-5)
+
+
 def test_layers_by_node_or_tensor(path: Path) -> None:
     found = fl.feature_maps(str(path), X[0], ["active", "stem", "y"])
     assert list(found) == ["active", "stem", "y"]

@@ -267,6 +267,12 @@ def test_the_lattice_is_seen() -> None:
     assert len(found.plot_layers(ax=figure.Figure().subplots()).lines[0].get_xdata()) == len(found.layers)
 
 
+def test_multiples_that_were_not_measured_are_no_zeros() -> None:
+    spec = fl.ConvSpec(1, 1, (3, 3), stride=4, padding=1, bias=False)
+    weight = integers(1, 1, 3, 3)
+    assert "not measured" in repr(fl.equivariance(lambda x: fl.conv(spec, x, weight), integers(1, 1, 16, 16), 3))
+
+
 def test_told_as_text_and_data() -> None:
     model = whole(nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1)))
     model.add_module("<i>", nn.Conv2d(1, 1, 1))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEAN_HELP", "PREPARED_SIZE_HELP", "STD_HELP", "prepared", "save_figure"]
 
-PREPARED_SIZE_HELP = "Height and width of the input. Default: the file's, else the picture's."
+PREPARED_SIZE_HELP = "Height and width of the input. Default: the file's, else the picture's, in multiples of 32."
 MEAN_HELP = "Taken from colours, which go from 0 to 1; one number or three."
 STD_HELP = "Then divided by this; one number or three. For an input from 0 to 255: --std 0.00392157."
 
@@ -38,7 +38,9 @@ def prepared(
             f"{network.path.name} takes an input of shape {shape}, which is no picture.", "Call faltung.feature_maps with arrays."
         )
     asked = read_size(size) if size is not None else None
-    wanted = [given or (photo.shape[1:] if asked is None else asked)[axis] for axis, given in enumerate(places)]
+    # Networks that halve their maps several times take multiples of 32, and others take these as well.
+    open_size = asked or tuple(max(32 * round(cells / 32), 32) for cells in photo.shape[1:])
+    wanted = [given or open_size[axis] for axis, given in enumerate(places)]
     if asked is not None and tuple(wanted) != asked:
         raise ConvError(f"--size={size}: {network.path.name} takes {wanted[0]}x{wanted[1]} alone.", "Leave --size out.")
     wanted = [cells + beside for cells in wanted]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from faltung.model.activations import ONNX_ACTIVATIONS, ONNX_PASSING
 __all__ = ["OnnxNetwork", "OnnxRecorded", "is_onnx_path"]
 
 CONVOLUTIONS = ("Conv", "ConvInteger", "ConvTranspose", "DeformConv", "QLinearConv")
+GATES = {"HardSigmoid": "HardSwish", "Sigmoid": "SiLU"}
 _TYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int8)": "int8",
     "tensor(int32)": "int32", "tensor(int64)": "int64",
@@ -135,7 +137,8 @@ class OnnxNetwork:
         except Exception as error:  # every error of onnxruntime has a class of its own  # noqa: BLE001
             shapes = ", ".join(f"{name} {array.shape}" for name, array in given.items())
             raise ConvShapeError(
-                f"{self.path.name} cannot run on {shapes}: {_first_line(error)}.", "Give the input that the model takes."
+                f"{self.path.name} cannot run on {shapes}: {_first_line(error)}.",
+                "Give what the model takes: networks that halve their maps want multiples of 32, readers of text a height of 32 or 48.",
             ) from None
         return [np.asarray(found[name]) for name in (self.outputs if tensors is None else tensors)]
 
@@ -178,20 +181,42 @@ class OnnxNetwork:
         )
 
     def _follower(self, tensor: str) -> tuple[str, str]:
-        """The result of the activation that a tensor goes into, over what lies between, and its operator; ("", "") if there is none."""
+        """The result of the activation that a tensor goes into, over what rescales it before, and its name; ("", "") if there is none."""
+        constants = {one.name for one in self.proto.graph.initializer}
+        constants.update(node.output[0] for node in self.nodes.values() if node.op_type == "Constant")
         while True:
-            takers = [node for node in self.proto.graph.node if node.input and tensor in node.input]
+            takers = [node for node in self.proto.graph.node if tensor in node.input]
+            gated = self._gated(tensor, takers, constants)
+            if gated is not None:
+                return gated
             active = next((node for node in takers if node.op_type in ONNX_ACTIVATIONS and node.input[0] == tensor), None)
             if active is not None:
-                product = next((node for node in takers if node.op_type == "Mul" and set(node.input) == {tensor, active.output[0]}), None)
-                return (
-                    (product.output[0], "SiLU")
-                    if product is not None and active.op_type == "Sigmoid"
-                    else (active.output[0], active.op_type)
-                )
-            if len(takers) != 1 or takers[0].op_type not in ONNX_PASSING or takers[0].input[0] != tensor:
+                return active.output[0], active.op_type
+            passes = len(takers) == 1 and (
+                (takers[0].op_type in ONNX_PASSING and takers[0].input[0] == tensor)
+                or (takers[0].op_type in ("Add", "Mul") and any(name in constants for name in takers[0].input))
+            )
+            if not passes:
                 return "", ""
             tensor = takers[0].output[0]
+
+    def _gated(self, tensor: str, takers: Sequence[Any], constants: set[str]) -> tuple[str, str] | None:
+        """X * sigmoid(x), x * hardsigmoid(x) and x * clip(x + 3) / 6, written out."""
+        gates = {}
+        for node in takers:
+            if node.op_type in GATES:
+                gates[node.output[0]] = GATES[node.op_type]
+            elif node.op_type == "Add" and any(name in constants for name in node.input):
+                clips = [one for one in self.proto.graph.node if one.op_type == "Clip" and one.input[0] == node.output[0]]
+                gates.update({one.output[0]: "HardSwish" for one in clips})
+        for node in takers:
+            others = [name for name in node.input if name != tensor]
+            if node.op_type == "Mul" and len(others) == 1 and others[0] in gates:
+                product, name = node.output[0], gates[others[0]]
+                after = [one for one in self.proto.graph.node if product in one.input]
+                divided = len(after) == 1 and after[0].op_type in ("Div", "Mul") and any(one in constants for one in after[0].input)
+                return (after[0].output[0] if divided and name == "HardSwish" else product), name
+        return None
 
     def _session(self, wanted: tuple[str, ...]) -> Any:
         if wanted not in self._sessions:
@@ -261,4 +286,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 def _first_line(error: BaseException) -> str:
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    # Its own source files and signatures say nothing to who gave the input.
+    text = re.sub(r"Status Message: \S*\.(?:h|cc):\d+ .*?\) ?|Status Message: \S*\.(?:h|cc):\d+ \S+ ", "Status Message: ", text)
     return (text if len(text) <= 200 else text[:200] + "…").rstrip(".")

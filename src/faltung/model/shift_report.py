@@ -109,7 +109,7 @@ class Equivariance:
     notes: tuple[str, ...] = ()
 
     def multiples(self) -> NDArray[np.bool_]:
-        """Where in the plane shifts are whole multiples of the stride."""
+        """Where in the plane shifts are whole multiples of the stride, no shift among them."""
         along = [[(by / step).denominator == 1 for by in shifts] for shifts, step in zip(self.shifts, self.stride, strict=True)]
         found: NDArray[np.bool_] = np.logical_and.reduce(np.meshgrid(*along, indexing="ij"))
         return found
@@ -125,7 +125,7 @@ class Equivariance:
         shifts = f"shifts by multiples of {_pair(self.stride)}" if any(step > 1 for step in self.stride) else "every shift"
         if self.has_positions:
             return f"equivariant to {shifts}, with circular borders"
-        return f"invariant to {shifts}, with circular borders and pooling over all places"
+        return f"no rows and columns to move: stays as it is for {shifts}, with circular borders and pooling over all places"
 
     def to_dict(self) -> dict[str, Any]:
         """As data."""
@@ -167,18 +167,30 @@ class Equivariance:
             ("theory", self.theory),
             ("error", f"mean {percent(float(np.mean(self.relative)))}, largest {percent(float(np.max(self.relative)))} of the result"),
         ]
-        at = float(self.relative[self.multiples()].max(initial=0.0))
         if any(step > 1 for step in self.stride):
-            rows.append((f"at multiples of {_pair(self.stride)}", "0 at all of them" if at == 0 else f"{percent(at)} at most"))
+            rows.append((f"at multiples of {_pair(self.stride)}", self._at_multiples()))
         if self.consistency is not None:
             rows.append(("consistency", f"{self.consistency:.1f} % of pairs of shifts give the same class"))
         if self.causes:
             mean = sum(one.error for one in self.causes)
             over = f", over {len(self.examined)} shifts" if self.examined and len(self.causes) > 2 else ""
             rows.append(("causes", f"{percent(mean)} on average{over}: the sum of"))
-        rows += [(f"  {one.name}", f"{percent(one.error)}, {one.meaning}") for one in self.causes]
+        rows += [
+            (
+                f"  {one.name}",
+                f"{percent(one.error)}, {one.meaning if one.error > -ROUNDING else 'below 0: without it the error is larger'}",
+            )
+            for one in self.causes
+        ]
         rows += [("note", note) for note in self.notes]
         return rows
+
+    def _at_multiples(self) -> str:
+        moved = self.multiples() & ~np.logical_and.reduce(np.meshgrid(*([by == 0 for by in along] for along in self.shifts), indexing="ij"))
+        if not moved.any():
+            return "not measured: the shifts are shorter"
+        most = float(self.relative[moved].max())
+        return "0 at all of them" if most == 0 else f"{percent(most)} at most"
 
     def layer_rows(self) -> list[tuple[str, ...]]:
         """The layers in a table: `LAYER_COLUMNS` in words."""
