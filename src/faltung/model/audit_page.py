@@ -202,7 +202,7 @@ def _leaf(layer: Layer) -> str:
 
 
 def _numbers(label: str, item: Branch | Layer) -> str:
-    numbers = (readable_count(item.parameters), amount(item.macs), readable_share(item.share) if item.macs else "")
+    numbers = (readable_count(item.parameters), amount(item.macs or None), readable_share(item.share) if item.macs else "")
     return f"<span>{_text(label)}</span>" + "".join(f'<span class="number">{number}</span>' for number in numbers)
 
 

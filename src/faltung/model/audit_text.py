@@ -121,7 +121,7 @@ def _tree(tree: Branch, depth: int | None, width: int) -> Table:
         cells = [
             Text("  " * level + tame(name), style="" if is_layer else "bold"),
             Text(readable_count(branch.parameters) if branch.parameters else ""),
-            Text(amount(branch.macs)),
+            Text(amount(branch.macs or None)),
             Text(readable_share(branch.share) if branch.macs else ""),
             Text(readable_bytes(branch.activation_bytes or 0)),
         ]
