@@ -214,7 +214,11 @@ def notebook(audit: Audit) -> str:
     totals = audit.totals
     title = f"{tame(audit.name)}: {grouped(totals.parameters)} parameters, {grouped(totals.macs)} MACs"
     sums = table_html(title, [(label, number, remark) for label, number, remark in facts(audit)])
-    shown = [[column.text(layer) for column in columns] for layer in rows[:MOST_ROWS]]
+    # A number and its unit stay on one line.
+    shown = [
+        [column.text(layer).replace(" ", "\u00a0") if column.is_number else column.text(layer) for column in columns]
+        for layer in rows[:MOST_ROWS]
+    ]
     more = f" ({len(rows) - MOST_ROWS} more in .layers)" if len(rows) > MOST_ROWS else ""
     left = len(audit.layers) - len(rows)
     layers = table_html(f"{len(rows)} layers{more}, {left} more without MACs", shown, [column.head for column in columns])
