@@ -120,6 +120,12 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
         read_onnx(pipe)
 
 
+def test_what_is_no_path() -> None:
+    for path in (3, None, b"model.onnx"):
+        with pytest.raises(ConvTypeError, match="is no path"):
+            read_onnx(path)  # type: ignore[arg-type]
+
+
 def test_every_truncation_is_an_error_or_a_graph(tmp_path: Path) -> None:
     data = GOOD.SerializeToString()
     errors = 0
@@ -232,6 +238,16 @@ BROKEN: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: model([node("Reshape", ["x", "s"], ["y"])], weights=[numpy_helper.from_array(np.array([10**12, -1]), "s")]),
         r"cannot lay 192 numbers",
     ),
+    "endless lists": (
+        lambda: model([node("RandomNormal", [], ["y"], shape=[2**62] * 10**5)]),
+        "has 100000 entries, more than 4096",
+    ),
+    "endless parts": (
+        lambda: model([node("SplitToSequence", ["x"], ["s"]), node("SequenceAt", ["s", "i"], ["y"])], [info("x", [2**60, 3])],
+                      weights=[numpy_helper.from_array(np.array(0), "i")]),
+        "parts of 1 cells of 1152921504606846976 are not read",
+    ),
+    "endless pads": (lambda: model([node("Conv", ["x", "w"], ["y"], pads=[1] * 4000)], weights=[array("w", 4, 3, 3, 3)]), "4000 entries"),
     "endless tiles": (
         lambda: model([node("Tile", ["x", "s"], ["y"])], weights=[numpy_helper.from_array(np.array([2**60] * 4), "s")]),
         "more than 4611686018427387903",
@@ -247,6 +263,7 @@ def test_what_breaks_the_rules_is_said(tmp_path: Path, name: str, monkeypatch: p
     with pytest.raises(ConvError, match=said) as error:
         read_onnx(written(tmp_path, proto))
     assert error.value.remedy
+    assert len(str(error.value)) < 1000
 
 
 def test_a_newer_format_is_said(tmp_path: Path) -> None:

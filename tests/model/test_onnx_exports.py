@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 from faltung.model.from_onnx import read_onnx
+from faltung.model.from_torch import record
 from faltung.model.graph import Graph
 from faltung.model.operations import Convolve, Multiply, Unknown
+from faltung.model.positions import positions
 
 pytest.importorskip("onnx")
+pytest.importorskip("torch")
 
 
 def network(torch: ModuleType) -> Any:
@@ -154,6 +157,25 @@ def test_open_sizes_of_an_export(torch: ModuleType, tmp_path: Path) -> None:
         graph = read_onnx(file, shape)
         assert graph.outputs[0].shape == tuple(model(torch.rand(shape)).shape)
         assert read(graph) == lived(torch, model, torch.rand(shape))
+
+
+def test_both_readers_see_the_same(torch: ModuleType, tmp_path: Path) -> None:
+    """Of a network as a live module and as a file: the same layers, and positions that see the same of the input."""
+    nn = torch.nn
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 7, stride=2, padding=3), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 8, 3, groups=8, dilation=2), nn.Sigmoid(),
+        nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1), nn.AvgPool2d(2), nn.Conv2d(4, 5, 1),
+    )  # fmt: skip
+    x = torch.rand(1, 3, 64, 64)
+    file = exported(torch, shaken(torch, model), x, tmp_path / "chain.onnx", dynamo=False)
+    live, stored = record(model, (1, 3, 64, 64)), read_onnx(file)
+    assert [node.operation for node in live.nodes] == [node.operation for node in stored.nodes]
+    assert [[value.shape for value in node.outputs] for node in live.nodes] == [
+        [value.shape for value in node.outputs] for node in stored.nodes
+    ]
+    seen = [[sight.reach for sight in positions(graph).of(graph.outputs[0])] for graph in (live, stored)]
+    assert seen[0] == seen[1]
+    assert None not in seen[0]
 
 
 def test_efficientnet_lite(torch: ModuleType, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from faltung.model.operations import (
     Convolve,
     Crop,
     Elementwise,
+    Join,
     Lookup,
     Multiply,
     Pool,
@@ -358,6 +359,19 @@ def test_parts_are_crops(tmp_path: Path) -> None:
         Crop(1, 0), Crop(1, 2), Crop(2, 1, 2), Crop(3, 7, -1), Crop(3, 1, drops=True)
     ]  # fmt: skip
     assert graph.outputs[0].shape == (1, 2, 3)
+
+
+def test_parts_of_a_sequence_are_followed(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("SplitToSequence", ["x", "two"], ["s"], axis=1),
+        helper.make_node("SequenceAt", ["s", "last"], ["a"]),
+        helper.make_node("SequenceInsert", ["s", "a"], ["t"]),
+        helper.make_node("ConcatFromSequence", ["t"], ["y"], axis=1),
+    ]
+    graph = graph_of(model_of(nodes, {"x": (1, 5, 8)}, {"two": np.array(2), "last": np.array(-1)}), tmp_path)
+    assert [node.operation for node in graph.nodes] == [Crop(1, 0), Crop(1, 2), Crop(1, 4), Join(1)]
+    assert [value.shape for value in graph.nodes[-1].inputs] == [(1, 2, 8), (1, 2, 8), (1, 1, 8), (1, 1, 8)]
+    assert graph.outputs[0].shape == (1, 6, 8)
 
 
 def test_branches_of_a_constant_condition(tmp_path: Path) -> None:

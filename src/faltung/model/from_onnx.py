@@ -55,6 +55,8 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Given = None) -> Graph:
     recurrent layers, and arrays of several floats that are added or multiplied. ONNX does not say it. The numbers of quantised weights are
     read as they are stored, without their scale. Weights in other files have shapes and no numbers.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConvTypeError(f"path={shown(path)} is no path.", "Give the path of an ONNX file.")
     return _graph(read_model(Path(path)), Path(path).name, input_shape)
 
 

@@ -16,6 +16,10 @@ _KINDS = {
 _FIELDS = {"float": "f", "int": "i", "string": "s", "tensor": "t", "graph": "g"}
 
 
+MOST_ENTRIES = 4096
+"""Of a list of whole numbers that is calculated with: products of more would take long."""
+
+
 class Attributes:
     """Attributes by name.
 
@@ -67,9 +71,13 @@ class Attributes:
         found = self._of(name, "string")
         return default if found is None else found.decode(errors="replace")
 
-    def ints(self, name: str) -> tuple[int, ...] | None:
-        """Whole numbers, None where they are not given."""
+    def ints(self, name: str, *, most: int = MOST_ENTRIES) -> tuple[int, ...] | None:
+        """Whole numbers, None where they are not given; sizes, steps and axes are few."""
         found = self._of(name, "ints")
+        if found is not None and len(found) > most:
+            raise ConvTypeError(
+                f"attribute {shown(name)} has {len(found)} entries, more than {most}.", "Arrays have at most 64 dimensions."
+            )
         return None if found is None else tuple(found)
 
     def floats(self, name: str) -> tuple[float, ...] | None:

@@ -75,7 +75,7 @@ def _constant(call: Call) -> Tensor:
             number = attributes.integer(attribute, 0) if dtype is np.int64 else attributes.number(attribute, 0.0)
             return from_numbers(name, np.asarray(number, dtype))
     for attribute, dtype in (("value_ints", np.int64), ("value_floats", np.float32)):
-        found = attributes.ints(attribute) if dtype is np.int64 else attributes.floats(attribute)
+        found = attributes.ints(attribute, most=2**31) if dtype is np.int64 else attributes.floats(attribute)
         if found is not None:
             return from_numbers(name, np.asarray(found, dtype))
     if "value_string" in attributes or "value_strings" in attributes:

@@ -23,7 +23,7 @@ MOST_BYTES = 2**31 - 1
 MOST_FIELDS = 4_000_000
 """Fields of all messages. A node has ten to twenty, and networks have some thousand nodes."""
 
-MOST_PACKED = 2**28
+MOST_PACKED = 2**26
 """Bytes of packed integers, each of which may become eight."""
 
 MOST_LEVELS = 100

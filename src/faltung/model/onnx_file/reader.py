@@ -25,6 +25,9 @@ MOST_NODES = 100_000
 MOST_NESTED = 24
 """Subgraphs and functions within one another."""
 
+MOST_LETTERS = 800
+"""Of a message."""
+
 MOST_PREFIX = 1000
 """Letters of the names before a name."""
 
@@ -172,14 +175,14 @@ class Reader:
 
     def run(self, protos: Any, scope: Scope, site: Site) -> None:
         """Read nodes in an order in which they can run."""
+        self.read_nodes += len(protos)
+        if self.read_nodes > MOST_NODES:
+            raise ConvTypeError(
+                f"the model has more than {MOST_NODES} nodes, those of functions counted at every call.",
+                "Networks have some thousand; a file like this one was made to exhaust memory, or is no network.",
+            )
         for index in _order(protos):
             proto = protos[index]
-            self.read_nodes += 1
-            if self.read_nodes > MOST_NODES:
-                raise ConvTypeError(
-                    f"the model has more than {MOST_NODES} nodes, those of functions counted at every call.",
-                    "Networks have some thousand; a file like this one was made to exhaust memory, or is no network.",
-                )
             name = site.prefix + (proto.name or f"{proto.op_type}_{index}")
             try:
                 self._node(proto, name, scope, site)
@@ -273,7 +276,12 @@ def where(name: str, proto: Any) -> str:
 
 
 def _placed(error: ConvError, place: str) -> ConvError:
-    return _marked(type(error)(f"{place}: {error.problem}", error.remedy))
+    return _marked(type(error)(_cut(f"{place}: {error.problem}"), _cut(error.remedy)))
+
+
+def _cut(text: str) -> str:
+    """A message that shows arrays of the file, of a length that can be read."""
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
 
 
 def _marked(error: ConvError) -> ConvError:

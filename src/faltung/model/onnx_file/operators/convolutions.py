@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faltung.errors import ConvShapeError, ConvTypeError, one_of
+from faltung.errors import ConvShapeError, ConvTypeError, one_of, shown
 from faltung.model.onnx_file.calls import Call, NoShapeError, shape_of
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Tensor
@@ -27,7 +27,7 @@ def padding_of(call: Call, ndim: int) -> Padding:
     if not pads:
         return ((0, 0),) * ndim
     if len(pads) != 2 * ndim:
-        raise ConvShapeError(f"pads={pads} has {len(pads)} entries, {ndim} axes need {2 * ndim}.", "Export the file again.")
+        raise ConvShapeError(f"pads={shown(pads)} has {len(pads)} entries, {ndim} axes need {2 * ndim}.", "Export the file again.")
     return tuple(zip(pads[:ndim], pads[ndim:], strict=True))
 
 
@@ -43,7 +43,7 @@ def _spec(call: Call, weight: Tensor, *, bias: bool, transposed: bool = False, p
     given = call.attributes.ints("kernel_shape")
     if given and tuple(given) != tuple(kernel):
         raise ConvShapeError(
-            f"kernel_shape={given} and a weight of shape {shape} contradict each other.", "The file is damaged: export it again."
+            f"kernel_shape={shown(given)} and a weight of shape {shape} contradict each other.", "The file is damaged: export it again."
         )
     groups, ndim = call.attributes.integer("group", 1), len(kernel)
     if groups < 1:
@@ -97,7 +97,9 @@ def _for_output(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None, want
     if len(wanted) == spec.ndim + 2:  # of old files with batch and channels
         wanted = wanted[2:]
     if len(wanted) != spec.ndim or len(x.shape) != spec.ndim + 2:
-        raise ConvShapeError(f"output_shape={tuple(wanted)} and an input of shape {x.shape} do not fit {spec}.", "Export the file again.")
+        raise ConvShapeError(
+            f"output_shape={shown(tuple(wanted))} and an input of shape {x.shape} do not fit {spec}.", "Export the file again."
+        )
     sides = []
     for axis, size, goal in zip(spec.axes, x.shape[2:], wanted, strict=True):
         total = axis.output_size(size) - goal

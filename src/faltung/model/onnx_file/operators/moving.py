@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from faltung.errors import ConvShapeError, ConvTypeError, one_of
+from faltung.errors import ConvShapeError, ConvTypeError, one_of, shown
 from faltung.model.onnx_file.calls import Call, NoShapeError, shape_of
 from faltung.model.onnx_file.operators.table import Operator
 from faltung.model.onnx_file.tensors import Shape, Tensor
@@ -34,7 +34,7 @@ def target_shape(call: Call, shape: Shape) -> tuple[int, ...]:
         sizes[sizes.index(-1)] = 0
     if -1 in sizes or math.prod(sizes) != total:
         raise ConvShapeError(
-            f"Reshape cannot lay {total} numbers of shape {shape} into {tuple(target)}.", "Give an input_shape for which they fit."
+            f"Reshape cannot lay {total} numbers of shape {shape} into {shown(tuple(target))}.", "Give an input_shape for which they fit."
         )
     return tuple(sizes)
 
@@ -69,7 +69,7 @@ def _unsqueeze(call: Call) -> list[Tensor]:
     rank = len(shape) + len(axes)
     dims = {call.dim(axis, rank) for axis in axes}
     if len(dims) != len(axes):
-        raise ConvShapeError(f"axes={axes} of Unsqueeze has a dimension twice.", "Export the file again.")
+        raise ConvShapeError(f"axes={shown(axes)} of Unsqueeze has a dimension twice.", "Export the file again.")
     rest = iter(shape)
     return [call.emit(Reshape(), [call.tensor(0)], tuple(1 if dim in dims else next(rest) for dim in range(rank)))]
 
@@ -79,7 +79,7 @@ def _transpose(call: Call) -> list[Tensor]:
     if order is None:
         order = tuple(reversed(range(len(shape_of(x)))))
     if sorted(order) != list(range(len(order))) or (x.shape is not None and len(x.shape) != len(order)):
-        raise ConvShapeError(f"perm={order} does not order the dimensions of {x.shape}.", "Export the file again.")
+        raise ConvShapeError(f"perm={shown(order)} does not order the dimensions of {x.shape}.", "Export the file again.")
     return [call.emit(Permute(order), [x], None if x.shape is None else tuple(x.shape[dim] for dim in order))]
 
 
@@ -113,7 +113,9 @@ def slices_of(call: Call, shape: Sequence[int]) -> list[slice]:
     """What a `Slice` takes of each dimension."""
     starts, ends = call.ints(1, "starts"), call.ints(2, "ends")
     if starts is None or ends is None or len(starts) != len(ends):
-        raise ConvTypeError(f"Slice has starts={starts} and ends={ends}.", "The file is damaged or incomplete: export it again.")
+        raise ConvTypeError(
+            f"Slice has starts={shown(starts)} and ends={shown(ends)}.", "The file is damaged or incomplete: export it again."
+        )
     axes = call.ints(3, "axes") or tuple(range(len(starts)))
     steps = call.ints(4, "steps") or (1,) * len(starts)
     if not len(starts) == len(axes) == len(steps):
@@ -160,7 +162,7 @@ def split_sizes(call: Call, size: int) -> list[int]:
         chunk = -(-size // count)
         parts = [max(min(chunk, size - index * chunk), 0) for index in range(count)]
     if sum(parts) != size or min(parts) < 0:
-        raise ConvShapeError(f"Split takes parts of {parts} cells from {size}.", "Give an input_shape for which they fit.")
+        raise ConvShapeError(f"Split takes parts of {shown(parts)} cells from {size}.", "Give an input_shape for which they fit.")
     return parts
 
 
@@ -185,7 +187,9 @@ def _pad(call: Call) -> list[Tensor]:
     given = call.ints(3, "")
     axes = tuple(range(len(shape))) if given is None else tuple(call.dim(axis, len(shape)) for axis in given)
     if pads is None or len(pads) != 2 * len(axes):
-        raise ConvShapeError(f"pads={pads} does not fit {len(axes)} dimensions: two entries each are needed.", "Export the file again.")
+        raise ConvShapeError(
+            f"pads={shown(pads)} does not fit {len(axes)} dimensions: two entries each are needed.", "Export the file again."
+        )
     sides = [(0, 0)] * len(shape)
     for place, dim in enumerate(axes):
         sides[dim] = (pads[place], pads[place + len(axes)])
@@ -203,7 +207,7 @@ def _expand(call: Call) -> list[Tensor]:
     sizes = []
     for own, wanted in pairs:
         if own != wanted and 1 not in (own, wanted):
-            raise ConvShapeError(f"Expand cannot repeat {shape} to {target}.", "Give an input_shape for which they fit.")
+            raise ConvShapeError(f"Expand cannot repeat {shape} to {shown(target)}.", "Give an input_shape for which they fit.")
         sizes.append(wanted if own == 1 else own)
     return [call.emit(Same(), [x], tuple(sizes), learned=[x])]
 
@@ -212,7 +216,7 @@ def _tile(call: Call) -> list[Tensor]:
     x, repeats = call.tensor(0), call.ints(1, "repeats")
     shape = shape_of(x)
     if repeats is None or len(repeats) != len(shape):
-        raise ConvShapeError(f"Tile repeats {shape} by {repeats}: a count for each dimension is needed.", "Export the file again.")
+        raise ConvShapeError(f"Tile repeats {shape} by {shown(repeats)}: a count for each dimension is needed.", "Export the file again.")
     same = all(count == 1 or size == 1 for count, size in zip(repeats, shape, strict=True))
     operation: Operation = Same() if same else Lookup()
     return [call.emit(operation, [x], tuple(size * count for size, count in zip(shape, repeats, strict=True)))]

@@ -42,7 +42,7 @@ def _split(call: Call) -> list[Tensor]:
     given = call.numbers(1)
     if given is None:
         drops = not call.attributes.integer("keepdims", 1)
-        sizes = [1] * shape[dim]
+        sizes = _chunks(shape[dim], 1)
     else:
         drops = False
         sizes = split_sizes(call, shape[dim]) if given.ndim else _chunks(shape[dim], int(given))
