@@ -87,6 +87,7 @@ def test_the_input_is_made_as_the_file_wants_it(
         (("--layer", "first", "--out", "maps.xyz"), "no picture format has the ending '.xyz'"),
         (("--layer", "first", "--out", "maps.npy", "--show", "both"), "--show both is a picture"),
         (("--size", "3by3"), "is no height and width"),
+        (("--size", "99999x99999"), "more than 67108864"),
         (("--mean", "a"), "is neither a number nor three"),
         (("--std", "0"), "is not above 0"),
         (("--show", "some"), "--show='some' is not known"),

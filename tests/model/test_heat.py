@@ -51,6 +51,31 @@ def test_equations_one_and_two() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+class Residual(nn.Module):
+    """The last convolution that runs is a shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.shortcut = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(2, 3, 1)
+        self.head = nn.Linear(3, 4)
+
+    def forward(self, x: Any) -> Any:
+        y = self.body(x)
+        y += self.shortcut(x)
+        return self.head(torch.relu(y).mean((2, 3)))
+
+
+def test_behind_a_residual_sum() -> None:
+    torch.manual_seed(2)
+    model, x = Residual().eval(), torch.randn(1, 2, 5, 7)
+    found = fl.grad_cam(model, x, 1)
+    maps = torch.relu(model.body(x) + model.shortcut(x))[0]
+    expected = torch.relu(sum(model.head.weight[1, k] / 35 * maps[k] for k in range(3)))
+    assert found.layer == "shortcut"
+    np.testing.assert_allclose(found.cells, (expected / expected.max()).detach().numpy(), rtol=1e-4, atol=1e-6)
+    assert fl.feature_maps(model, x)["shortcut"].activation is None
+
+
 def test_bilinear_between_cells() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 1, 2, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 1)).eval()

@@ -186,6 +186,19 @@ def test_pictures(x: Any) -> None:
         found.plot("stem", 2)
 
 
+def test_names_are_no_formulas() -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    model = nn.Sequential()
+    model.add_module("$\\frac$", nn.Conv2d(1, 1, 1))
+    found = fl.feature_maps(model, np.zeros((1, 1, 2, 2)))
+    assert "$\\frac$" in found.plot(ax=figure.subplots()).get_title()
+    figure.canvas.draw()
+    moved = fl.equivariance(model, np.ones((1, 1, 4, 4), np.float32), 1)
+    figure.clear()
+    moved.plot_layers(ax=figure.subplots())
+    figure.canvas.draw()
+
+
 def test_raw_and_activation_side_by_side(x: Any) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     figure = fl.feature_maps(networks.small(), x).compare("stem")

@@ -160,3 +160,19 @@ def test_an_operator_that_onnxruntime_does_not_know(tmp_path: Path) -> None:
     onnx.save(odd, tmp_path / "odd.onnx")
     with pytest.raises(ConvError, match="onnxruntime cannot run odd"):
         fl.feature_maps(tmp_path / "odd.onnx", X)
+
+
+def test_names_that_are_given_twice_and_nodes_that_lead_around(tmp_path: Path) -> None:
+    twice = model()
+    twice.graph.node[4].name = "stem"
+    onnx.save(twice, tmp_path / "twice.onnx")
+    with pytest.raises(ConvError, match="two nodes with same node name"):
+        fl.feature_maps(tmp_path / "twice.onnx", X)
+    around = model()
+    around.graph.node.extend([helper.make_node("Identity", ["a"], ["b"]), helper.make_node("Identity", ["b"], ["a"])])
+    around.graph.node[2].CopyFrom(helper.make_node("Identity", ["normed"], ["active"]))
+    around.graph.node[1].CopyFrom(helper.make_node("Identity", ["normed"], ["normed"]))
+    onnx.save(around, tmp_path / "around.onnx")
+    for layer in (None, "a", "normed"):
+        with pytest.raises(ConvError):
+            fl.feature_maps(tmp_path / "around.onnx", X, layer)

@@ -138,6 +138,8 @@ def circular(**arguments: Any) -> Any:
         (lambda: [circular(), nn.AvgPool2d(4)], "pooling"),
         (lambda: [circular(), nn.Flatten(), nn.Linear(2 * 64, 3)], "place"),
         (lambda: [circular(), nn.Upsample(scale_factor=2), nn.MaxPool2d(4)], "pooling"),
+        (lambda: [circular(), nn.Upsample(scale_factor=2, mode="bilinear")], "border"),
+        (lambda: [circular(), nn.Upsample(size=(32, 16), mode="bilinear")], "border"),
     ],
 )
 def test_each_cause_alone(layers: Any, cause: str) -> None:

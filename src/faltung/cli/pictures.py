@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["MEAN_HELP", "PREPARED_SIZE_HELP", "STD_HELP", "prepared", "save_figure"]
 
 PREPARED_SIZE_HELP = "Height and width of the input. Default: the file's, else the picture's, in multiples of 32."
+MOST_PIXELS = 2**26
 MEAN_HELP = "Taken from colours, which go from 0 to 1; one number or three."
 STD_HELP = "Then divided by this; one number or three. For an input from 0 to 255: --std 0.00392157."
 
@@ -44,6 +45,8 @@ def prepared(
     if asked is not None and tuple(wanted) != asked:
         raise ConvError(f"--size={size}: {network.path.name} takes {wanted[0]}x{wanted[1]} alone.", "Leave --size out.")
     wanted = [cells + beside for cells in wanted]
+    if wanted[0] * wanted[1] > MOST_PIXELS:
+        raise ConvError(f"an input of {wanted[0]}×{wanted[1]} has more than {MOST_PIXELS} = 2**26 pixels.", "Use a smaller --size.")
     x: Any = Preprocess((wanted[0], wanted[1]), read_colours("--mean", mean), read_colours("--std", std), channels=channels)(photo)
     if dtype.startswith(("uint", "int")):
         x = np.clip(np.rint(x if float(x.max()) > 1 else x * 255), 0, 255).astype(dtype)

@@ -88,8 +88,8 @@ def grad_cam(
 ) -> HeatMap:
     """Where in a picture a layer's maps speak for a class (Grad-CAM).
 
-    The layer's maps, behind their activation if one follows, are summed with weights: how much the class's score grows with each map, on
-    average over its positions. What is negative in the sum is dropped.
+    The layer's maps, behind the activation that follows, over a residual sum too, are summed with weights: how much the class's score grows
+    with each map, on average over its positions. What is negative in the sum is dropped.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def grad_cam(
         raise ConvShapeError("the model gives no scores (N, classes).", "Wrap it in a module that returns them.")
     place = _target(target, logits)
     seen = _maps(recorded, layer)
-    maps = seen.result if seen.activation is None else seen.activation
+    maps = next(one for one in (seen.activation, seen.after_sum, seen.result) if one is not None)
     score = logits[0, place].mean()
     (gradient,) = torch.autograd.grad(score, maps, allow_unused=True) if score.requires_grad else (None,)
     if gradient is None:

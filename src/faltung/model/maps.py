@@ -93,13 +93,14 @@ class FeatureMap:
         Each map has a scale of its own, so that weak ones show; ``scale="shared"`` lets them be compared.
         """
         from faltung.viz.plots import plot_feature_maps
+        from faltung.viz.plots.canvas import set_title
 
         maps = self.maps(which)
         if not -len(maps) <= sample < len(maps):
             raise ConvShapeError(f"sample={shown(sample)} is none of {len(maps)}.", f"Use 0 to {len(maps) - 1}.")
         drawn = plot_feature_maps(maps[sample], ax=ax, max_maps=max_maps, **{"scale": "each", **options})
         what = self.kind if which == "raw" else f"after {self.activation_name}"
-        drawn.set_title(f"{self.layer}, {what}\n{drawn.get_title()}", fontsize="medium")
+        set_title(drawn, f"{self.layer}, {what}", drawn.get_title())
         return drawn
 
     def compare(self, sample: int = 0, *, max_maps: int = 16, **options: Any) -> Figure:
@@ -120,12 +121,13 @@ class FeatureMap:
             It has none.
         """
         from faltung.viz.plots import plot_kernels
+        from faltung.viz.plots.canvas import set_title
 
         if self.weight is None:
             raise ConvTypeError(f"{self.layer!r} ({self.kind}) has no kernels.", "Name a convolution.")
         is_colour = self.weight.ndim == 4 and self.weight.shape[1] == 3 and not self.transposed
         drawn = plot_kernels(self.weight, ax=ax, transposed=self.transposed, rgb=is_colour, max_channels=max_channels)
-        drawn.set_title(f"{self.layer}, {self.kind}\n{drawn.get_title()}", fontsize="medium")
+        set_title(drawn, f"{self.layer}, {self.kind}", drawn.get_title())
         return drawn
 
     def to_dict(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class OnnxNetwork:
         constants = {tensor.name for tensor in self.proto.graph.initializer}
         self.inputs = [value.name for value in self.proto.graph.input if value.name not in constants]
         self.outputs = [value.name for value in self.proto.graph.output]
-        self.nodes = {node.name or next(iter(node.output), ""): node for node in self.proto.graph.node}
+        self.nodes = _named(self.proto.graph.node)
 
     def _read(self) -> Any:
         name = str(self.path)
@@ -184,7 +184,7 @@ class OnnxNetwork:
         """The result of the activation that a tensor goes into, over what rescales it before, and its name; ("", "") if there is none."""
         constants = {one.name for one in self.proto.graph.initializer}
         constants.update(node.output[0] for node in self.nodes.values() if node.op_type == "Constant")
-        while True:
+        for _ in range(len(self.nodes)):  # a broken file may lead around
             takers = [node for node in self.proto.graph.node if tensor in node.input]
             gated = self._gated(tensor, takers, constants)
             if gated is not None:
@@ -199,6 +199,7 @@ class OnnxNetwork:
             if not passes:
                 return "", ""
             tensor = takers[0].output[0]
+        return "", ""
 
     def _gated(self, tensor: str, takers: Sequence[Any], constants: set[str]) -> tuple[str, str] | None:
         """X * sigmoid(x), x * hardsigmoid(x) and x * clip(x + 3) / 6, written out."""
@@ -266,6 +267,16 @@ class OnnxNetwork:
                 )
             fed[name] = array.astype(dtype, copy=False)
         return fed
+
+
+def _named(nodes: Sequence[Any]) -> dict[str, Any]:
+    """Nodes by their names; those without one, or with another's, by that of their result."""
+    found: dict[str, Any] = {}
+    for node in nodes:
+        results = [name for name in node.output if name]
+        if results:
+            found[node.name if node.name and node.name not in found else results[0]] = node
+    return found
 
 
 def _tensors(graph: Any) -> Iterator[Any]:

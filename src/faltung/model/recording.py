@@ -36,9 +36,15 @@ FUNCTIONS = frozenset(
 )
 
 
+SUMS = ("add", "__add__", "__iadd__", "__radd__")
+
+
 @dataclass(eq=False)
 class Recorded:
-    """What one layer gave in one run; `activation` is what the function `activation_name` made of it next, None where none followed."""
+    """What one layer gave in one run; `activation` is what the function `activation_name` made of it next, None where none followed.
+
+    `after_sum` is what an activation made of a sum that the result went into first, as at the end of a residual block.
+    """
 
     name: str
     source: str
@@ -47,6 +53,7 @@ class Recorded:
     transposed: bool
     activation: Tensor | None = None
     activation_name: str = ""
+    after_sum: Tensor | None = None
 
 
 def record_layers(
@@ -111,6 +118,7 @@ class _Run(TorchFunctionMode):  # type: ignore[misc]  # PyTorch does not say wha
         self.times: dict[str, int] = {}
         by_tensor: Any = WeakTensorKeyDictionary
         self.owner: Any = by_tensor()  # the records whose result, rescaled or not, a tensor is
+        self.summed: Any = by_tensor()  # those that are terms of it
         self.gate: Any = by_tensor()  # those of whose result it is the sigmoid
 
     @contextlib.contextmanager
@@ -164,6 +172,12 @@ class _Run(TorchFunctionMode):  # type: ignore[misc]  # PyTorch does not say wha
                 self._functional(name, args, result)
         elif records:
             self._follow(records, name, args, result)
+        if name in SUMS:
+            terms = [self.owner.get(one, ()) for one in args[:2] if isinstance(one, Tensor)]
+            self.summed[result] = [record for term in terms for record in term]
+        elif name in TORCH_ACTIVATIONS and given is not None:
+            for record in self.summed.get(given, ()):
+                record.after_sum = self.kept(result) if record.after_sum is None else record.after_sum
         return result
 
     def _functional(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:

@@ -60,7 +60,7 @@ def draw_layers(found: Equivariance, ax: Axes | None) -> Axes:
             drawn.text(number - 0.4, drawn.get_ylim()[1], f"stride {one.stride[-1]}", fontsize="x-small", va="top", rotation=90)
         before = one.stride or before
     step = max(-(-len(found.layers) // 24), 1)
-    drawn.set_xticks(place[::step], [one.name for one in found.layers][::step], rotation=90, fontsize="x-small")
+    drawn.set_xticks(place[::step], [one.name for one in found.layers][::step], rotation=90, fontsize="x-small", parse_math=False)
     drawn.set_ylim(bottom=0)
     drawn.set_ylabel("error, % of the result (RMS)")
     drawn.legend(fontsize="small")

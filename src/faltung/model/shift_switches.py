@@ -39,6 +39,9 @@ SIGNATURES = {
     "interpolate": ("input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias"),
     "conv": ("input", "weight", "bias", "text"),  # faltung's operator
 }
+LINEAR = ("linear", "bilinear", "bicubic", "trilinear")
+MARGIN = 2
+"""Cells to either side that cubic interpolation looks at."""
 PADDINGS = ("circular", "constant", "reflect", "replicate")
 
 
@@ -85,6 +88,8 @@ class Switched(TorchFunctionMode):  # type: ignore[misc]  # PyTorch does not say
 
         def call(moved: Tensor) -> Any:
             moved = moved if sides is None else _around(moved, sides)
+            if name == "interpolate" and self.circular and given.get("mode", "nearest") in LINEAR and not given.get("align_corners"):
+                return self._interpolated(function, {**given, "input": moved})
             changed = self._circular(name, {**given, "input": moved}, ndim) if self.circular else {**given, "input": moved}
             ordered = [changed.pop(key) for key in names[: len(args)]]
             return function(*ordered, **changed)
@@ -157,6 +162,21 @@ class Switched(TorchFunctionMode):  # type: ignore[misc]  # PyTorch does not say
         if not any(side for pair in pairs for side in pair):
             return given
         return {**given, "input": _around(x, [side for pair in reversed(pairs) for side in pair]), "padding": (0,) * ndim}
+
+    def _interpolated(self, function: Any, given: dict[str, Any]) -> Any:
+        """On a torus: with cells from around the ends, whose results are cut off again."""
+        x = given.pop("input")
+        result = function(x, **given)
+        ndim = len(self.size)
+        before, after = x.shape[-ndim:], result.shape[-ndim:]
+        if x.ndim != ndim + 2 or any(made % cells for cells, made in zip(before, after, strict=True)):
+            return result
+        times = [made // cells for cells, made in zip(before, after, strict=True)]
+        sizes = [(cells + 2 * MARGIN) * by for cells, by in zip(before, times, strict=True)]
+        whole = function(_around(x, [MARGIN] * (2 * ndim)), **{**given, "size": sizes, "scale_factor": None})
+        for axis, (cells, by) in enumerate(zip(after, times, strict=True), start=-ndim):
+            whole = whole.narrow(axis, MARGIN * by, cells)
+        return whole
 
     def _circular_spec(self, text: str) -> str:
         spec = ConvSpec.parse(text)

@@ -59,7 +59,8 @@ def axes_for(ax: Axes | None, inches: tuple[float, float]) -> Axes:
 
 def set_title(ax: Axes, *lines: str) -> None:
     """The lines that say something, above the Axes."""
-    ax.set_title("\n".join(line for line in lines if line), fontsize="medium")
+    # A layer may be named with dollars, which mean no formula.
+    ax.set_title("\n".join(line for line in lines if line), fontsize="medium", parse_math=False)
 
 
 def count_in_whole(*axes: Any) -> None:
