@@ -16,6 +16,7 @@ from typing import Any
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import torch
 from faltung.model.graph import Weight
 from faltung.model.operations import Operation, Unknown
 from faltung.model.torch_module.call import Call, Operator, Plan
@@ -25,6 +26,9 @@ from torch import Tensor, nn
 
 __all__ = ["Failure", "Watching"]
 
+
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+"""Operators that are nothing but others."""
 
 _READS = ("_local_scalar_dense", "is_nonzero", "equal", "allclose")
 """Operators after which Python decides by numbers."""
@@ -262,7 +266,7 @@ def _operator(func: Any) -> tuple[Operator, bool]:
     reader = reader_of(namespace, name)
     parameters = tuple((each.name, each.default_value) for each in schema.arguments)
     operator = Operator(name, f"{namespace}.{name}", parameters, written, is_view, is_factory, reader)
-    return operator, reader is None and not is_factory and func._can_decompose()
+    return operator, reader is None and not is_factory and func.has_kernel_for_dispatch_key(_COMPOSITE)
 
 
 def _is_among(tensor: Tensor, tensors: list[Tensor]) -> bool:
