@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 import faltung.torch as ft
 import torch
+from faltung.geometry import Axis
 from faltung.model.from_torch import record
 from faltung.model.operations import (
     Attend,
@@ -22,6 +23,7 @@ from faltung.model.operations import (
     Pool,
     Reduce,
     Reshape,
+    Resize,
     Same,
     Unknown,
 )
@@ -200,6 +202,36 @@ def test_weights_computed_on_the_fly() -> None:
     normed = nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 4, 1))
     assert names(record(nn.Sequential(normed), (1, 3, 8))) == ["0"]
     assert not record(normed, (1, 3, 8)).unused
+
+
+def test_interpolation() -> None:
+    same_again(nn.Sequential(nn.Upsample(scale_factor=2), nn.Upsample(size=(5, 9))), (1, 2, 4, 6))
+    for settings, operation in (
+        ({"scale_factor": 2, "mode": "bilinear"}, Resize("linear")),
+        ({"size": 7, "mode": "bicubic", "align_corners": True}, Resize("cubic", "align_corners")),
+        ({"scale_factor": 1.5, "mode": "nearest-exact"}, Resize("nearest", "half_pixel", "round_prefer_ceil")),
+        ({"size": 5, "mode": "area"}, Resize("area")),
+        ({"size": 3, "mode": "area"}, Pool((Axis(0, 2, 2), Axis(1, 2, 2)), "average")),
+        ({"scale_factor": 1.3}, Unknown("6 cells times 1.3 are 7.800000000000001, not 7: the places between are not followed")),
+        ({"scale_factor": 1.3, "recompute_scale_factor": True}, Resize("nearest")),
+        ({"size": 3, "mode": "bilinear", "antialias": True}, Unknown("antialiased: windows as wide as the scale")),
+    ):
+        (node,) = record(Does(lambda self, x, settings=settings: F.interpolate(x, **settings)), (1, 2, 6, 6)).nodes
+        assert node.operation == operation
+
+
+def test_pooling() -> None:
+    for pool in (
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.AvgPool2d((3, 2), 2, (1, 0)),
+        nn.AdaptiveAvgPool2d((2, 4)),
+        nn.AdaptiveMaxPool2d(1),
+    ):
+        same_again(nn.Sequential(pool), (2, 3, 8, 8))
+    (node,) = record(nn.MaxPool1d(3, stride=2, padding=1, dilation=2), (1, 2, 9)).nodes
+    assert node.operation == Pool((Axis(0, 3, 2, 2, (1, 1)),), "max")
+    (node,) = record(Does(lambda self, x: F.max_pool2d(x, 2, return_indices=True)), (1, 2, 4, 4)).nodes
+    assert [value.dtype for value in node.outputs] == ["float32", "int64"]
 
 
 # -- ways through a model --------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faltung.geometry import Axis
-from faltung.model.operations import Normalise, Pool, Reduce, Resize
+from faltung.model.operations import Normalise, Pool, Reduce, Resize, Unknown
 from faltung.model.torch_module.call import Call, Plan, Reader, repeated
 
 __all__ = ["adaptive", "batch_norm", "group_norm", "instance_norm", "layer_norm", "pool", "resize", "softmax", "window_axes"]
@@ -73,7 +73,16 @@ def resize(how: str) -> Reader:
 
     def reader(call: Call) -> Plan:
         if call.operator.name.startswith("_upsample_nearest_exact"):
-            return Resize(how, "half_pixel", "round_prefer_ceil")
-        return Resize(how, "align_corners" if call.given.get("align_corners") else "")
+            resize = Resize(how, "half_pixel", "round_prefer_ceil")
+        else:
+            resize = Resize(how, "align_corners" if call.given.get("align_corners") else "")
+        factors = call.given.get("scale_factors") or ()
+        if factors and resize.places != "align_corners":
+            # PyTorch then steps by the factor that was given, not by the quotient of the sizes.
+            sizes, results = (tensor.shape[-len(factors) :] for tensor in (call.input, call.results[0]))
+            for size, factor, result in zip(sizes, factors, results, strict=True):
+                if size * factor != result:
+                    return Unknown(f"{size} cells times {factor} are {size * factor}, not {result}: the places between are not followed")
+        return resize
 
     return reader
