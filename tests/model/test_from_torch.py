@@ -204,6 +204,24 @@ def test_weights_computed_on_the_fly() -> None:
     assert not record(normed, (1, 3, 8)).unused
 
 
+def test_windows_as_columns() -> None:
+    for functions in (F, ft):
+        back_and_forth = Does(lambda _, x, f=functions: f.fold(f.unfold(x, (2, 3), stride=(2, 3)).sigmoid(), (4, 6), (2, 3), stride=(2, 3)))
+        graph = same_again(back_and_forth, (2, 3, 4, 6))
+        assert len(graph.nodes) == 7
+        overlapping = record(Does(lambda _, x, f=functions: f.unfold(x, 3)), (1, 2, 5, 5))
+        assert [node.operation for node in overlapping.nodes] == [
+            Unknown("windows that overlap as columns: their positions are not followed")
+        ]
+
+
+def test_losses() -> None:
+    graph = record(Does(lambda _, x: (F.mse_loss(x, x * x), F.l1_loss(x, x, reduction="none"))), (2, 3))
+    assert [node.operation for node in graph.nodes] == [
+        Elementwise("multiply"), Elementwise("mse_loss"), Reduce("mean", (0, 1), keeps=False), Elementwise("l1_loss"),
+    ]  # fmt: skip
+
+
 def test_interpolation() -> None:
     same_again(nn.Sequential(nn.Upsample(scale_factor=2), nn.Upsample(size=(5, 9))), (1, 2, 4, 6))
     for settings, operation in (
@@ -221,13 +239,10 @@ def test_interpolation() -> None:
 
 
 def test_pooling() -> None:
-    for pool in (
-        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
-        nn.AvgPool2d((3, 2), 2, (1, 0)),
-        nn.AdaptiveAvgPool2d((2, 4)),
-        nn.AdaptiveMaxPool2d(1),
-    ):
+    for pool in (nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d((3, 2), 2, (1, 0)), nn.AdaptiveAvgPool2d((2, 4))):
         same_again(nn.Sequential(pool), (2, 3, 8, 8))
+    (node,) = record(nn.AdaptiveMaxPool2d(1), (1, 2, 9, 9)).nodes
+    assert node.operation == Reduce("max", (2, 3), keeps=True)
     (node,) = record(nn.MaxPool1d(3, stride=2, padding=1, dilation=2), (1, 2, 9)).nodes
     assert node.operation == Pool((Axis(0, 3, 2, 2, (1, 1)),), "max")
     (node,) = record(Does(lambda self, x: F.max_pool2d(x, 2, return_indices=True)), (1, 2, 4, 4)).nodes

@@ -96,6 +96,8 @@ def _called(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], wat
             raise said from error
         if failure is not None:
             error.add_note(f"in {place(failure)}")
+        if " meta" in str(error) and any(each.is_meta for each in model.parameters()):
+            error.add_note("the model lies on the meta device, where there are no numbers to decide by: give one that has its weights")
         if "does not require grad" in str(error):
             error.add_note("the model is recorded without gradients: one that takes them in its forward cannot be followed")
         raise

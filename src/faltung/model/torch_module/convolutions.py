@@ -52,13 +52,8 @@ def _gradient(_: Call) -> Plan:
     return Unknown("a gradient of a convolution, called for itself")
 
 
-def _windows(_: Call) -> Plan:
-    return Unknown("windows as columns: their positions are not followed")
-
-
 _NAMES = ("conv", "conv_transpose")
 CONVOLUTIONS: dict[str, Reader] = {f"{name}{ndim}d": _convolve for name in _NAMES for ndim in (1, 2, 3)}
 CONVOLUTIONS |= dict.fromkeys(("convolution", "_convolution", "faltung_conv"), _convolve)
 CONVOLUTIONS |= dict.fromkeys(("faltung_conv_input_grad", "faltung_conv_weight_grad"), _gradient)
-CONVOLUTIONS |= dict.fromkeys(("faltung_unfold", "faltung_fold"), _windows)
 """Readers by name."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from faltung.model.operations import Crop, Elementwise, Join, Lookup, Pad, Permute, Reshape, Same
-from faltung.model.torch_module.call import Call, Plan
+from faltung.model.operations import Crop, Elementwise, Join, Lookup, Pad, Permute, Reshape, Same, Unknown
+from faltung.model.torch_module.call import Call, Plan, repeated
+from faltung.spec import ConvSpec
 
-__all__ = ["cat", "crop", "glu", "pad", "permute", "repeat", "reshape", "roll", "select", "shuffle", "split", "stack"]
+__all__ = ["cat", "columns", "crop", "glu", "pad", "permute", "repeat", "reshape", "roll", "select", "shuffle", "split", "stack"]
 
 
 def reshape(call: Call) -> Plan:
@@ -100,6 +101,36 @@ def glu(call: Call) -> Plan:
     shape = tuple(call.results[0].shape)
     halves = [call.emit(Crop(dim, start), [call.input], shape) for start in (0, shape[dim])]
     return Elementwise("glu"), halves
+
+
+def columns(call: Call) -> Plan:
+    """Windows as columns, or columns put back: a grid seen finer, permuted, seen coarser, if the windows lie side by side."""
+    given, is_back = call.given, call.operator.name in ("col2im", "fold")
+    image = call.results[0] if is_back else call.input
+    if "spec" in given:
+        spec = ConvSpec.parse(given["spec"])
+        kernel, stride, dilation, padding = spec.kernel_size, spec.stride, spec.dilation, spec.sides(tuple(image.shape[-spec.ndim :]))
+        pads = tuple(side for pair in padding for side in pair)
+    else:
+        kernel, stride, dilation, pads = (repeated(given[name], 2) for name in ("kernel_size", "stride", "dilation", "padding"))
+    size = image.shape[-len(kernel) :]
+    is_tiled = kernel == stride and not any(pads) and all(s == 1 for s in dilation)
+    if not is_tiled or any(cells % tap for cells, tap in zip(size, kernel, strict=True)):
+        return Unknown("windows that overlap as columns: their positions are not followed")
+    lead, channels = tuple(image.shape[: -len(kernel) - 1]), image.shape[-len(kernel) - 1]
+    if not call.is_computed(call.input):
+        return Reshape()
+    # (…, C, o, k, o, k) against (…, C, k, k, o, o).
+    finer = [(cells // tap, tap) for cells, tap in zip(size, kernel, strict=True)]
+    first = len(lead) + 1
+    apart = [first + 2 * axis + 1 for axis in range(len(kernel))] + [first + 2 * axis for axis in range(len(kernel))]
+    order = (*range(first), *apart)
+    grid = (*lead, channels, *(part for pair in finer for part in pair))
+    if not is_back:
+        seen = call.emit(Reshape(), [call.input], grid)
+        return Reshape(), [call.emit(Permute(order), [seen], tuple(grid[dim] for dim in order))]
+    seen = call.emit(Reshape(), [call.input], tuple(grid[dim] for dim in order))
+    return Reshape(), [call.emit(Permute(tuple(order.index(dim) for dim in range(len(order)))), [seen], grid)]
 
 
 def shuffle(call: Call) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 
+import torch
 from faltung.model.operations import Elementwise, Lookup, Normalise, Reduce, Same, Unknown
 from faltung.model.torch_module import moves, products, windows
 from faltung.model.torch_module.call import Call, Plan, Reader
@@ -96,6 +97,16 @@ def _running(call: Call) -> Plan:
     return Normalise(call.operator.name, (call["dim"] % max(call.input.dim(), 1),))
 
 
+def _loss(call: Call) -> Plan:
+    """Differences, and their mean or sum."""
+    differences = Elementwise(call.operator.name)
+    shape = torch.broadcast_shapes(*(tensor.shape for tensor in call.arguments()))
+    if call["reduction"] == 0 or not call.computed():
+        return differences
+    each = call.emit(differences, call.arguments(), shape)
+    return Reduce("mean" if call["reduction"] == 1 else "sum", tuple(range(len(shape))), keeps=False), [each]
+
+
 def _weight_norm(_: Call) -> Plan:
     return Normalise("weight_norm")
 
@@ -130,11 +141,12 @@ def _table() -> dict[str, Reader]:
         ("mv", products.product("self", "vec")), ("addmm", products.product("mat1", "mat2", "self")),
         ("addmv", products.product("mat", "vec", "self")),
         ("baddbmm addbmm", products.product("batch1", "batch2", "self")), ("lstm gru rnn_tanh rnn_relu", products.recurrent),
-        ("_weight_norm _weight_norm_interface", _weight_norm),
+        ("mse_loss l1_loss smooth_l1_loss huber_loss", _loss), ("_weight_norm _weight_norm_interface", _weight_norm),
         ("scaled_dot_product_attention", products.attend), ("nearest _nearest_exact", windows.resize("nearest")),
         ("_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa",
          _not_followed("antialiased: windows as wide as the scale")),
-        ("im2col unfold col2im fold", _not_followed("windows as columns: their positions are not followed")),
+        ("im2col col2im faltung_unfold faltung_fold", moves.columns),
+        ("unfold", _not_followed("windows of one dimension: their positions are not followed")),
     ):  # fmt: skip
         table |= dict.fromkeys(names.split(), reader)
     table["matmul"] = table["linalg_matmul"] = products.product("self", "other")
