@@ -119,8 +119,8 @@ class Reach:
         ((1,), (2, 2))
         """
         turns = before.period // math.gcd(before.period, self.advance)
-        period = _checked(self.period * turns)
-        spans = tuple(_seen(self.at(position), self.dilation, before) for position in range(period))
+        period, rises = _checked(self.period * turns), before._rises
+        spans = tuple(_seen(self.at(position), self.dilation, before, rises) for position in range(period))
         return Reach(period, self.advance * turns // before.period * before.advance, spans)._shortest()
 
     def beside(self, other: Reach) -> Reach:
@@ -139,6 +139,12 @@ class Reach:
         period = _checked(math.lcm(self.period, other.period))
         spans = tuple(hull([self.at(place), other.at(place)]) for place in range(period))
         return Reach(period, self.advance * (period // self.period), spans)._shortest()
+
+    @property
+    def _rises(self) -> bool:
+        """Whether no position sees cells in front of those that the one before it sees."""
+        pairs = itertools.pairwise(self.at(place) for place in range(self.period + 1))
+        return all(one is not None and two is not None and one[0] <= two[0] and one[1] <= two[1] for one, two in pairs)
 
     def _shortest(self) -> Reach:
         """The same with the shortest period."""
@@ -261,10 +267,12 @@ def hull(spans: Iterable[Span | None]) -> Span | None:
     return (min(first for first, _ in present), max(last for _, last in present)) if present else None
 
 
-def _seen(span: Span | None, step: int, before: Reach) -> Span | None:
+def _seen(span: Span | None, step: int, before: Reach, rises: bool) -> Span | None:
     if span is None:
         return None
     cells = range(span[0], span[1] + 1, step)
+    if rises:
+        return hull([before.at(cells[0]), before.at(cells[-1])])
     # What a whole period farther sees lies farther, so the first and the last period hold the ends.
     turn = before.period // math.gcd(before.period, step)
     ends: Iterable[int] = cells if len(cells) <= 2 * turn else itertools.chain(cells[:turn], cells[-turn:])

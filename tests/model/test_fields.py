@@ -107,6 +107,14 @@ def test_the_effective_field_of_equal_weights_counts_paths() -> None:
     assert one.effective.share == 1
 
 
+def test_an_image_gives_the_shape() -> None:
+    field = receptive_field(nn.Conv2d(3, 1, 3), image=np.ones((3, 9, 8), np.float32), measured=True)
+    assert field.input_shape == (1, 3, 9, 8)
+    assert field.effective is not None
+    assert field.effective.map.shape == (9, 8)
+    assert receptive_field("conv2d(3, 1, 3)", image=np.ones((2, 3, 9, 8))).positions == (7, 6)
+
+
 def test_the_model_is_left_as_it_is() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -167,11 +175,29 @@ def test_text_that_is_safe_and_complete() -> None:
     assert "&lt;u&gt;" in hostile
 
 
+class Two(nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x * 2 + y
+
+
+class Single(nn.Module):
+    """Takes single precision alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x.float())
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
         (lambda: receptive_field("conv2d(1, 1, 3)", input_shape=(1, 1, 9, 9), measured=True), "gradients of a live PyTorch module"),
         (lambda: receptive_field(Gated(), "sigmoid", input_shape=(1, 3, 9, 9), measured=True), "is a call inside a module"),
+        (lambda: receptive_field(Two(), input_shape=[(1, 1, 9), (1, 1, 9)], measured=True), "takes 2 inputs"),
+        (lambda: receptive_field(Single(), input_shape=(1, 1, 9, 9), measured=True), "does not run on float64 numbers of shape"),
         (lambda: receptive_field(nn.Conv2d(1, 1, 3), input_shape=(1, 1, 9, 9)).plot(np.ones((8, 9))), "image has 8×9 pixels"),
         (lambda: receptive_field(nn.Conv2d(1, 1, 3), input_shape=(1, 1, 9, 9)).plot(effective=True), "no effective field was measured"),
         (lambda: receptive_field(nn.Conv1d(1, 1, 3), input_shape=(1, 1, 9)).plot(), "has 1 axes, a picture has 2"),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 import torch
-from faltung.errors import ConvShapeError, ConvTypeError
+from faltung.errors import ConvShapeError, ConvTypeError, shown
 from faltung.geometry import Axis
 from faltung.model.field import Box, ReceptiveField
 from torch import Tensor, nn
@@ -215,7 +215,7 @@ def _gradient(model: nn.Module, name: str, x: Tensor, index: Index, weigh: Calla
     x = x.detach().clone().requires_grad_()
     try:
         with torch.enable_grad():
-            model(x)
+            _run(model, x)
             fitting = [tensor for tensor in caught if tensor.ndim == len(index) and tensor.requires_grad]
             if not fitting:
                 raise ConvTypeError(
@@ -226,6 +226,17 @@ def _gradient(model: nn.Module, name: str, x: Tensor, index: Index, weigh: Calla
     finally:
         handle.remove()
     return gradient
+
+
+def _run(model: nn.Module, x: Tensor) -> None:
+    try:
+        model(x)
+    except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+        dtype = str(x.dtype).removeprefix("torch.")
+        raise ConvTypeError(
+            f"{type(model).__name__} does not run on {dtype} numbers of shape {tuple(x.shape)}: {shown(str(error), 200)}.",
+            "Measuring runs the model on such numbers; what is composed needs no run of that kind.",
+        ) from error
 
 
 def _tensors(result: Any) -> list[Tensor]:

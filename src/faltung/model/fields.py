@@ -58,7 +58,7 @@ def receptive_field(
         random directions of the layer's channels.
     at : tuple of int
         The position to measure, negative from the end; the middle by default.
-    image : array or tensor ``(N, C, *size)`` or ``(C, *size)``, optional
+    image : array or tensor ``(N, C, *size)`` or ``(C, H, W)``, optional
         What the effective field is measured on, as the model takes it; without it, normally distributed numbers.
 
     Returns
@@ -82,8 +82,7 @@ def receptive_field(
     >>> field.size, field.at(0, 8).window, field.at(0, 8).inside
     ((27, 27), ((-13, 13), (19, 45)), ((0, 13), (19, 45)))
     """
-    example = image if image is not None and input_shape is None else input_shape
-    graph = _graph(model, example)
+    graph = _graph(model, _shape_of(image) if input_shape is None and image is not None else input_shape)
     where = positions(graph, input)
     node, value = _layer(graph, where, layer)
     field = ReceptiveField(
@@ -103,6 +102,10 @@ def receptive_field(
             f"measured=True takes gradients of a live PyTorch module, {graph.name} is none: files are read, never run.",
             "Leave measured out; what is composed is exact.",
         )
+    if len(graph.inputs) > 1:
+        raise ConvTypeError(
+            f"{graph.name} takes {len(graph.inputs)} inputs, measured=True runs models of one.", "Wrap the model in a module that has one."
+        )
     from faltung.model.field_gradients import measure
 
     place = field.place_of(at)
@@ -120,9 +123,13 @@ def _graph(model: Any, example: Any) -> Graph:
     given = [model] if isinstance(model, ConvSpec) or _is_spec(model) else None if isinstance(model, str | Graph) else entries(model)
     if given and all(isinstance(spec, ConvSpec | str) for spec in given):
         return _chain([as_spec(spec) for spec in given], example)
-    if example is not None and not isinstance(example, Sequence) and len(getattr(example, "shape", ())) == 3:
-        example = example[None]
     return graph_of(model, example)
+
+
+def _shape_of(image: Any) -> tuple[int, ...]:
+    """With one sample where it has none: images have two axes beside their channels."""
+    shape = tuple(getattr(image, "shape", ()))
+    return (1, *shape) if len(shape) == 3 else shape
 
 
 def _is_spec(model: Any) -> bool:
