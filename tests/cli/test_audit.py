@@ -122,3 +122,15 @@ def test_a_shape_that_does_not_fit_names_the_layer(refused, tmp_path: Path) -> N
 def test_help_says_how_modules_are_audited(faltung) -> None:
     text = faltung("audit", "--help").stdout
     assert "faltung.audit(model, (1, 3, 224, 224))" in " ".join(text.split())
+
+
+def test_a_report_of_a_file_and_a_picture(faltung, refused, model: Path, photo: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "report.html"
+    assert "--html names none" in refused("audit", model, "--image", photo)
+    assert faltung("audit", model, "--image", photo, "--html", page).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert 'id="maps"' in text
+    assert 'id="shifts"' in text
+    assert 'id="heat"' not in text
