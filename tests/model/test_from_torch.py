@@ -99,6 +99,15 @@ def test_a_weight_from_the_left_is_the_transposed_product_transposed() -> None:
     same_again(Does(lambda _, x: torch.bmm(x, x.transpose(1, 2)) @ x), (2, 3, 8))
 
 
+@pytest.mark.skipif(not hasattr(torch, "_grouped_mm"), reason="of newer PyTorch")
+def test_each_row_is_multiplied_with_one_of_several_weights() -> None:
+    ends = torch.tensor([2, 6], dtype=torch.int32)
+    model = Does(lambda self, x: torch._grouped_mm(x, self.weight, offs=ends), weight=nn.Parameter(torch.ones(2, 8, 16)))
+    (node,) = record(model, (6, 8)).nodes
+    assert node.operation == Multiply(6 * 8 * 16, is_linear=True)
+    assert [weight.name for weight in node.weights] == ["weight"]
+
+
 def test_splits_are_crops() -> None:
     def forward(self: Any, x: Tensor) -> Any:
         a, b = x.chunk(2, 1)
@@ -247,6 +256,18 @@ def test_pooling() -> None:
     assert node.operation == Pool((Axis(0, 3, 2, 2, (1, 1)),), "max")
     (node,) = record(Does(lambda self, x: F.max_pool2d(x, 2, return_indices=True)), (1, 2, 4, 4)).nodes
     assert [value.dtype for value in node.outputs] == ["float32", "int64"]
+
+
+def test_a_convolution_of_what_does_not_depend_on_the_input() -> None:
+    generator = Does(lambda self, x: x + self.conv(self.seed) + self.conv(torch.zeros(1, 2, 4)), seed=nn.Parameter(torch.ones(1, 2, 4)),
+                     conv=nn.Conv1d(2, 2, 3, padding=1))  # fmt: skip
+    graph = record(generator, (1, 2, 4))
+    assert names(graph) == ["constant", "conv", "add", "constant (2)", "conv (2)", "add (2)"]
+    assert graph.nodes[0].inputs == graph.nodes[3].inputs == ()
+    assert [[weight.name for weight in node.weights] for node in graph.nodes[:2]] == [["seed"], ["conv.weight", "conv.bias"]]
+    assert graph.nodes[1].inputs == graph.nodes[0].outputs
+    assert len(graph.nodes[2].inputs) == 2
+    assert_connected(graph)
 
 
 # -- ways through a model --------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ def test_what_is_overwritten_is_forgotten() -> None:
         y.zero_()
         z = x * x
         z.copy_(self.weight)
+        z[0] = 7
         return y + x, z + x
 
     graph = record(Does(forward, weight=nn.Parameter(torch.ones(3))), (3,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from faltung.model.graph import Weight
-from faltung.model.operations import Operation
+from faltung.model.operations import Elementwise, Operation
 from faltung.model.torch_module.tape import Slot, Tape, dtype_name, merged, tensors_in
 from torch import Tensor
 
@@ -115,6 +115,13 @@ class Call:
         slots, weights = self.taken(values)
         outputs = [Slot(tuple(shape), slots[0].dtype if slots else dtype_name(self.results[0].dtype))]
         return self.tape.step(self.tape.frame, self.name, self.operator.source, operation, slots, outputs, weights).outputs[0]
+
+    def emit_constant(self, tensor: Tensor) -> None:
+        """A step that gives what does not depend on the input, so that it counts as computed from now on."""
+        held, frame = self.tape.held(tensor), self.tape.frame.around or self.tape.frame
+        slot = Slot(tuple(tensor.shape), dtype_name(tensor.dtype))
+        self.tape.step(frame, "constant", "constant", Elementwise("constant"), [], [slot], self.tape.weights(held))
+        held.slot, held.weights = slot, ()
 
 
 Reader = Callable[[Call], Plan]

@@ -34,7 +34,7 @@ bitwise_left_shift bitwise_right_shift greater less greater_equal less_equal not
 _NAMES = {"mul": "multiply", "sub": "subtract", "div": "divide", "true_divide": "divide", "rsub": "subtract", "neg": "negative"}
 _REDUCTIONS = """
 mean sum nansum nanmean amax amin max min prod var std var_mean std_mean norm linalg_vector_norm logsumexp all any argmax argmin median
-nanmedian count_nonzero aminmax mode
+nanmedian _is_all_true _is_any_true count_nonzero aminmax mode
 """
 _SAME = """
 clone contiguous to _to_copy type_as detach alias lift lift_fresh lift_fresh_copy positive resolve_conj resolve_neg expand expand_as
@@ -89,6 +89,10 @@ def _copy_in_place(call: Call) -> Plan:
     return Same(), [call["src"]]
 
 
+def _fill(call: Call) -> Plan:
+    return Same(), [call["value"]]
+
+
 def _lookup(_: Call) -> Plan:
     return Lookup()
 
@@ -130,7 +134,7 @@ def _table() -> dict[str, Reader]:
         ("permute transpose t swapaxes swapdims", moves.permute), ("select", moves.select), ("slice", moves.crop),
         ("split split_with_sizes chunk tensor_split unbind unsafe_split unsafe_chunk unsafe_split_with_sizes", moves.split),
         ("cat concat concatenate", moves.cat), ("stack", moves.stack), ("roll", moves.roll), ("glu", moves.glu),
-        ("repeat", moves.repeat), ("copy_", _copy_in_place),
+        ("repeat", moves.repeat), ("copy_", _copy_in_place), ("fill", _fill),
         (_PADS, moves.pad),
         ("pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle", moves.shuffle),
         ("softmax _softmax log_softmax _log_softmax", windows.softmax),
@@ -140,7 +144,8 @@ def _table() -> dict[str, Reader]:
         ("dot", products.product("self", "tensor")), ("vdot", products.product("self", "other")),
         ("mv", products.product("self", "vec")), ("addmm", products.product("mat1", "mat2", "self")),
         ("addmv", products.product("mat", "vec", "self")),
-        ("baddbmm addbmm", products.product("batch1", "batch2", "self")), ("lstm gru rnn_tanh rnn_relu", products.recurrent),
+        ("baddbmm addbmm", products.product("batch1", "batch2", "self")), ("_grouped_mm", products.grouped),
+        ("lstm gru rnn_tanh rnn_relu", products.recurrent),
         ("mse_loss l1_loss smooth_l1_loss huber_loss", _loss), ("_weight_norm _weight_norm_interface", _weight_norm),
         ("scaled_dot_product_attention", products.attend), ("nearest _nearest_exact", windows.resize("nearest")),
         ("_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa",

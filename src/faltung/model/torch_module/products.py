@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from faltung.model.operations import Attend, Elementwise, Multiply, Permute
 from faltung.model.torch_module.call import Call, Plan, Reader
 
-__all__ = ["attend", "linear", "product", "recurrent"]
+__all__ = ["attend", "grouped", "linear", "product", "recurrent"]
 
 
 def linear(call: Call) -> Plan:
@@ -51,6 +51,13 @@ def _turn(rank: int) -> Permute:
 
 def _turned(shape: Sequence[int]) -> tuple[int, ...]:
     return (*shape[:-2], shape[-1], shape[-2])
+
+
+def grouped(call: Call) -> Plan:
+    """Rows sorted by which of several weights they are multiplied with."""
+    a, b = call["self"], call["mat2"]
+    macs = math.prod((*a.shape, b.shape[-1])) if b.dim() == 2 else call.results[0].numel() * a.shape[-1]
+    return Multiply(macs, is_linear=not call.is_computed(b)), [a, b, call.given.get("bias")]
 
 
 def attend(call: Call) -> Plan:

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import torch
 from faltung.model.graph import Weight
-from faltung.model.operations import Operation, Unknown
+from faltung.model.operations import Convolve, Operation, Unknown
 from faltung.model.torch_module.call import Call, Operator, Plan
 from faltung.model.torch_module.operators import CONSTANTS, reader_of
 from faltung.model.torch_module.tape import Frame, Held, Slot, Tape, dtype_name, tensors_in
@@ -194,6 +194,9 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
         takes = None
         if isinstance(plan, tuple):
             plan, takes = plan
+            if not slots and isinstance(plan, Convolve):
+                # What a convolution slides over is an array of the graph, be it noise, a grid of places or learned.
+                call.emit_constant(takes[0])
             slots, weights = call.taken(takes)
         if not slots and not isinstance(plan, list) and tape.leave_aside(call.name, plan, weights):
             self._constant(call, written, weights, plan)
