@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -446,6 +447,61 @@ def test_changed_bytes_give_a_graph_or_an_error(data: bytes, tmp_path_factory: p
         graph = read_onnx(path)
     except ConvError as error:
         assert len(str(error)) < 2000  # noqa: PT017
+    else:
+        assert all(size >= 0 for one in graph.nodes for value in one.outputs for size in value.shape or ())
+
+
+WILD = [0, 1, -1, 2, 3, 7, 64, 2**31, 2**62, 2**63 - 1, -(2**63)]
+
+
+def messages(message: Any) -> list[Any]:
+    """A message and all inside it."""
+    found = [message]
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if hasattr(value, "append") else [value]:
+                found += messages(inner)
+    return found
+
+
+def change(message: Any, draw: Any) -> None:
+    """Clear a field, repeat or drop an entry, or put a wild number or a strange name into it."""
+    fields = [field for field, _ in message.ListFields()]
+    if not fields:
+        return
+    field = draw.choice(fields)
+    value, name = getattr(message, field.name), field.name
+    strange: list[Any] = (
+        WILD if isinstance(value, int) else ["", "x", "y", "Loop", "If", "Pad", "Slice", "Gather", "Concat", "Range", "Expand"]
+    )
+    if draw.random() < 0.2:
+        message.ClearField(name)
+    elif hasattr(value, "append") and field.message_type is not None:
+        value.append(draw.choice(list(value)))
+    elif hasattr(value, "append"):
+        at = draw.randrange(len(value))
+        if isinstance(value[at], int):
+            value[at] = draw.choice(WILD)
+        else:
+            del value[at]
+    elif isinstance(value, int | str):
+        with contextlib.suppress(ValueError, TypeError):  # out of a field's range
+            setattr(message, name, draw.choice(strange))
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, len(SEEDS) - 1), draw=st.randoms(use_true_random=False))
+def test_changed_messages_give_a_graph_or_an_error(seed: int, draw: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Files that decode, and whose numbers and names make no sense; nothing is left to the net under all readers of operators."""
+    proto = onnx.ModelProto.FromString(SEEDS[seed])
+    for _ in range(draw.randint(1, 4)):
+        change(draw.choice(messages(proto)), draw)
+    path = written(tmp_path_factory.getbasetemp(), proto, "messages.onnx")
+    try:
+        graph = read_onnx(path)
+    except ConvError as error:
+        assert len(str(error)) < 2000  # noqa: PT017
+        assert "cannot be read (" not in str(error)  # noqa: PT017
     else:
         assert all(size >= 0 for one in graph.nodes for value in one.outputs for size in value.shape or ())
 

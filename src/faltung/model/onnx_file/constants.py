@@ -52,12 +52,12 @@ def known(call: Call) -> list[Tensor] | None:
         return None
     try:
         with np.errstate(all="ignore"):
-            results = fold(call, *arrays)
+            results = [np.asarray(array) for array in fold(call, *arrays)]
     except (NoShapeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
         return None  # what is wrong is told by who reads the operator
     if any(not is_small(array.shape, array.dtype.name) for array in results):
         return None
-    return [from_numbers(_name(call, index), np.asarray(array)) for index, array in enumerate(results)]
+    return [from_numbers(_name(call, index), array) for index, array in enumerate(results)]
 
 
 def _name(call: Call, index: int = 0) -> str:
