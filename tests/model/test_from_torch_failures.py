@@ -162,6 +162,34 @@ def test_an_exception_that_the_model_handles_is_its_own_affair() -> None:
     assert [weight.name for weight in graph.unused] == ["wide.weight", "wide.bias"]
 
 
+def test_an_exception_while_another_is_handled_names_its_own_layer() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        try:
+            return self.wide(self.act(x))
+        except RuntimeError:
+            return self.wider(self.act(x))
+
+    model = Does(forward, act=nn.ReLU(), wide=nn.Linear(5, 1), wider=nn.Linear(7, 2))
+    with pytest.raises(ConvShapeError, match=r"layer 'wider' \(Linear\): its input has 3 features"):
+        record(model, (2, 3))
+    try:
+        raise KeyError("something before")
+    except KeyError:
+        with pytest.raises(ConvShapeError, match="layer '1'"):
+            record(nn.Sequential(nn.ReLU(), nn.Linear(5, 1)), (2, 3))
+
+
+def test_an_exception_that_is_said_again_by_the_model_names_the_innermost_layer() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        try:
+            return self.wide(x)
+        except RuntimeError:
+            raise OSError("no result")  # noqa: B904
+
+    with pytest.raises(ConvShapeError, match=r"layer '0\.wide'"):
+        record(nn.Sequential(Does(forward, wide=nn.Linear(5, 1))), (2, 3))
+
+
 def test_inputs_are_what_was_given() -> None:
     def forward(self: Any, image: Tensor, scale: Any, *more: Tensor, flag: bool = False) -> dict[str, Tensor]:
         return {"sum": image * scale + sum(more)} if flag or more else {"product": image * scale}

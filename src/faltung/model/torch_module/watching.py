@@ -58,6 +58,7 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
         super().__init__()
         self.tape = tape
         self.failure: Failure | None = None
+        self._handled: BaseException | None = None  # by who called, and none of the model's
         self.reads: list[tuple[str, str]] = []
         self.foreign: list[tuple[str, str]] = []
         self.written: dict[Held, tuple[Tensor, Tensor]] = {}
@@ -71,6 +72,7 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
     def modules(self) -> Iterator[None]:
         """While this lasts, the tape knows which module runs. The modules' own hooks are not touched: these are for all modules."""
         thread = threading.get_ident()
+        self._handled = sys.exc_info()[1]
 
         def enter(module: nn.Module, _: Any) -> None:
             if threading.get_ident() == thread:
@@ -97,14 +99,15 @@ class Watching(TorchDispatchMode):  # type: ignore[misc]  # PyTorch does not say
         return next((path for path in paths if path.startswith(f"{around}.")), paths[0]) if around else paths[0]
 
     def _failed(self, error: BaseException | None, call: Call | None = None) -> None:
-        """Remember where an exception was seen first; those that were raised from it are the same."""
-        cause = error
+        """Remember where an exception was seen first; those that were raised from it are the same, unless an operator raised them."""
+        if error is None or error is self._handled:
+            return
+        cause = error if call is None else None
         while cause is not None:
             if self.failure is not None and cause is self.failure.error:
                 return
             cause = cause.__cause__ or cause.__context__
-        if error is not None:
-            self.failure = Failure(error, self.tape.frame, call)
+        self.failure = Failure(error, self.tape.frame, call)
 
     def failure_of(self, error: BaseException) -> Failure | None:
         """Where an exception comes from, if it was seen."""
@@ -246,12 +249,7 @@ def _read(call: Call) -> Plan:
         return Unknown(f"{call.operator.source} is not known here")
     try:
         return call.operator.reader(call)
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # an overload with other arguments, a spec that has no place for them
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # an overload with other arguments
         return Unknown(f"{call.operator.source} could not be read: {type(error).__name__}: {error}")
 
 
