@@ -155,19 +155,27 @@ def _settled(signature: Signature, sizes: dict[str, int], note: Any) -> Shape:
 
 def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) -> ConvShapeError:
     listed = ", ".join(map(str, signatures[:8])) + (", …" if len(signatures) > 8 else "")
+    likely = {one.name: _likely(one) for one in missing[:8]}
     if missing[0] is signatures[0] and len(missing) == 1:
-        example = f"input_shape={_likely(missing[0])}"
+        (shape,) = likely.values()
+        in_python, typed = str(shape), f"--input {_typed(shape)}"
     else:
-        example = "input_shape={" + ", ".join(f"{shown(one.name)}: {_likely(one)}" for one in missing[:8]) + "}"
-    return ConvShapeError(f"the file leaves sizes open: {listed}.", f"Give them, for example {example} with your own sizes.")
+        in_python = "{" + ", ".join(f"{shown(name)}: {shape}" for name, shape in likely.items()) + "}"
+        typed = " ".join(f"--input {shown(name).strip(chr(39))}={_typed(shape)}" for name, shape in likely.items())
+    return ConvShapeError(
+        f"the file leaves sizes open: {listed}.", f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line."
+    )
 
 
-def _likely(signature: Signature) -> str:
+def _typed(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _likely(signature: Signature) -> Shape:
     if signature.dims is None:
-        return "(1, 3, 224, 224)"
+        return (1, 3, 224, 224)
     usual = {3: 16, 4: 224, 5: 32}.get(len(signature.dims), 512)
-    sizes = [dim if isinstance(dim, int) else 1 if place == 0 else usual for place, dim in enumerate(signature.dims)]
-    return str(tuple(sizes))
+    return tuple(dim if isinstance(dim, int) else 1 if place == 0 else usual for place, dim in enumerate(signature.dims))
 
 
 def declared_of(protos: Sequence[Any], sizes: Mapping[str, int]) -> dict[str, tuple[Shape, str]]:
