@@ -10,7 +10,7 @@ import pytest
 import faltung as fl
 from faltung import identities, reference
 from faltung.geometry import Axis
-from faltung.model.advice import MOST_ALIKE, coverage
+from faltung.model.auditing.advice import MOST_ALIKE, coverage
 from faltung.model.graph import Graph
 from faltung.model.operations import Elementwise, Join, Multiply, Normalise, Pool
 from faltung.spec import ConvSpec
@@ -246,7 +246,7 @@ def test_idle_lanes() -> None:
     first = making.conv("conv2d(16, 33, 3)", making.x, name="odd")
     making.conv("conv2d(33, 64, 3)", first, name="even")
     subject = fl.audit(making.graph())
-    from faltung.model.advice import Subject
+    from faltung.model.auditing.advice import Subject
 
     (piece,) = coverage.idle_lanes(Subject(subject.graph, subject.layers, subject.totals), 16)
     assert piece.layers == ("odd",)
@@ -361,7 +361,7 @@ def test_many_pieces_of_a_kind_are_gathered() -> None:
 
 
 def test_what_was_not_looked_at_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faltung.model.advice.weights.MOST_NUMBERS", 100)
+    monkeypatch.setattr("faltung.model.auditing.advice.weights.MOST_NUMBERS", 100)
     found = fl.audit(alone("conv2d(48, 64, 1)", 8, 8, numbers=products_of(5, 64, 48).reshape(64, 48, 1, 1)))
     assert not [piece for piece in found.advice if piece.kind == "low rank"]
     assert any("too large to look for low rank in: layer" in note for note in found.notes)
@@ -386,7 +386,7 @@ def test_speed_is_claimed_only_where_it_was_measured(monkeypatch: pytest.MonkeyP
         return measuring.Compared(3e-3, 2e-3, 1.5) if len(calls) != 2 else measuring.Compared(2e-3, 3e-3, 0.67)
 
     monkeypatch.setattr(measuring, "compared", compared)
-    monkeypatch.setattr("faltung.model.advice.speed._rate", lambda before: 0.0)
+    monkeypatch.setattr("faltung.model.auditing.advice.speed._rate", lambda before: 0.0)
     assert not [piece for piece in fl.audit(making.graph()).advice if piece.kind == "faster here"]
     assert not calls
     found = fl.audit(making.graph(), measure=True)
@@ -396,5 +396,5 @@ def test_speed_is_claimed_only_where_it_was_measured(monkeypatch: pytest.MonkeyP
     assert any("Not measured" in note and "nowhere" in note for note in found.notes)
     assert len(calls) == 3
     assert not any("busy" in note for note in found.notes)
-    monkeypatch.setattr("faltung.model.advice.speed._rate", lambda before: 400.0)
+    monkeypatch.setattr("faltung.model.auditing.advice.speed._rate", lambda before: 400.0)
     assert any("400 preemptions" in note for note in fl.audit(making.graph(), measure=True).notes)

@@ -13,7 +13,7 @@ from rich.console import Console
 import faltung as fl
 from faltung.errors import ConvError
 from faltung.geometry import Axis
-from faltung.model.audit_cells import COLUMNS
+from faltung.model.auditing.cells import COLUMNS
 from faltung.model.graph import Graph, Value
 from faltung.model.operations import Elementwise, Multiply, Normalise, Pool, Reshape, Unknown
 from faltung.spec import ConvSpec

@@ -14,8 +14,8 @@ import pytest
 import faltung as fl
 import torch
 from faltung.errors import ConvShapeError, ConvTypeError
-from faltung.model.field import ReceptiveField
-from faltung.model.fields import receptive_field
+from faltung.model.fields.field import ReceptiveField
+from faltung.model.fields.finding import receptive_field
 from tests.model.nets import Askew, Gated, ResNet, alexnet, mobilenet, vgg
 from tests.model.small import Small
 from torch import nn

@@ -10,8 +10,8 @@ import pytest
 
 import faltung as fl
 from faltung.model.operations import Pool
-from faltung.model.positions import positions
 from faltung.model.read import graph_of
+from faltung.model.tracing.positions import positions
 
 onnx = pytest.importorskip("onnx")
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

@@ -17,7 +17,7 @@ from faltung.model.from_onnx import read_onnx
 from faltung.model.from_torch import record
 from faltung.model.graph import Graph
 from faltung.model.operations import Convolve, Multiply, Unknown
-from faltung.model.positions import positions
+from faltung.model.tracing.positions import positions
 
 pytest.importorskip("onnx")
 pytest.importorskip("torch")

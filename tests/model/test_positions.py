@@ -12,7 +12,7 @@ import torch
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.model.graph import Graph, Node, Value, Weight
 from faltung.model.operations import Elementwise, Lookup, Multiply, Reshape, Unknown
-from faltung.model.positions import positions
+from faltung.model.tracing.positions import positions
 from faltung.reach import Reach, Span
 from tests.model.small import Pair, Small
 

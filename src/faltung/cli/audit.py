@@ -54,8 +54,8 @@ def audit(
     std: Annotated[str, typer.Option(metavar="S|R,G,B", help=STD_HELP)] = "1",
 ) -> None:
     """Show parameters, MACs, memory and receptive field of each layer of a model, and what could be cheaper."""
-    from faltung.model.audit_text import Screen
-    from faltung.model.auditing import audit as audit_model
+    from faltung.model.auditing.audit import audit as audit_model
+    from faltung.model.auditing.text import Screen
 
     if as_json and as_markdown:
         raise ConvError("--json and --markdown contradict each other.", "Give one of them.")

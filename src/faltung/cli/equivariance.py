@@ -45,8 +45,8 @@ def equivariance(
         raise ConvError("--boundary crop needs --shifts: windows are smaller than the picture by the largest of them.", "Use --shifts 8.")
     existing_file(model, "an ONNX file")
     from faltung.model.onnx_run import OnnxNetwork
-    from faltung.model.shift_report import LAYER_COLUMNS
-    from faltung.model.shifting import equivariance as measure
+    from faltung.model.shifting.found import LAYER_COLUMNS
+    from faltung.model.shifting.measuring import equivariance as measure
 
     beside = shifts if boundary == "crop" and shifts is not None else 0
     with output.progress(f"{model} …", quiet=as_json) as told:

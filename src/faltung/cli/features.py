@@ -13,7 +13,7 @@ from faltung.cli.pictures import MEAN_HELP, PREPARED_SIZE_HELP, STD_HELP, prepar
 from faltung.errors import ConvError, one_of
 
 if TYPE_CHECKING:
-    from faltung.model.maps import FeatureMap
+    from faltung.model.seeing.maps import FeatureMap
 
 __all__ = ["register"]
 
@@ -49,8 +49,8 @@ def features(
     if maps < 1:
         raise ConvError(f"--maps={maps} is below 1.", "Use 64.")
     existing_file(model, "an ONNX file")
-    from faltung.model.maps import COLUMNS, feature_maps
     from faltung.model.onnx_run import OnnxNetwork
+    from faltung.model.seeing.maps import COLUMNS, feature_maps
 
     with output.status(f"{model} …", quiet=as_json):
         x, how, _ = prepared(OnnxNetwork(model), image, size, mean, std)

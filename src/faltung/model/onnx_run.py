@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.extras import optional
-from faltung.model.activations import ONNX_ACTIVATIONS, ONNX_PASSING
+from faltung.model.seeing.activations import ONNX_ACTIVATIONS, ONNX_PASSING
 
 __all__ = ["OnnxNetwork", "OnnxRecorded", "is_onnx_path"]
 

@@ -11,8 +11,8 @@ from faltung.geometry import Axis
 from faltung.spec import ConvSpec
 
 __all__ = [
-    "Attend", "Convolve", "Crop", "Elementwise", "Join", "Lookup", "Multiply", "Normalise", "Operation", "Pad", "Permute", "Pool", "Reduce",
-    "Reshape", "Resize", "Same", "Unknown",
+    "MOVES", "Attend", "Convolve", "Crop", "Elementwise", "Join", "Lookup", "Multiply", "Normalise", "Operation", "Pad", "Permute", "Pool",
+    "Reduce", "Reshape", "Resize", "Same", "Unknown",
 ]  # fmt: skip
 
 
@@ -63,6 +63,10 @@ class Attend:
     macs: int
 
 
+MOVES = ("write", "constant")
+"""A part of memory written over, numbers that are no input's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Elementwise:
     """Each result from the cells at its own place, of inputs that are broadcast against one another.
@@ -70,7 +74,7 @@ class Elementwise:
     Attributes
     ----------
     name : str
-        ``"relu"``, ``"add"``, ``"multiply"`` …
+        ``"relu"``, ``"add"``, ``"multiply"`` …; of `MOVES` numbers are put in place and nothing is calculated.
     activates : bool
         A nonlinearity of one input.
     """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faltung.extras import optional
-from faltung.model.audit_cells import tame
-from faltung.model.audit_page import sections, style
+from faltung.model.auditing.cells import tame
+from faltung.model.auditing.page import sections, style
 
 if TYPE_CHECKING:
     from faltung.model.reporting import Report

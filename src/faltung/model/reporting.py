@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.errors import ConvError
-from faltung.model.auditing import Audit, audit
-from faltung.model.field import ReceptiveField
-from faltung.model.fields import receptive_field
-from faltung.model.heat import HeatMap, grad_cam
+from faltung.model.auditing.audit import Audit, audit
+from faltung.model.fields.field import ReceptiveField
+from faltung.model.fields.finding import receptive_field
 from faltung.model.inputs import batch_of, picture_of
-from faltung.model.maps import FeatureMaps, feature_maps
 from faltung.model.onnx_run import is_onnx_path
-from faltung.model.shift_report import Equivariance
-from faltung.model.shifting import equivariance
+from faltung.model.seeing.heat import HeatMap, grad_cam
+from faltung.model.seeing.maps import FeatureMaps, feature_maps
+from faltung.model.shifting.found import Equivariance
+from faltung.model.shifting.measuring import equivariance
 
 if TYPE_CHECKING:
     from faltung.photo import Photo
@@ -154,6 +154,6 @@ def _some(maps: FeatureMaps) -> tuple[str, ...]:
 
 
 def _tensor(model: Any, x: NDArray[Any] | Any) -> Any:
-    from faltung.model.recording import on_device_of
+    from faltung.model.seeing.recording import on_device_of
 
     return on_device_of(model, np.asarray(x) if not hasattr(x, "detach") else x)

@@ -163,7 +163,8 @@ def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) ->
         in_python = "{" + ", ".join(f"{shown(name)}: {shape}" for name, shape in likely.items()) + "}"
         typed = " ".join(f"--input {shown(name).strip(chr(39))}={_typed(shape)}" for name, shape in likely.items())
     return ConvShapeError(
-        f"the file leaves sizes open: {listed}.", f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line."
+        f"the file leaves sizes open: {listed}.",
+        f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line.",
     )
 
 

@@ -1,0 +1,1 @@
+"""Receptive fields: composed, measured by gradient, drawn."""

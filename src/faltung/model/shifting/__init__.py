@@ -1,0 +1,1 @@
+"""How far a model's answers move along with its input."""
