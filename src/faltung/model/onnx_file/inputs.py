@@ -162,17 +162,15 @@ def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) ->
     else:
         in_python = "{" + ", ".join(f"{shown(name)}: {shape}" for name, shape in likely.items()) + "}"
         typed = " ".join(f"--input {shown(name).strip(chr(39))}={_typed(shape)}" for name, shape in likely.items())
-    return ConvShapeError(
-        f"the file leaves sizes open: {listed}.",
-        f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line.",
-    )
+    remedy = f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line."
+    return ConvShapeError(f"the file leaves sizes open: {listed}.", remedy)
 
 
-def _typed(shape: Shape) -> str:
+def _typed(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _likely(signature: Signature) -> Shape:
+def _likely(signature: Signature) -> tuple[int, ...]:
     if signature.dims is None:
         return (1, 3, 224, 224)
     usual = {3: 16, 4: 224, 5: 32}.get(len(signature.dims), 512)
