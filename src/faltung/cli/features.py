@@ -84,12 +84,13 @@ def write(out: Path, one: FeatureMap, show: str, maps: int) -> None:
             raise ConvError(f"--show {show} is a picture, {out} an array.", "Use --show raw or activation, or write a .png.")
         np.save(out, one.maps(show), allow_pickle=False)
         return
+    figure: Any
     if show == "both":
         figure = one.compare(max_maps=maps)
     elif show == "kernels":
-        figure = one.plot_kernels().figure  # type: ignore[assignment]
+        figure = one.plot_kernels().figure
     else:
-        figure = one.plot(which=show, max_maps=maps).figure  # type: ignore[assignment]
+        figure = one.plot(which=show, max_maps=maps).figure
     from faltung.cli.pictures import save_figure
 
     save_figure(figure, out)
