@@ -360,3 +360,15 @@ def test_blurs_in_efficientnet_without_training() -> None:
     with torch.no_grad():
         assert model(torch.from_numpy(x)).argmax(1).tolist() == [networks.EGYPTIAN_CAT, 450]
         assert smooth(torch.from_numpy(x)).argmax(1).tolist() != [networks.EGYPTIAN_CAT, 450]
+
+
+@pytest.mark.parametrize("shifts", [range(13), [0, 4, 5], None])
+def test_causes_are_looked_for_beside_the_lattice(shifts: Any) -> None:
+    """Shifts that are evenly chosen may all be multiples of the stride."""
+    torch.manual_seed(0)
+    strided = torch.nn.Conv2d(3, 4, 5, 4, 2, padding_mode="circular").eval()
+    found = fl.equivariance(strided, torch.randn(1, 3, 32, 32), shifts)
+    causes = {cause.name: cause.error for cause in found.causes}
+    assert causes["stride phase"] > 0.1
+    assert abs(causes["border"]) < 1e-5
+    assert any(by % 4 == 0 for shift in found.examined for by in shift)

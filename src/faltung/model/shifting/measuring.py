@@ -27,8 +27,6 @@ __all__ = ["equivariance"]
 
 Array = NDArray[Any]
 BOUNDARIES = ("circular", "crop")
-EXAMINED_ALONG = 4
-"""Shifts along an axis at which layers are compared and causes switched off."""
 
 
 def equivariance(
@@ -110,7 +108,7 @@ def equivariance(
     lattice = own if has_positions else _coarsest(strides, own, places)
     plane = views.plane or plane_of(shifts, lattice, views.sizes)
     comparison = Comparison(views.plain.shape, places, is_circular=boundary == "circular", strides=strides, own=own, lattice=lattice)
-    examined = _examined(plane, lattice if shifts is None else None) if details else []
+    examined = _examined(plane, lattice, is_given=shifts is not None) if details else []
     runs = 4 if network.can_switch and boundary == "circular" else 1
     steps = _Steps(progress, int(np.prod(plane.shape)) + len(examined) * runs)
     error, relative = np.zeros(plane.shape), np.zeros(plane.shape)
@@ -220,15 +218,16 @@ def _coarsest(strides: dict[str, tuple[Fraction, ...]], own: tuple[Fraction, ...
     return tuple(max(along) for along in zip(*known, strict=True)) if known else tuple(min(one, Fraction(32)) for one in own)
 
 
-def _examined(plane: Plane, lattice: Sequence[Fraction] | None) -> list[tuple[int, ...]]:
-    """Some of the plane, evenly; or where there is a `lattice`, for each of its finer ones too a shift that is none of its multiples."""
+def _examined(plane: Plane, lattice: Sequence[Fraction], *, is_given: bool) -> list[tuple[int, ...]]:
+    """Some shifts of the plane: multiples of the `lattice`, and some that are none of its or of finer ones."""
     along = []
     for axis, shifts in enumerate(plane.along):
-        if lattice is None:
-            picked = np.unique(np.linspace(0, len(shifts) - 1, min(EXAMINED_ALONG, len(shifts))).round().astype(int))
-            along.append(tuple(shifts[index] for index in picked))
+        period = max(int(lattice[axis]), 1)
+        if is_given:
+            residues = (0, 1 % period, (period // 2 + 1) % period)
+            of_each = (next((by for by in shifts if by and by % period == residue), shifts[0]) for residue in residues)
+            along.append(tuple(sorted({shifts[0], *of_each, shifts[-1]})))
         else:
-            period = max(int(lattice[axis]), 1)
             along.append(tuple(sorted({by for by in (0, 1, period // 2 + 1, period) if by <= max(shifts)})))
     return [shift for _, shift in Plane(tuple(along)) if any(shift)]
 
