@@ -100,6 +100,6 @@ def test_what_is_refused(refused: Any, model: Path, photo: Path, arguments: Any,
 
 def test_files_that_are_refused(refused: Any, model: Path, photo: Path, tmp_path: Path) -> None:
     assert "there is no file" in refused("features", tmp_path / "non.onnx", photo)
-    assert "is no ONNX" in refused("features", photo, photo)
+    assert "is a PNG image, no ONNX model" in refused("features", photo, photo)
     assert "no image" in refused("features", model, model)
     assert "takes 12x16 alone" in refused("features", saved(tmp_path / "f.onnx", (1, 3, 12, 16)), photo, "--size", "9x9")

@@ -76,7 +76,7 @@ def test_a_file_of_pytorch_is_refused_by_its_name(tmp_path: Path, suffix: str) -
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
     with pytest.raises(ConvError, match="there is no file"):
         read_onnx(tmp_path / "nothing.onnx")
-    with pytest.raises(ConvError, match="is a folder"):
+    with pytest.raises(ConvError, match="is a directory"):
         read_onnx(tmp_path)
     with pytest.raises(ConvError):
         read_onnx("a\0b")

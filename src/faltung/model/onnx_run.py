@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.extras import optional
+from faltung.model.onnx_file.protobuf import read_model
 from faltung.model.seeing.activations import ONNX_ACTIVATIONS, ONNX_PASSING
 
 __all__ = ["OnnxNetwork", "OnnxRecorded", "is_onnx_path"]
@@ -73,15 +74,7 @@ class OnnxNetwork:
         self.nodes = _named(self.proto.graph.node)
 
     def _read(self) -> Any:
-        name = str(self.path)
-        if not self.path.is_file():
-            raise ConvError(f"there is no file {name!r}.", "Give the path of an ONNX file.")
-        try:
-            proto = self._onnx.load(name, load_external_data=False)
-        except Exception as error:  # the parser's errors are not a class of onnx  # noqa: BLE001
-            raise ConvError(
-                f"{name!r} is no ONNX file: {_first_line(error)}.", "Export the model to ONNX, or fetch the file again."
-            ) from None
+        name, proto = str(self.path), read_model(self.path)
         if not proto.graph.node:
             raise ConvError(f"{name!r} is no ONNX model: it has no nodes.", "Export the model to ONNX, or fetch the file again.")
         elsewhere = next((tensor.name for tensor in _tensors(proto.graph) if tensor.data_location == tensor.EXTERNAL), None)

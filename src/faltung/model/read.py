@@ -5,33 +5,15 @@ Files are read and never executed. PyTorch is not imported here: who has a modul
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
-from faltung.errors import ConvError, ConvTypeError, shown
+from faltung.errors import ConvTypeError, shown
 from faltung.model.graph import Graph
+from faltung.model.onnx_file.recognising import REMEDY
 
 __all__ = ["graph_of"]
-
-_REMEDY = "Give the live module, fl.audit(model, (1, 3, 224, 224)), or an ONNX file: torch.onnx.export(model, (x,), 'model.onnx')."
-_PICKLED = "Opening it runs whatever code it holds"
-
-# Of what a file begins with, what it is; a suffix where its beginning could be anything.
-_BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x89HDF", "an HDF5 file (Keras weights)", "The operations are not in it as a graph that can be read without Keras"),
-    (b"PK\x03\x04", "a zip archive, as torch.save, TorchScript and .keras files are", _PICKLED),
-    (b"\x80", "a file of pickled Python objects", _PICKLED),
-    (b"\x1f\x8b", "compressed", "What is in it is not looked at"),
-)
-_SUFFIXES = {
-    **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"), ("a file of pickled Python objects by its name", _PICKLED)),
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), ("a Keras file by its name", "Its operations cannot be read without Keras")),
-    ".safetensors": ("a safetensors file", "It holds weights alone: which layers they belong to is not in it"),
-    ".tflite": ("a TensorFlow Lite file", "It has a format of its own"),
-}
 
 
 def graph_of(model: Any, input_shape: Any = None) -> Graph:
@@ -64,10 +46,9 @@ def graph_of(model: Any, input_shape: Any = None) -> Graph:
     if isinstance(model, Graph):
         return model
     if isinstance(model, str | os.PathLike):
-        path = _checked(Path(model))
         from faltung.model.from_onnx import read_onnx
 
-        return read_onnx(path, input_shape)
+        return read_onnx(model, input_shape)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from faltung.model.from_torch import record
@@ -75,40 +56,4 @@ def graph_of(model: Any, input_shape: Any = None) -> Graph:
         return record(model, input_shape)
     if isinstance(model, dict):
         raise ConvTypeError("model is a dict: weights without the layers that use them.", "Load it into its module first and give that.")
-    raise ConvTypeError(f"model={shown(model)} is neither a PyTorch module nor the path of an ONNX file.", _REMEDY)
-
-
-# -- files -----------------------------------------------------------------------------------------
-
-
-def _checked(path: Path) -> Path:
-    """The path, if it is a file that is no pickle and nothing else that is known not to be ONNX."""
-    try:
-        if path.is_dir():
-            raise ConvError(
-                f"{path} is a directory, an ONNX file is needed.", "Of a saved TensorFlow model, convert it with tf2onnx first."
-            )
-        with path.open("rb") as file:
-            beginning = file.read(16)
-    except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, _neighbours(path), n=2)
-        raise ConvError(f"there is no file {path}.", f"Did you mean {' or '.join(near)}?" if near else "Check the path.") from None
-    except (OSError, ValueError) as error:
-        raise ConvError(f"{shown(str(path))} cannot be opened: {getattr(error, 'strerror', None) or error}.", "Check the path.") from None
-    found = next(((what, why) for start, what, why in _BEGINNINGS if beginning.startswith(start)), None)
-    found = found or _SUFFIXES.get(path.suffix.lower())
-    if found is None and beginning[4:8] == b"TFL3":
-        found = _SUFFIXES[".tflite"]
-    if found is None and beginning[8:9] == b"{" and int.from_bytes(beginning[:8], "little") < path.stat().st_size:
-        found = _SUFFIXES[".safetensors"]
-    if found is not None:
-        what, why = found
-        raise ConvTypeError(f"{path} is {what}. {why}, so it is not opened.", _REMEDY)
-    return path
-
-
-def _neighbours(path: Path) -> list[str]:
-    try:
-        return os.listdir(path.parent)
-    except OSError:
-        return []
+    raise ConvTypeError(f"model={shown(model)} is neither a PyTorch module nor the path of an ONNX file.", REMEDY)

@@ -6,6 +6,7 @@ bytes can stand for a message of a hundred. The only module that imports onnx to
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import os
@@ -14,8 +15,9 @@ from typing import Any
 
 from faltung.errors import ConvError, ConvTypeError, shown
 from faltung.extras import optional
+from faltung.model.onnx_file.recognising import REMEDY, seems
 
-__all__ = ["MOST_BYTES", "MOST_FIELDS", "MOST_LEVELS", "MOST_PACKED", "OnnxFileError", "decoded", "read_model", "seems"]
+__all__ = ["MOST_BYTES", "MOST_FIELDS", "MOST_LEVELS", "MOST_PACKED", "OnnxFileError", "decoded", "read_model"]
 
 MOST_BYTES = 2**31 - 1
 """Protobuf's own limit; larger models keep their weights in other files."""
@@ -29,25 +31,7 @@ MOST_PACKED = 2**26
 MOST_LEVELS = 100
 """Messages within messages, as protobuf has it."""
 
-_REMEDY = "Give an ONNX file, torch.onnx.export(model, (x,), 'model.onnx'), or the live PyTorch module."
-_PICKLED = "Opening it can run any code that it holds, so it is not opened"
-
-_BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", "a zip archive, as torch.save and TorchScript write it with pickled Python objects inside", _PICKLED),
-    (b"\x80", "a file of pickled Python objects, as older versions of torch.save write it", _PICKLED),
-    (b"\x89PNG", "a PNG image", ""),
-    (b"\xff\xd8\xff", "a JPEG image", ""),
-    (b"GIF8", "a GIF image", ""),
-    (b"%PDF", "a PDF document", ""),
-    (b"\x89HDF", "an HDF5 file, as Keras writes it", ""),
-    (b"\x1f\x8b", "compressed by gzip", ""),
-    (b"\x93NUMPY", "an array of NumPy", ""),
-    (b"GGUF", "a GGUF file", ""),
-    (b"version https://git-lfs", "a pointer of Git LFS, the file itself was not downloaded", ""),
-    (b"\x7fELF", "a program or library", ""),
-)
 _BROKEN = (ValueError, TypeError, RecursionError, MemoryError, ArithmeticError, LookupError)
-_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 
 class OnnxFileError(ConvTypeError):
@@ -58,52 +42,29 @@ def read_model(path: Path) -> Any:
     """The file as a ``ModelProto``, decoded and nothing more."""
     try:
         if path.is_dir():
-            raise ConvError(f"{_named(path)} is a folder, an ONNX file is needed.", "Give the .onnx file inside it.")
-        if not path.is_file():
-            raise ConvError(f"there is no file {_named(path)}.", "Check the path.")
+            raise ConvError(f"{_named(path)} is a directory, an ONNX file is needed.", "Give the .onnx file inside it.")
         size = path.stat().st_size
+        if not path.is_file():
+            raise ConvError(f"there is no file {_named(path)}: it is a pipe or a device.", "Give the path of an ONNX file.")
         if size > MOST_BYTES:
             raise OnnxFileError(
                 f"{_named(path)} has {size} bytes, more than {MOST_BYTES} = 2**31 - 1, which is all that an ONNX file can have.",
                 "Larger models keep their weights beside the file: onnx.save_model(…, save_as_external_data=True).",
             )
         data = path.read_bytes()
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, _neighbours(path), n=2)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "Check the path."
+        raise ConvError(f"there is no file {_named(path)}.", remedy) from None
     except (OSError, ValueError) as error:
         if isinstance(error, ConvError):
             raise
-        raise ConvError(f"{_named(path)} cannot be read: {getattr(error, 'strerror', None) or error}.", "Check the path.") from None
+        raise ConvError(f"{_named(path)} cannot be opened: {getattr(error, 'strerror', None) or error}.", "Check the path.") from None
     found = seems(data[:4096], path.suffix)
     if found is not None:
         what, why = found
-        raise OnnxFileError(f"{_named(path)} is {what}, no ONNX model.{f' {why}.' if why else ''}", _REMEDY)
+        raise OnnxFileError(f"{_named(path)} is {what}, no ONNX model.{f' {why}.' if why else ''}", REMEDY)
     return decoded(data, _named(path))
-
-
-def seems(beginning: bytes, suffix: str = "") -> tuple[str, str] | None:
-    """What a file is that begins so and is not ONNX, and why it is refused; None where nothing else is recognised.
-
-    >>> seems(b"GIF89a")
-    ('a GIF image', '')
-    """
-    if not beginning:
-        return "empty", ""
-    for start, what, why in _BEGINNINGS:
-        if beginning.startswith(start):
-            return what, why
-    if suffix.lower() in _SUFFIXES:
-        return f"by its name ({suffix}) a file of pickled Python objects", _PICKLED
-    if beginning[4:8] == b"TFL3":
-        return "a TensorFlow Lite model", ""
-    if beginning[4:8] == b"ORTM":
-        return "in ONNX Runtime's own format", ""
-    if beginning[8:9] == b"{" and int.from_bytes(beginning[:8], "little") < 2**32:
-        return "a safetensors file", "It holds weights without the layers that use them"
-    text = beginning.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
-        return "a page of HTML or XML", "A download may have been answered by an error page"
-    if text.startswith((b"{", b"[", b"#", b"ir_version")) and not any(byte < 9 for byte in beginning):
-        return "text", ""
-    return None
 
 
 def decoded(data: bytes, name: str) -> Any:
@@ -116,7 +77,7 @@ def decoded(data: bytes, name: str) -> Any:
     except broken as error:
         raise OnnxFileError(f"{name} is damaged: {shown(str(error), 120)}.", "Export or download it again.") from None
     if not model.HasField("graph"):
-        raise OnnxFileError(f"{name} is no ONNX model: there is no graph in it.", _REMEDY)
+        raise OnnxFileError(f"{name} is no ONNX model: there is no graph in it.", REMEDY)
     if model.ir_version > onnx.IR_VERSION:
         raise OnnxFileError(
             f"{name} has version {model.ir_version} of the format; the installed onnx {onnx.__version__} knows it up to {onnx.IR_VERSION}.",
@@ -230,6 +191,13 @@ def _too_much(name: str, what: str, why: str) -> OnnxFileError:
     return OnnxFileError(
         f"{name} has {what}, which is refused.", f"{why}; a file like this one is made to exhaust memory, or is no network."
     )
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return os.listdir(path.parent)
+    except OSError:
+        return []
 
 
 def _named(path: os.PathLike[str]) -> str:
