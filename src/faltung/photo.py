@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError, one_of
 from faltung.extras import optional
 
-__all__ = ["PhotoError", "default_photograph", "read_photo", "resize_photo", "to_pixels", "write_photo"]
+__all__ = ["PhotoError", "channels_first", "default_photograph", "read_photo", "resize_photo", "to_pixels", "write_photo"]
 
 Photo = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -289,13 +289,23 @@ def _as_channels(photo: ArrayLike) -> Photo:
     values = np.asarray(photo)
     if values.dtype.kind not in "buif":
         raise ConvTypeError(f"a picture has real numbers, not {values.dtype}.", "For complex arrays show np.abs(array).")
-    if values.ndim == 2:
-        values = values[None]
-    elif values.ndim == 3 and values.shape[0] not in (1, 3) and values.shape[2] in (1, 3):
-        values = np.moveaxis(values, -1, 0)
-    if values.ndim != 3 or values.shape[0] not in (1, 3) or 0 in values.shape:
+    arranged = channels_first(values)
+    if arranged is None:
         raise ConvShapeError(
             f"a picture has shape (H, W), (1, H, W) or (3, H, W), not {np.shape(photo)}.",
             "Pick one sample, and one or three of its channels.",
         )
-    return np.ascontiguousarray(values, np.float32)
+    return np.ascontiguousarray(arranged, np.float32)
+
+
+def channels_first(values: NDArray[Any]) -> NDArray[Any] | None:
+    """A picture (H, W), (C, H, W) or (H, W, C), C 1 or 3, as (C, H, W); None where it is none of these, or empty.
+
+    >>> channels_first(np.zeros((4, 5, 3))).shape
+    (3, 4, 5)
+    """
+    if values.ndim == 2:
+        values = values[None]
+    elif values.ndim == 3 and values.shape[0] not in (1, 3) and values.shape[2] in (1, 3):
+        values = np.moveaxis(values, -1, 0)
+    return None if values.ndim != 3 or values.shape[0] not in (1, 3) or 0 in values.shape else values

@@ -16,6 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "extras": {"errors"},
     "notebook": set(),
+    "pages": set(),
     "amounts": set(),
     "geometry": {"errors"},
     "borders": set(),

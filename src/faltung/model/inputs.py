@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from faltung.engine.arrays import as_array
 from faltung.errors import ConvShapeError, ConvTypeError, one_of, shown
 from faltung.extras import optional
-from faltung.photo import Photo, read_photo, resize_photo
+from faltung.photo import Photo, channels_first, read_photo, resize_photo
 
 __all__ = ["Preprocess", "batch_of", "picture_of"]
 
@@ -97,15 +97,12 @@ class Preprocess:
 
 def _colours(photo: object) -> Photo:
     values = as_array("photo", photo)
-    if values.ndim == 2:
-        values = values[None]
-    elif values.ndim == 3 and values.shape[0] not in (1, 3) and values.shape[2] in (1, 3):
-        values = np.moveaxis(values, -1, 0)
-    if values.ndim != 3 or values.shape[0] not in (1, 3) or 0 in values.shape:
+    channels = channels_first(values)
+    if channels is None:
         raise ConvShapeError(
             f"photo has shape {values.shape}, expected (H, W), (3, H, W) or (H, W, 3).", "Give one picture, with values from 0 to 255."
         )
-    return np.broadcast_to(values.astype(np.float32), (3, *values.shape[1:]))
+    return np.broadcast_to(channels.astype(np.float32), (3, *channels.shape[1:]))
 
 
 def batch_of(x: object, preprocess: Callable[[Any], Any] | None = None, *, name: str = "x") -> Any:

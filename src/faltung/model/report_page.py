@@ -13,6 +13,7 @@ import numpy as np
 from faltung.extras import optional
 from faltung.model.auditing.cells import tame
 from faltung.model.auditing.page import sections, style
+from faltung.pages import page_html
 
 if TYPE_CHECKING:
     from faltung.model.reporting import Report
@@ -43,28 +44,10 @@ def page(report: Report) -> str:
     ]
     there = [(place, title, body) for place, title, body in parts if body]
     links = "".join(f'<a href="#{place}">{title}</a>' for place, title, _ in there)
-    name = escape(tame(report.audit.name))
+    name = tame(report.audit.name)
     shown = "\n".join(f'<section id="{place}"><h2>{title}</h2>{body}</section>' for place, title, body in there)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{name} · report · Faltung</title>
-<link rel="icon" href="data:,">
-<style>
-{style()}{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{name}</h1>
-<nav aria-label="Sections">{links}</nav>
-{shown}
-</main>
-</body>
-</html>
-"""
+    body = f'<main>\n<h1>{escape(name)}</h1>\n<nav aria-label="Sections">{links}</nav>\n{shown}\n</main>'
+    return page_html(f"{name} · report · Faltung", f"{style()}{STYLE}", body)
 
 
 # -- pictures --------------------------------------------------------------------------------------

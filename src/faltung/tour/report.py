@@ -11,6 +11,7 @@ import platform
 from importlib import resources
 
 from faltung.bench.machine import describe
+from faltung.pages import page_html
 from faltung.tour.markup import inline, measured, story
 from faltung.tour.numbers import milliseconds, times
 from faltung.tour.photograph import Photograph
@@ -20,6 +21,7 @@ from faltung.tour.section import Section, SummaryRow
 __all__ = ["render"]
 
 TITLE = "A tour of convolution"
+DESCRIPTION = "Every kind of convolution, run on one photograph, checked against the definition, timed and drawn."
 
 
 def render(sections: tuple[Section, ...], photograph: Photograph, seconds: float, *, threads: int, note: str = "") -> str:
@@ -28,20 +30,7 @@ def render(sections: tuple[Section, ...], photograph: Photograph, seconds: float
     links = "".join(
         f'<li><a href="#{section.anchor}"><span>{section.number}</span> {html.escape(section.title)}</a></li>' for section in sections
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="description" content="Every kind of convolution, run on one photograph, checked against the definition, timed and drawn.">
-<title>{TITLE} · Faltung</title>
-<link rel="icon" href="data:,">
-<style>
-{style}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the tour</a>
+    body = f"""<a class="skip" href="#main">Skip to the tour</a>
 <div class="page">
 <nav aria-label="Contents"><strong>{TITLE}</strong><ol>{links}</ol></nav>
 <main id="main">
@@ -50,10 +39,8 @@ def render(sections: tuple[Section, ...], photograph: Photograph, seconds: float
 {"".join(_section(section) for section in sections)}
 <footer>{_machine(threads)}</footer>
 </main>
-</div>
-</body>
-</html>
-"""
+</div>"""
+    return page_html(f"{TITLE} · Faltung", style, body, description=DESCRIPTION)
 
 
 def _head(sections: tuple[Section, ...], photograph: Photograph, seconds: float) -> str:

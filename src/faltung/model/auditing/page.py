@@ -15,6 +15,7 @@ from faltung.model.auditing.cells import COLUMNS, amount, facts, inputs_of, tame
 from faltung.model.auditing.cost_map import LEGEND, cost_map
 from faltung.model.auditing.rows import Layer
 from faltung.model.auditing.tree import Branch
+from faltung.pages import page_html
 
 if TYPE_CHECKING:
     from faltung.model.auditing.audit import Audit
@@ -38,25 +39,8 @@ NARROW_SPACE = "\u202f"
 
 def page(audit: Audit) -> str:
     """The whole page."""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{_text(audit.name)} · audit · Faltung</title>
-<link rel="icon" href="data:,">
-<style>
-{style()}</style>
-</head>
-<body>
-<main>
-<h1>{_text(audit.name)}</h1>
-{sections(audit)}
-</main>
-</body>
-</html>
-"""
+    body = f"<main>\n<h1>{_text(audit.name)}</h1>\n{sections(audit)}\n</main>"
+    return page_html(f"{tame(audit.name)} · audit · Faltung", style(), body)
 
 
 def style() -> str:
