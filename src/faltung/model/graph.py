@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from faltung.errors import ConvTypeError
 from faltung.model.operations import Operation
 
-__all__ = ["Graph", "Node", "Value", "Weight"]
+__all__ = ["Graph", "Node", "Value", "Weight", "no_such_layer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,14 +149,14 @@ class Graph:
         inside = [node for node in self.nodes if node.module == name or node.module.startswith(f"{name}.")]
         if found is not None or inside:
             return found or inside[-1]
-        names = [node.name for node in self.nodes]
-        like = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
-        raise ConvTypeError(
-            f"{self.name} has no layer {name!r}.",
-            f"Did you mean {' or '.join(map(repr, like))}?"
-            if like
-            else f"It has {', '.join(map(repr, names[:8]))}{' …' if len(names) > 8 else ''}.",
-        )
+        raise no_such_layer(self.name, name, [node.name for node in self.nodes])
+
+
+def no_such_layer(model: str, name: str, known: Sequence[str]) -> ConvTypeError:
+    """What is said of a layer that a model does not have: those that are like it, or the first it has."""
+    like = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
+    first = ", ".join(map(repr, known[:8])) + (" …" if len(known) > 8 else "")
+    return ConvTypeError(f"{model} has no layer {name!r}.", f"Did you mean {' or '.join(map(repr, like))}?" if like else f"It has {first}.")
 
 
 _SMALL = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2", "qint8", "quint8", "quint4", "quint2")

@@ -5,7 +5,6 @@ Weights that lie in other files are not opened. Operators are onnxruntime's own 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.extras import optional
+from faltung.model.graph import no_such_layer
 from faltung.model.onnx_file.protobuf import read_model
 from faltung.model.seeing.activations import ONNX_ACTIVATIONS, ONNX_PASSING
 
@@ -166,12 +166,7 @@ class OnnxNetwork:
         node = self.nodes.get(name) or producers.get(name)
         if node is not None:
             return node
-        known = [*self.nodes, *producers]
-        like = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-        raise ConvTypeError(
-            f"{self.path.name} has no layer {name!r}.",
-            f"Did you mean {' or '.join(map(repr, like))}?" if like else f"It has {', '.join(map(repr, known[:8]))} …",
-        )
+        raise no_such_layer(self.path.name, name, [*self.nodes, *producers])
 
     def _follower(self, tensor: str) -> tuple[str, str]:
         """The result of the activation that a tensor goes into, over what rescales it before, and its name; ("", "") if there is none."""

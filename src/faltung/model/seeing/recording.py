@@ -6,7 +6,6 @@ The model is run in evaluation without gradients and left as it was: its mode, i
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,9 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 import torch
 from faltung.errors import ConvShapeError, ConvTypeError
+from faltung.model.graph import no_such_layer
 from faltung.model.seeing.activations import TORCH_ACTIVATIONS, TORCH_PASSING, plain_name
+from faltung.model.torch_module.untouched import untouched
 from torch import Tensor, nn
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "check_layers",
     "convolutions_of",
     "first_tensor",
-    "in_evaluation",
     "on_device_of",
     "record_layers",
 ]
@@ -72,7 +72,7 @@ def record_layers(
         There is no such layer, it did not run, or it gave no tensor.
     """
     run = _Run(model, layers, differentiable=differentiable)
-    with in_evaluation(model), torch.set_grad_enabled(differentiable), run.hooked(), run:
+    with untouched(model), torch.set_grad_enabled(differentiable), run.hooked(), run:
         result = called(model, arguments)
     if layers is not None:
         found = [one.name for one in run.found]
@@ -233,18 +233,6 @@ def first_tensor(output: Any) -> Tensor | None:
         return None
 
 
-@contextlib.contextmanager
-def in_evaluation(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation, and afterwards each module in the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def on_device_of(model: nn.Module, x: Any) -> Tensor:
     """`x` as a tensor where the model's weights are, in their floating-point type."""
     tensor = x if isinstance(x, Tensor) else torch.from_numpy(_writeable(x))
@@ -290,8 +278,4 @@ def check_layers(layers: object) -> list[str] | None:
 def _refuse(model: nn.Module, name: str, names: list[str]) -> None:
     if name in dict(model.named_modules()):
         raise ConvTypeError(f"layer {name!r} of {type(model).__name__} did not run on this input.", "Name one that runs.")
-    known = [one for one in dict.fromkeys(names) if one]
-    like = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-    more = " …" if len(known) > 8 else ""
-    hint = f"Did you mean {' or '.join(map(repr, like))}?" if like else f"It has {', '.join(map(repr, known[:8]))}{more}."
-    raise ConvTypeError(f"{type(model).__name__} has no layer {name!r}.", hint)
+    raise no_such_layer(type(model).__name__, name, [one for one in dict.fromkeys(names) if one])

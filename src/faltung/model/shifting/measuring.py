@@ -99,42 +99,43 @@ def equivariance(
     array = np.asarray(given.detach().cpu()) if hasattr(given, "detach") else given
     places = _axes(axes, array.ndim)
     views = _Views(array, places, boundary, shifts)
-    plain = network.run(views.plain)
-    strides = {} if stride is not None else network.strides(views.plain)
-    has_positions = plain.ndim == array.ndim and any(plain.shape[axis] > 1 for axis in places)
-    own = _asked(stride, places) or strides.get("", ())[-len(places) :]
-    if len(own) != len(places):
-        own = tuple(stride_by_size(views.plain.shape[axis], plain.shape[axis] if has_positions else 1) for axis in places)
-    lattice = own if has_positions else _coarsest(strides, own, places)
-    plane = views.plane or plane_of(shifts, lattice, views.sizes)
-    comparison = Comparison(views.plain.shape, places, is_circular=boundary == "circular", strides=strides, own=own, lattice=lattice)
-    examined = _examined(plane, lattice, is_given=shifts is not None) if details else []
-    runs = 4 if network.can_switch and boundary == "circular" else 1
-    steps = _Steps(progress, int(np.prod(plane.shape)) + len(examined) * runs)
-    error, relative = np.zeros(plane.shape), np.zeros(plane.shape)
-    votes = []
-    for place, shift in plane:
-        steps.take(f"shift {', '.join(map(str, shift))}")
-        result = network.run(views.moved(shift))
-        one = comparison.of("", plain, result, shift)
-        error[place], relative[place] = one.largest, one.relative
-        if result.ndim == 2 and not has_positions and result.shape[1] > 1:
-            votes.append(result.argmax(axis=1))
-    layers, causes, notes = examine(network, comparison, views.moved, examined, steps.take) if examined else ((), (), ())
-    return Equivariance(
-        network.name,
-        boundary,
-        plane.along,
-        lattice,
-        has_positions,
-        error,
-        relative,
-        layers,
-        causes or coarse_causes(plane, relative, lattice),
-        _consistency(votes) if votes else None,
-        tuple(examined),
-        notes,
-    )
+    with network.untouched():
+        plain = network.run(views.plain)
+        strides = {} if stride is not None else network.strides(views.plain)
+        has_positions = plain.ndim == array.ndim and any(plain.shape[axis] > 1 for axis in places)
+        own = _asked(stride, places) or strides.get("", ())[-len(places) :]
+        if len(own) != len(places):
+            own = tuple(stride_by_size(views.plain.shape[axis], plain.shape[axis] if has_positions else 1) for axis in places)
+        lattice = own if has_positions else _coarsest(strides, own, places)
+        plane = views.plane or plane_of(shifts, lattice, views.sizes)
+        comparison = Comparison(views.plain.shape, places, is_circular=boundary == "circular", strides=strides, own=own, lattice=lattice)
+        examined = _examined(plane, lattice, is_given=shifts is not None) if details else []
+        runs = 4 if network.can_switch and boundary == "circular" else 1
+        steps = _Steps(progress, int(np.prod(plane.shape)) + len(examined) * runs)
+        error, relative = np.zeros(plane.shape), np.zeros(plane.shape)
+        votes = []
+        for place, shift in plane:
+            steps.take(f"shift {', '.join(map(str, shift))}")
+            result = network.run(views.moved(shift))
+            one = comparison.of("", plain, result, shift)
+            error[place], relative[place] = one.largest, one.relative
+            if result.ndim == 2 and not has_positions and result.shape[1] > 1:
+                votes.append(result.argmax(axis=1))
+        layers, causes, notes = examine(network, comparison, views.moved, examined, steps.take) if examined else ((), (), ())
+        return Equivariance(
+            network.name,
+            boundary,
+            plane.along,
+            lattice,
+            has_positions,
+            error,
+            relative,
+            layers,
+            causes or coarse_causes(plane, relative, lattice),
+            _consistency(votes) if votes else None,
+            tuple(examined),
+            notes,
+        )
 
 
 class _Views:

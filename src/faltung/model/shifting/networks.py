@@ -6,7 +6,7 @@ A function of arrays or tensors, a live PyTorch module, or an ONNX file.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ class Function:
             raise ConvTypeError(f"{self.name} gives no tensor.", "Let it return one.")
         return np.asarray(as_numpy(result))
 
+    def untouched(self) -> AbstractContextManager[None]:
+        """While this lasts it may be run; nothing is put back."""
+        return nullcontext()
+
     def layers(self, x: Array) -> tuple[Array, list[LayerResult]]:
         """The result, and no layers."""
         return self.run(x), []
@@ -76,6 +80,10 @@ class FileNetwork:
         self.file = OnnxNetwork(path)
         self.name = Path(path).name
 
+    def untouched(self) -> AbstractContextManager[None]:
+        """While this lasts it may be run; a file cannot change."""
+        return nullcontext()
+
     def run(self, x: Array) -> Array:
         """Its first output."""
         return self.file.run(x)[0]
@@ -92,7 +100,7 @@ class FileNetwork:
 
 
 class ModuleNetwork:
-    """A live PyTorch module, in evaluation while it runs."""
+    """A live PyTorch module, run while it is `untouched`."""
 
     can_switch = True
 
@@ -100,6 +108,12 @@ class ModuleNetwork:
         self.model = model
         self.name = type(model).__name__
         self.shape = tuple(shape)
+
+    def untouched(self) -> AbstractContextManager[None]:
+        """While this lasts it may be run, in evaluation; afterwards it is as it was."""
+        from faltung.model.torch_module.untouched import untouched
+
+        return untouched(self.model)
 
     def run(self, x: Array, switch: Any = None) -> Array:
         """Its result, the first tensor of it."""
@@ -113,7 +127,7 @@ class ModuleNetwork:
 
     def _run(self, x: Array, switch: Any, found: list[LayerResult], *, records: bool = False) -> Array:
         import torch
-        from faltung.model.seeing.recording import as_numpy, called, first_tensor, in_evaluation, on_device_of
+        from faltung.model.seeing.recording import as_numpy, called, first_tensor, on_device_of
 
         handles = []
         times: dict[str, int] = {}
@@ -130,7 +144,7 @@ class ModuleNetwork:
                 for name, module in self.model.named_modules():
                     if _is_shown(module):
                         handles.append(module.register_forward_hook(lambda module, _, output, name=name: note(name, module, output)))
-            with in_evaluation(self.model), torch.no_grad(), switch or nullcontext():
+            with torch.no_grad(), switch or nullcontext():
                 result = first_tensor(called(self.model, (on_device_of(self.model, x),)))
         finally:
             for handle in handles:
