@@ -19,7 +19,7 @@ NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help tour test check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-spelling format bench clean
+.PHONY: help tour test check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -33,7 +33,7 @@ tour: $(VENV)/.package $(VENV)/.tour ## build, install, and run every kind of co
 test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks ## install what the tests need and run them all, doctests included
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) $(ARGS)
 
-lint: lint-python lint-types lint-imports lint-native lint-spelling ## run every check that does not run the code
+lint: lint-python lint-types lint-imports lint-native lint-page lint-spelling ## run every check that does not run the code
 
 lint-python: $(VENV)/.lint ## ... style and likely mistakes in Python
 	$(VENV)/bin/ruff check
@@ -47,6 +47,11 @@ lint-imports: $(VENV)/.lint ## ... who may import whom
 
 lint-native: $(VENV)/.lint ## ... style of the C++ code
 	$(VENV)/bin/clang-format --dry-run -Werror $(filter %.h %.cpp,$(NATIVE))
+
+lint-page: ## ... types in the playground's modules, where npm is there
+	@if command -v npm > /dev/null; then \
+	    { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; } && node_modules/.bin/tsc -p .; \
+	else echo "npm is not installed: the types of src/faltung/app/page are not checked."; fi
 
 lint-spelling: $(VENV)/.lint ## ... spelling
 	$(VENV)/bin/codespell
@@ -70,7 +75,7 @@ gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, movin
 	$(PY) -m faltung.viz.gallery docs/gallery
 
 clean: ## remove .venv, builds, caches and reports
-	rm -rf $(VENV) build dist $(OUT) docs/gallery .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) node_modules build dist $(OUT) docs/gallery .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # -- stamps: what is already in .venv ----------------------------------------------------------------

@@ -1,0 +1,169 @@
+/** The answer could not be had: no connection, a refusal, a failure at the other end. */
+export class LinkError extends Error {}
+
+// The server cuts off what is larger.
+const LARGEST_UPLOAD = 128 * 2 ** 20;
+
+const TOKEN = "faltung-token";
+
+/** The token that the opened address carries; it is kept for this browser and taken out of the address. */
+export function takeToken() {
+  const parts = location.hash.slice(1).split("&");
+  const carried = parts.find((part) => part.startsWith("token="))?.slice("token=".length);
+  if (carried === undefined) return keptToken();
+  const rest = parts.filter((part) => !part.startsWith("token=")).join("&");
+  history.replaceState(null, "", rest ? `#${rest}` : location.pathname + location.search);
+  try {
+    localStorage.setItem(TOKEN, carried);
+  } catch {
+    // A browser that keeps nothing: the page works until it is reloaded.
+  }
+  return carried;
+}
+
+function keptToken() {
+  try {
+    return localStorage.getItem(TOKEN) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Asks the server that the page came from. */
+export class HttpLink {
+  /** @param {string} token that the server wants to see with every question */
+  constructor(token) {
+    this.isLive = true;
+    this.token = token;
+  }
+
+  /**
+   * @param {string} question
+   * @param {object} body
+   */
+  async ask(question, body) {
+    return this.#post(`ask/${question}`, "application/json", JSON.stringify(body));
+  }
+
+  /** @param {ArrayBuffer} bytes */
+  async upload(bytes) {
+    if (bytes.byteLength > LARGEST_UPLOAD) throw new LinkError("The file is larger than 128 MiB.");
+    return uploadedId(await this.#post("upload", "application/octet-stream", bytes));
+  }
+
+  /**
+   * @param {string} path
+   * @param {string} type
+   * @param {BodyInit} body
+   */
+  async #post(path, type, body) {
+    let response;
+    try {
+      response = await fetch(path, { method: "POST", headers: { "Content-Type": type, "X-Faltung-Token": this.token }, body });
+    } catch {
+      throw new LinkError("The server does not answer. Is `faltung play` still running? Start it again and open the address that it prints.");
+    }
+    if (response.status === 401) throw new LinkError("The server does not know this page. Open the address that the terminal shows.");
+    const text = await response.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new LinkError(text.trim() || `The server answered with status ${response.status}.`);
+    }
+  }
+}
+
+/** Asks the kernel of a notebook, through the model that anywidget gives. */
+export class WidgetLink {
+  /** @param {any} model */
+  constructor(model) {
+    this.isLive = true;
+    this.model = model;
+    this.count = 0;
+    // Several outputs may show one widget: each knows its own questions by this.
+    this.prefix = Math.random().toString(36).slice(2);
+    /** @type {Map<string, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+    this.waiting = new Map();
+    this.listener = (/** @type {any} */ message) => this.#take(message);
+    model.on("msg:custom", this.listener);
+  }
+
+  /**
+   * @param {string} question
+   * @param {object} body
+   */
+  ask(question, body) {
+    return this.#send(question, body, []);
+  }
+
+  /** @param {ArrayBuffer} bytes */
+  async upload(bytes) {
+    return uploadedId(await this.#send("upload", {}, [bytes]));
+  }
+
+  /** The output was thrown away. */
+  close() {
+    this.model.off("msg:custom", this.listener);
+  }
+
+  /**
+   * @param {string} question
+   * @param {object} body
+   * @param {ArrayBuffer[]} buffers
+   * @returns {Promise<any>}
+   */
+  #send(question, body, buffers) {
+    const id = `${this.prefix}-${++this.count}`;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.model.send({ id, question, body }, undefined, buffers);
+    });
+  }
+
+  /** @param {any} message */
+  #take(message) {
+    const asker = this.waiting.get(message?.id);
+    if (!asker) return;
+    this.waiting.delete(message.id);
+    if (message.failure === undefined) asker.resolve(message.answer);
+    else asker.reject(new LinkError(message.failure));
+  }
+}
+
+/** Looks answers up that were made beforehand: one for every combination of the values offered. */
+export class TableLink {
+  /** @param {{varying: Record<string, unknown[]>, base: State, answers: any[]}} table */
+  constructor(table) {
+    this.isLive = false;
+    this.table = table;
+  }
+
+  /**
+   * @param {string} question
+   * @param {{state?: State}} body
+   */
+  async ask(question, body) {
+    const state = body.state;
+    if (question !== "show" || !state) throw new LinkError("This page holds its answers; it cannot be asked further.");
+    let place = 0;
+    for (const [field, offered] of Object.entries(this.table.varying)) {
+      const wanted = JSON.stringify(state[field]);
+      const at = offered.findIndex((value) => JSON.stringify(value) === wanted);
+      if (at < 0) throw new LinkError(`This page holds no answer for ${field} ${wanted}.`);
+      place = place * offered.length + at;
+    }
+    return this.table.answers[place];
+  }
+
+  /** @returns {Promise<string>} */
+  async upload() {
+    throw new LinkError("This page holds its answers; nothing can be loaded into it.");
+  }
+}
+
+/** @param {any} answer */
+function uploadedId(answer) {
+  if (typeof answer?.upload === "string") return answer.upload;
+  const problem = answer?.problem;
+  throw new LinkError(problem ? [problem.message, problem.hint].filter(Boolean).join(" ") : "What was loaded was not accepted.");
+}
