@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from faltung.cli import animate, audit, bench, equivariance, explain, features, identity, plan, run, tour, tune
+from faltung.cli import animate, audit, bench, equivariance, explain, features, identity, plan, play, run, tour, tune
 from faltung.cli.app import app
 
 __all__ = ["app", "main"]
 
-for _command in (tour, explain, animate, run, plan, audit, features, equivariance, identity, bench, tune):
+for _command in (tour, explain, animate, run, plan, audit, features, equivariance, identity, bench, tune, play):
     _command.register(app)
 
 
