@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from faltung.cli.explain import flops_sum, macs_sum, parameters_sum
 from faltung.spec import ConvSpec
+from faltung.sums import flops_sum, macs_sum, parameters_sum
 
 STEM = "nn.Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)"
 

@@ -14,6 +14,7 @@ from faltung.cli.example_data import example_data
 from faltung.cli.inputs import SIZE_HELP, SPEC_HELP, axis_names, read_shape, read_spec, shortened
 from faltung.errors import ConvError, ConvShapeError
 from faltung.spec import ConvSpec
+from faltung.sums import flops_sum, macs_sum, parameters_sum
 from faltung.viz import Terms
 from faltung.viz import explain as take_apart
 
@@ -128,41 +129,6 @@ def terms_at(spec: ConvSpec, shape: tuple[int, ...] | None, at: str) -> Terms:
         example = ",".join(["0"] * (spec.ndim + 2))
         raise ConvShapeError(f"--at={shortened(at)!r} is not an index.", f"Write whole numbers with commas between: --at {example}.")
     return take_apart(spec, *example_data(spec, shape))[tuple(map(int, entries))]
-
-
-# -- arithmetic ----------------------------------------------------------------------------------
-
-
-def parameters_sum(spec: ConvSpec) -> str:
-    """The parameters as a product.
-
-    >>> parameters_sum(ConvSpec(3, 64, 7, ndim=2))
-    '64·(3·7·7) + 64 = 9 472'
-    """
-    bias = f" + {spec.out_channels}" if spec.bias else ""
-    return f"{weight_product(spec)}{bias} = {output.grouped(spec.parameters)}"
-
-
-def weight_product(spec: ConvSpec) -> str:
-    """The weight's size: channels of its first axis times what each of them holds."""
-    first, *rest = spec.weight_shape
-    return f"{first}·({output.product(rest)})"
-
-
-def macs_sum(spec: ConvSpec, size: tuple[int, ...]) -> str:
-    """The multiply-accumulates as windows times weight.
-
-    >>> macs_sum(ConvSpec(3, 64, 7, stride=2, padding=3, ndim=2), (224, 224))
-    '112·112·64·(3·7·7) = 118 013 952'
-    """
-    windows = size if spec.transposed else spec.output_size(size)
-    return f"{output.product(windows)}·{weight_product(spec)} = {output.grouped(spec.macs(size))}"
-
-
-def flops_sum(spec: ConvSpec, size: tuple[int, ...]) -> str:
-    """Two operations a MAC, and one addition of the bias for each output."""
-    bias = f" + {output.product((spec.out_channels, *spec.output_size(size)))}" if spec.bias else ""
-    return f"2·{output.grouped(spec.macs(size))}{bias} = {output.grouped(spec.flops(size))}"
 
 
 # -- what is shown -------------------------------------------------------------------------------

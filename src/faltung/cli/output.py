@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faltung.amounts import grouped, readable_bytes
+from faltung.sums import product, times
 
 __all__ = [
     "abandon_stdout",
@@ -55,24 +56,6 @@ def console(*, stderr: bool = False) -> Console:
 
 
 # -- numbers -------------------------------------------------------------------------------------
-
-
-def times(sizes: Sequence[int]) -> str:
-    """Sizes with a multiplication sign between.
-
-    >>> times((112, 112))
-    '112 × 112'
-    """
-    return " × ".join(map(grouped, sizes))
-
-
-def product(factors: Sequence[int]) -> str:
-    """Factors of a multiplication, close together.
-
-    >>> product((3, 7, 7))
-    '3·7·7'
-    """
-    return "·".join(map(str, factors))
 
 
 def readable_seconds(seconds: float) -> str:

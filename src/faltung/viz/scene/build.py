@@ -19,7 +19,7 @@ from faltung.viz.scene.model import Cell, Grid, Kernel, Scene, Stage, Step, Tap,
 from faltung.viz.scene.values import Block, example_input, example_weight, read
 from faltung.viz.windows import ORIGINS, Contact, Index, Windows
 
-__all__ = ["MAX_CELLS", "MAX_TERMS", "scene"]
+__all__ = ["MAX_CELLS", "MAX_TERMS", "check_shown", "scene", "stage_name"]
 
 MAX_CELLS = 4096
 """Cells of one grid, over its channels and with its border, that a scene shows."""
@@ -149,7 +149,7 @@ class _Builder:
         if 0 in size:
             raise ConvShapeError(f"an input of size {size} has no cells: there is nothing to show.", "Give every axis at least 1 cell.")
         self.windows = Windows(spec, size)
-        self._check_size()
+        _check_stage(spec, self.windows, self.reading)
         self.weight = example_weight(spec.weight_shape) if weight is None else read("weight", weight, MAX_TERMS)
         check_weight(spec, self.weight)
         self.bias = None if bias is None else read("bias", bias, MAX_CELLS)
@@ -268,7 +268,7 @@ class _Builder:
 
     def _grid(self, name: str, channels: int, size: Index, values: tuple[tuple[Number | None, ...], ...], used: set[Index] | None) -> Grid:
         """The input or the output; `used` are the positions under windows, None of the grid that no window lies on."""
-        ranges = [range(extent) for extent in size] if used is None else self._shown()
+        ranges = [range(extent) for extent in size] if used is None else shown_ranges(self.windows.axes, self.reading)
         cells = []
         for position in itertools.product(*ranges):
             source, origin = (position, name) if used is None else self._held(position, name, size)
@@ -284,10 +284,6 @@ class _Builder:
             cells=tuple(cells),
             values=values,
         )
-
-    def _shown(self) -> list[range]:
-        """What is shown of the grid under the window, along each axis."""
-        return shown_ranges(self.windows.axes, self.reading)
 
     def _held(self, position: Index, name: str, size: Index) -> tuple[Index | None, str]:
         """The cell whose value stands at a place under the window, and how it comes there."""
@@ -314,21 +310,39 @@ class _Builder:
             bias=None if self.bias is None else self.bias.flat,
         )
 
-    def _check_size(self) -> None:
-        """Refuse what is too large before anything of it is made."""
-        spec, windows = self.spec, self.windows
-        _check_cells("input", spec.in_channels, windows.input_size)
-        _check_cells("output", spec.out_channels, windows.output_size)
-        side, channels = ("output", spec.out_channels) if self.reading == "scatter" else ("input", spec.in_channels)
-        _check_cells(f"{side} with its border", channels, [len(along) for along in self._shown()])
-        places = windows.input_size if self.reading == "scatter" else windows.output_size
-        weights = spec.out_channels * (spec.in_channels // spec.groups) * math.prod(spec.kernel_size)
-        _check_terms(math.prod(places) * weights, f"{'*'.join(map(str, places))} windows * {weights} weights")
-
 
 def shown_ranges(axes: Iterable[AxisTaps], reading: str) -> list[range]:
     """What is shown of the grid under the window, along each axis."""
     return [axis.shown_gather if axis.axis.transposed and reading == "gather" else axis.shown for axis in axes]
+
+
+def check_shown(specs: Sequence[ConvSpec], input_size: Sequence[int], reading: Reading = "auto") -> None:
+    """Refuse what is too large for a scene, before anything of it is made.
+
+    Raises
+    ------
+    ConvShapeError
+
+    >>> check_shown([ConvSpec.parse("conv2d(1, 1, 3)")], (500, 500))
+    Traceback (most recent call last):
+    faltung.errors.ConvShapeError: the input has 1 channel * 500*500 = 250000 cells, more than 4096, the most that a scene shows.
+      Show the same layer on a smaller input and with fewer channels, such as input_size=(8, 8).
+    """
+    size = tuple(input_size)
+    for spec in specs:
+        windows = Windows(spec, size)
+        _check_stage(spec, windows, "scatter" if spec.transposed and reading != "gather" else "gather")
+        size = windows.output_size
+
+
+def _check_stage(spec: ConvSpec, windows: Windows, reading: str) -> None:
+    _check_cells("input", spec.in_channels, windows.input_size)
+    _check_cells("output", spec.out_channels, windows.output_size)
+    side, channels = ("output", spec.out_channels) if reading == "scatter" else ("input", spec.in_channels)
+    _check_cells(f"{side} with its border", channels, [len(along) for along in shown_ranges(windows.axes, reading)])
+    places = windows.input_size if reading == "scatter" else windows.output_size
+    weights = spec.out_channels * (spec.in_channels // spec.groups) * math.prod(spec.kernel_size)
+    _check_terms(math.prod(places) * weights, f"{'*'.join(map(str, places))} windows * {weights} weights")
 
 
 def stage_name(spec: ConvSpec) -> str:

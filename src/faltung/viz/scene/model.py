@@ -255,6 +255,12 @@ class Scene:
         """The scene as JSON."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
+    def to_columns(self) -> dict[str, Any]:
+        """The scene in columns: the same information in a twentieth of the bytes, valid against `columns_schema`."""
+        from faltung.viz.scene.columns import columns_of
+
+        return columns_of(self)
+
     def _repr_html_(self) -> str:
         from faltung.viz.pictures.animate import animate_scene
 

@@ -1,0 +1,92 @@
+"""`answer`: the one door to the playground, whoever asks: the local server, the notebook, a table made beforehand.
+
+Bad input comes back as ``{"problem": …}``, never as an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from faltung.app.showing import problem_of, show
+from faltung.app.state import State
+from faltung.errors import ConvError, ConvTypeError, one_of, shown
+
+__all__ = ["QUESTIONS", "answer"]
+
+Body = Mapping[str, Any]
+
+
+def answer(question: str, body: Body) -> dict[str, Any]:
+    """Answer a question of the page.
+
+    Parameters
+    ----------
+    question : str
+        One of `QUESTIONS`.
+    body : dict
+        Its arguments, as JSON has them; all of it may come from a stranger.
+
+    Returns
+    -------
+    dict
+        As JSON can hold it; ``{"problem": {"message", "hint", "remedies"}}`` where there is no answer.
+
+    Examples
+    --------
+    >>> shown = answer("show", {"state": {"kernel_size": [3, 3], "input_size": [5, 5]}})
+    >>> shown["scene"]["stages"][0]["output"]["size"]
+    [3, 3]
+    >>> answer("show", {"state": {"kernel_size": [9, 9], "input_size": [5, 5]}})["problem"]["remedies"][0]["label"]
+    'padding 2 instead of 0'
+    """
+    try:
+        one_of("question", question, QUESTIONS, ConvError)
+        if not isinstance(body, Mapping):
+            raise ConvTypeError(f"a question comes with an object, not with {shown(body)}.", "Send {} where it takes nothing.")
+        return QUESTIONS[question](body)
+    except ConvError as error:
+        return {"problem": problem_of(error)}
+
+
+def _show(body: Body) -> dict[str, Any]:
+    return show(_state(body))
+
+
+def _read(body: Body) -> dict[str, Any]:
+    from faltung.app.reading import read_text
+
+    return {"state": read_text(_text(body, "text"), _state(body) if "state" in body else None).to_dict()}
+
+
+def _presets(_: Body) -> dict[str, Any]:
+    from faltung.app.presets import preset_list
+
+    return {"presets": preset_list()}
+
+
+def _kernels(_: Body) -> dict[str, Any]:
+    from faltung.app.named import kernel_list
+    from faltung.app.numbers import INPUT_TITLES
+
+    return {"kernels": kernel_list(), "inputs": [{"name": name, "title": title} for name, title in INPUT_TITLES.items()]}
+
+
+def _state(body: Body) -> State:
+    return State.from_dict(body.get("state", {}))
+
+
+def _text(body: Body, name: str) -> str:
+    text = body.get(name)
+    if not isinstance(text, str):
+        raise ConvTypeError(f"{name}={shown(text)} is no text.", f'Send {{"{name}": "…"}}.')
+    return text
+
+
+QUESTIONS: dict[str, Callable[[Body], dict[str, Any]]] = {
+    "show": _show,
+    "read": _read,
+    "presets": _presets,
+    "kernels": _kernels,
+}
+"""What can be asked."""
