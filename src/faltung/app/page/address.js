@@ -4,7 +4,7 @@ import { DEFAULTS } from "./store.js";
 const NUMBERS = ["ndim", "in_channels", "out_channels", "groups"];
 const FLAGS = ["bias", "transposed", "flip"];
 const AXES = ["input_size", "kernel_size", "stride", "dilation", "output_padding"];
-const VALUES = ["x", "weight"];
+const VALUES = ["x", "weight", "bias_values"];
 
 /**
  * The state as the fragment of an address, without "#".

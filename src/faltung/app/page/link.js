@@ -136,6 +136,7 @@ export class TableLink {
   constructor(table) {
     this.isLive = false;
     this.table = table;
+    this.varying = table.varying;
   }
 
   /**

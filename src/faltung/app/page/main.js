@@ -1,31 +1,103 @@
 import { followAddress, stateOfAddress } from "./address.js";
 import { element } from "./dom.js";
 import { HttpLink, takeToken } from "./link.js";
-import { DEFAULTS, Store } from "./store.js";
+import { DEFAULTS, Store, wholeState } from "./store.js";
+import { makeTheme, themeOf } from "./theme.js";
+import { makeConstructor } from "./controls/constructor.js";
 import { makeForm } from "./controls/form.js";
+import { makeHistory } from "./controls/history.js";
+import { makePresets } from "./controls/presets.js";
+import { makeProblem } from "./controls/problem.js";
+import { makeCode } from "./panels/code.js";
+import { makeExport } from "./panels/export.js";
+import { makeFacts } from "./panels/facts.js";
+import { makePlan } from "./panels/plan.js";
 import { makeViews } from "./views/views.js";
 
 /**
  * Put a playground into `root`.
  * @param {HTMLElement} root
- * @param {Link} link
+ * @param {Link} link who answers: a server, a notebook's kernel, a table
  * @param {PlaygroundOptions} [options]
  * @returns {{store: Store, destroy: () => void}}
  */
 export function mountPlayground(root, link, options = {}) {
-  const addressed = options.address ? stateOfAddress(location.hash) : null;
-  const store = new Store(link, addressed ?? { ...structuredClone(DEFAULTS), ...options.state });
+  const first = wholeState({ ...DEFAULTS, ...options.state });
+  const store = new Store(link, (options.isPage && stateOfAddress(location.hash)) || first, first);
+  const wants = (/** @type {string} */ part) => !options.parts || options.parts.includes(part);
+  /** @type {Part[]} */
+  const made = [];
+  const make = (/** @type {Part | void} */ part) => void (part && made.push(part));
+
+  const main = element(options.isPage ? "main" : "div", { class: "convolution" });
   root.classList.add("faltung-play");
-  const controls = element("section", { class: "controls", "aria-label": "Controls" });
-  const views = element("section", { class: "views", "aria-label": "Convolution" });
-  root.replaceChildren(element("div", { class: "playground" }, controls, views));
-  const ends = [makeForm(controls, store, options), makeViews(views, store)];
-  if (options.address) ends.push(followAddress(store));
+  root.classList.toggle("faltung-whole", options.isPage === true);
+  const head = element("header", { class: "head" });
+  if (options.isPage) {
+    head.append(element("h1", {}, "Faltung playground"));
+    makeTheme(head, root);
+    make(followAddress(store));
+  }
+  root.replaceChildren(head, main);
+  mountConvolution();
+
+  function mountConvolution() {
+    const side = element("section", { class: "controls", "aria-label": "Controls" });
+    const centre = element("section", { class: "views", "aria-label": "The convolution, step by step" });
+    const beside = element("div", { class: "panels" });
+    main.append(element("div", { class: "playground" }, side, centre, beside));
+
+    if (link.isLive || link.varying) makeControls(side);
+    side.hidden = !side.childElementCount;
+    const place = element("div", {});
+    const drawn = element("div", { class: "drawn" });
+    centre.append(place, drawn);
+    make(makeProblem(place, store));
+    make(makeViews(drawn, store));
+    make({ destroy: store.subscribe(() => dim(drawn)) });
+    const panel = (/** @type {string} */ name, /** @type {(root: HTMLElement) => Part} */ build) => {
+      if (!wants(name)) return;
+      const section = element("section", { class: `panel ${name}` });
+      beside.append(section);
+      make(build(section));
+    };
+    panel("facts", (section) => makeFacts(section, store));
+    panel("plan", (section) => makePlan(section, store));
+    panel("code", (section) => makeCode(section, store));
+    if (link.isLive) panel("export", (section) => makeExport(section, store, () => themeOf(root)));
+    beside.hidden = !beside.childElementCount;
+  }
+
+  /** @param {HTMLElement} side */
+  function makeControls(side) {
+    const ask = (/** @type {string} */ question) => (link.isLive ? link.ask(question, {}).catch(() => ({})) : Promise.resolve({}));
+    if (link.isLive) make(makeHistory(side, options.isPage ? document : root, store));
+    if (link.isLive && wants("presets")) {
+      const box = element("div", { class: "presets" });
+      side.append(box);
+      make(makePresets(box, store, ask("presets").then(({ presets = [] }) => presets)));
+      make(makeConstructor(box, store));
+    }
+    if (!wants("controls")) return;
+    const fields = element("details", { class: "fields", open: true }, element("summary", {}, "Controls"));
+    side.append(fields);
+    const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
+    make(makeForm(fields, store, options, named));
+  }
+
+  /** @param {HTMLElement} drawn */
+  function dim(drawn) {
+    const isOld = store.answer !== null && !store.answer.scene;
+    drawn.classList.toggle("stuck", isOld);
+    drawn.inert = isOld;
+    main.setAttribute("aria-busy", String(store.busy));
+  }
+
   store.refresh();
   return {
     store,
     destroy() {
-      for (const end of ends) end.destroy();
+      for (const part of made) part.destroy();
       root.replaceChildren();
     },
   };
@@ -34,7 +106,7 @@ export function mountPlayground(root, link, options = {}) {
 /** The page itself, where there is a place for it. */
 function boot() {
   const root = document.getElementById("faltung");
-  if (root) mountPlayground(root, new HttpLink(takeToken()), { address: true });
+  if (root) mountPlayground(root, new HttpLink(takeToken()), { isPage: true });
 }
 
 boot();

@@ -21,15 +21,14 @@ export const DEFAULTS = {
   x: null,
   weight: null,
   bias_values: null,
+  then: [],
 };
 
-// Numbers given one by one fit one shape; with another shape, they are made up anew.
-/** @type {Record<string, string[]>} */
-const SHAPED_BY = {
-  x: ["ndim", "in_channels", "input_size"],
-  weight: ["ndim", "in_channels", "out_channels", "kernel_size", "groups", "transposed"],
-  bias_values: ["out_channels", "bias"],
-};
+/**
+ * What an answer holds where nothing else is said.
+ * @type {Omit<Shown, "state">}
+ */
+const NOTHING = { scene: null, facts: [], plan: null, code: [], matrices: null, problem: null, unshown: null, choices: {} };
 
 const DEPTH = 200;
 const SAME_GESTURE_MS = 800;
@@ -49,18 +48,19 @@ export class Store {
   /**
    * @param {Link} link
    * @param {State} state
+   * @param {State} first what `reset` brings back
    */
-  constructor(link, state) {
+  constructor(link, state, first) {
     this.link = link;
     /** What the controls say; may be impossible. */
-    this.state = state;
+    this.state = wholeState(state);
     /** The newest answer, of this state or, while `busy`, of one before. @type {Shown | null} */
     this.answer = null;
     /** What kept the last question from being answered; "" where nothing did. */
     this.failure = "";
     /** Whether the change now told is a step within one gesture, such as the dragging of a slider. */
     this.continues = false;
-    this.first = state;
+    this.first = wholeState(first);
   }
 
   get busy() {
@@ -95,15 +95,7 @@ export class Store {
    * @param {Partial<State>} part
    */
   change(part) {
-    const fields = Object.keys(part);
-    /** @type {State} */
-    const state = { ...this.state, ...part };
-    for (const [name, shaping] of Object.entries(SHAPED_BY)) {
-      const given = /** @type {any} */ (this.state)[name];
-      const isNamed = given !== null && typeof given === "object" && "named" in given;
-      if (!(name in part) && !isNamed && shaping.some((field) => field in part && !sameValue(part[field], this.state[field]))) state[name] = null;
-    }
-    this.#go(state, fields.join());
+    this.#go({ ...this.state, ...part }, Object.keys(part).join());
   }
 
   /**
@@ -130,7 +122,7 @@ export class Store {
 
   /** Back to what the page began with. */
   reset() {
-    this.replace(structuredClone(this.first));
+    this.replace(this.first);
   }
 
   /** Ask again about the state as it is. */
@@ -139,10 +131,11 @@ export class Store {
   }
 
   /**
-   * @param {State} state
+   * @param {Partial<State>} wanted
    * @param {string} fields what was changed; steps of one gesture change the same
    */
-  #go(state, fields) {
+  #go(wanted, fields) {
+    const state = wholeState(wanted);
     if (sameValue(state, this.state)) return;
     const now = performance.now();
     this.continues = fields !== "" && fields === this.#gesture.fields && now - this.#gesture.time < SAME_GESTURE_MS && this.#past.length > 0;
@@ -173,13 +166,15 @@ export class Store {
     this.#tell();
     do {
       this.#again = false;
+      const asked = this.state;
       try {
-        const answer = await this.link.ask("show", { state: this.state });
+        const answer = await this.link.ask("show", { state: asked });
         this.failure = "";
-        if (!this.#again) this.answer = { ...answer, problem: answer.problem ?? null, scene: answer.scene ?? null };
+        this.answer = { ...NOTHING, state: asked, ...answer };
       } catch (error) {
-        this.failure = error instanceof Error ? error.message : String(error);
+        this.failure = messageOf(error);
       }
+      if (this.#again) this.#tell();
     } while (this.#again);
     this.#asking = false;
     this.#tell();
@@ -188,6 +183,22 @@ export class Store {
   #tell() {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/**
+ * A state with every field, in one order, and nothing else.
+ * @param {Partial<State>} given
+ * @returns {State}
+ */
+export function wholeState(given) {
+  const state = structuredClone(DEFAULTS);
+  for (const field of Object.keys(DEFAULTS)) if (given[field] !== undefined) state[field] = structuredClone(given[field]);
+  return state;
+}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**

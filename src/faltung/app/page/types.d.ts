@@ -2,12 +2,11 @@
 
 type Nested = number | Nested[];
 
-/** Numbers given one by one, or by a name that Python knows. */
+/** Numbers given one by one, or by a name that Python knows; null: made-up ones. */
 type Values = { values: Nested } | { named: string } | null;
 
-interface State {
-  ndim: number;
-  in_channels: number;
+/** The fields of one convolution. */
+interface Layer {
   out_channels: number;
   kernel_size: number[];
   stride: number[];
@@ -19,11 +18,18 @@ interface State {
   transposed: boolean;
   output_padding: number[];
   flip: boolean;
+  weight: Values;
+  bias_values: Values;
+}
+
+interface State extends Layer {
+  ndim: number;
+  in_channels: number;
   input_size: number[];
   reading: string;
   x: Values;
-  weight: Values;
-  bias_values: number[] | null;
+  /** The layers that follow the first. */
+  then: Partial<Layer>[];
   [further: string]: unknown;
 }
 
@@ -45,67 +51,46 @@ interface Facts {
 
 interface Plan {
   algorithm: string;
-  why: { algorithm: string; takes: boolean; reason: string }[];
-}
-
-interface SceneGrid {
-  channels: number;
-  groups: number[];
-  size: number[];
-  first: number[];
-  last: number[];
-  origins: string[];
-  sources: number[];
-  used: number[];
-  values: number[][];
-}
-
-interface SceneStage {
-  name: string;
-  spec: string;
-  kinds: string[];
-  reading: string;
-  padding_mode: string;
-  is_transposed: boolean;
-  arithmetic: string[];
-  input: SceneGrid;
-  output: SceneGrid;
-  kernel: { shape: number[]; groups: number; dilation: number[]; values: Nested; bias: number[] | null };
-  patterns: { oc: number[]; ic: number[]; tap: number[]; weight: number[] }[];
-  steps: {
-    focus: number[];
-    windows: number[][];
-    pattern: number[];
-    products: number[][];
-    sums: number[][];
-    writes: number[][][];
-  };
-}
-
-interface SceneColumns {
-  version: number;
-  title: string;
-  stages: SceneStage[];
+  why: { algorithm: string; takes: boolean; chosen?: boolean; reason: string; layer?: number }[];
 }
 
 /** The answer to "show". */
 interface Shown {
   state: State;
-  scene: SceneColumns | null;
+  scene: any;
   facts: Facts[];
   plan: Plan | null;
   code: { framework: string; text: string }[];
   matrices: any;
   problem: Problem | null;
+  /** Why a convolution that is possible has no picture. */
+  unshown: Problem | null;
+  choices: Record<string, number[]>;
   [further: string]: any;
+}
+
+interface Preset {
+  name: string;
+  title: string;
+  group: string;
+  note: string;
+  source: string;
+  state: State;
 }
 
 /** Who answers the page's questions: a server, a notebook's kernel, or a table made beforehand. */
 interface Link {
   /** Whether any state can be asked for, and numbers given. */
   readonly isLive: boolean;
+  /** Of a table: the fields that vary, with their values. */
+  readonly varying?: Record<string, unknown[]>;
   ask(question: string, body: object): Promise<any>;
   upload(bytes: ArrayBuffer): Promise<string>;
+}
+
+/** A part of the page that can be taken away again. */
+interface Part {
+  destroy(): void;
 }
 
 /** What a page shows, and how it begins. */
@@ -113,11 +98,8 @@ interface PlaygroundOptions {
   state?: Partial<State>;
   /** Fields of the state that have controls; all where left out. */
   controls?: string[];
-  /** Parts of the page that are shown: "controls", "facts", "plan", "code", "export", "photograph", "models". */
+  /** Parts that are shown: "presets", "controls", "facts", "plan", "code", "export", "photograph"; all where left out. */
   parts?: string[];
-  /** Whether the address of the page holds the state. */
-  address?: boolean;
-  /** The level of the page's own heading; 0: none. */
-  heading?: number;
-  title?: string;
+  /** A page of its own: heading, tabs, theme, and an address that holds the state. */
+  isPage?: boolean;
 }
