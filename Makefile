@@ -19,7 +19,7 @@ NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help tour test check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
+.PHONY: help tour test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -74,8 +74,13 @@ check-aarch64: ## compile the kernels for AArch64 and check them under QEMU: aar
 gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, moving, into docs/gallery
 	$(PY) -m faltung.viz.gallery docs/gallery
 
+# Warnings are errors, of pages and of the code in them, which is executed. Two at a time: each has a kernel of its own.
+docs: $(VENV)/.package $(VENV)/.docs ## build the handbook, the guide and the reference into docs/_build/html
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet --jobs 2 $(ARGS) docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 clean: ## remove .venv, builds, caches and reports
-	rm -rf $(VENV) node_modules build dist $(OUT) docs/gallery .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) node_modules build dist $(OUT) docs/gallery docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # -- stamps: what is already in .venv ----------------------------------------------------------------
