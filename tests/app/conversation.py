@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import SHUT_WR, create_connection
@@ -76,9 +76,9 @@ class Server:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Server]:
-    """`faltung play` on a free port, ended afterwards."""
-    command = [sys.executable, "-m", "faltung", "play", "--no-browser", *(arguments or ("--port", "0"))]
+def running(*arguments: str, command: Sequence[str] = ()) -> Iterator[Server]:
+    """`faltung play` on a free port, or another command that says the same; ended afterwards."""
+    command = command or [sys.executable, "-m", "faltung", "play", "--no-browser", *(arguments or ("--port", "0"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         try:

@@ -9,7 +9,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 
 from faltung.app.server import frames
-from faltung.app.server.limits import WAITING
+from faltung.app.server.limits import START_SECONDS, WAITING
 from faltung.app.server.questions import problem
 from faltung.app.uploads import Uploads
 from faltung.errors import ConvError
@@ -32,7 +32,8 @@ class Computing:
     async def start(self) -> None:
         """Start it ahead of the first question, which then need not wait for imports."""
         async with self._turn:
-            await self._running()
+            with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError):  # which the first question will meet, and tell
+                await self._running()
 
     async def ask(self, question: str, body: bytes) -> bytes:
         """The answer as JSON; of what takes too long, or ends the process, an answer that says so."""
@@ -46,8 +47,8 @@ class Computing:
             self._waiting -= 1
 
     async def _answered(self, question: str, body: bytes) -> bytes:
-        process = await self._running()
         try:
+            process = await self._running()
             async with asyncio.timeout(self.seconds):
                 return await self._exchange(process, question, body)
         except TimeoutError:
@@ -82,9 +83,15 @@ class Computing:
 
     async def _running(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", _PROGRAM, json.dumps(sys.path), stdin=PIPE, stdout=PIPE
-            )
+            command = (sys.executable, "-c", _PROGRAM, json.dumps(sys.path))
+            process = self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+            assert process.stdout is not None
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    await process.stdout.readexactly(frames.HEAD)  # it is ready
+            except BaseException:
+                self.stop()
+                raise
         return self._process
 
     def stop(self) -> None:

@@ -1,6 +1,7 @@
 """What the server and the processes that compute say to each other: a letter, a length, bytes. Standard library only.
 
 ========  =========================  ==================================================
+`READY`   from the process           nothing: it has imported what it needs
 `ASK`     to the process             name of the question, a line feed, its body as JSON
 `ANSWER`  from the process           the answer as JSON
 `WANT`    from the process           the id of an upload
@@ -13,9 +14,9 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-__all__ = ["ANSWER", "ASK", "GIVE", "GONE", "HEAD", "WANT", "head", "opened", "read_frame", "write_frame"]
+__all__ = ["ANSWER", "ASK", "GIVE", "GONE", "HEAD", "READY", "WANT", "head", "opened", "read_frame", "write_frame"]
 
-ASK, ANSWER, WANT, GIVE, GONE = b"Q", b"A", b"W", b"G", b"N"
+READY, ASK, ANSWER, WANT, GIVE, GONE = b"R", b"Q", b"A", b"W", b"G", b"N"
 _HEAD = struct.Struct(">cQ")
 HEAD = _HEAD.size
 

@@ -6,7 +6,7 @@ from faltung.app.uploads import MOST_BYTES
 
 __all__ = [
     "BODY_SECONDS", "CONNECTIONS", "HEAD_SECONDS", "MEMORY", "MOST_BYTES", "QUESTION_BYTES", "QUESTION_DEPTH", "QUICK", "QUICK_SECONDS",
-    "SLOW_SECONDS", "UPLOAD_SECONDS", "WAITING",
+    "SLOW_SECONDS", "START_SECONDS", "UPLOAD_SECONDS", "WAITING",
 ]  # fmt: skip
 
 QUESTION_BYTES = 2**20
@@ -31,6 +31,9 @@ QUICK = frozenset({"show", "read", "presets", "kernels"})
 
 QUICK_SECONDS = 10.0
 SLOW_SECONDS = 60.0
+
+START_SECONDS = 60.0
+"""For the process of answers to import what it needs."""
 
 WAITING = 16
 """Questions that wait for the process."""

@@ -6,7 +6,6 @@ It can be stopped at any time: it keeps nothing that is not kept by the server a
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import logging
 import os
@@ -31,10 +30,10 @@ REMEMBERED = 2  # an upload is asked for many times: once for each question abou
 def respond(question: str, body: bytes) -> bytes:
     """The answer as JSON, whatever happens."""
     try:
-        answers = importlib.import_module("faltung.app.answers")
-        return json.dumps(
-            answers.answer(question, read_question(body)), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        ).encode()
+        from faltung.app.answers import answer
+
+        found = answer(question, read_question(body))
+        return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except ConvError as error:
         found = problem(error.problem, error.remedy)
     except MemoryError:
@@ -54,6 +53,9 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     fetch_uploads_with(_Fetching(source, sink))
     with contextlib.suppress(BrokenPipeError):
+        import faltung.app.answers  # noqa: F401 - so that the first question finds all of it there
+
+        frames.write_frame(sink, frames.READY, b"")
         while (frame := frames.read_frame(source)) is not None:
             question, _, body = frame[1].partition(b"\n")
             frames.write_frame(sink, frames.ANSWER, respond(question.decode("ascii", "replace"), body))
