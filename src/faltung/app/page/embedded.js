@@ -16,7 +16,7 @@ export function tableOf({ pool, answers, places, varying, base }) {
   return { varying, base, answers: places.map((at) => whole[at]) };
 }
 
-/** Mount what this page holds, where it holds something. */
+/** Mount what this page holds. */
 export function mountEmbedded() {
   const root = document.getElementById("faltung-embedded");
   const data = document.getElementById("faltung-data");
@@ -24,4 +24,22 @@ export function mountEmbedded() {
   /** @type {Embedded} */
   const embedded = JSON.parse(data.textContent ?? "");
   mountPlayground(root, new TableLink(tableOf(embedded)), { ...embedded.options, state: embedded.base });
+  if (window.parent !== window) agreeWithFrame(root);
+}
+
+/**
+ * Pages opened from disk cannot look into each other: the one around this one is told the height, and tells the theme.
+ * @param {HTMLElement} root
+ */
+function agreeWithFrame(root) {
+  const tell = () => window.parent.postMessage({ faltung: "height", height: Math.ceil(root.getBoundingClientRect().height) }, "*");
+  new ResizeObserver(tell).observe(root);
+  window.addEventListener("message", (event) => {
+    if (event.source !== window.parent || event.data?.faltung !== "theme") return;
+    const theme = event.data.theme;
+    for (const one of [root, document.documentElement]) {
+      if (theme === "light" || theme === "dark") one.dataset.theme = theme;
+      else delete one.dataset.theme;
+    }
+  });
 }
