@@ -9,6 +9,7 @@ from typing import Any
 from faltung.app.checking import Checked, check
 from faltung.app.code import code_of
 from faltung.app.facts import facts_of
+from faltung.app.matrices import matrices_of
 from faltung.app.numbers import MAX_VALUES, bias_block, input_block, nested, weight_block
 from faltung.app.remedies import remedies
 from faltung.app.state import State
@@ -44,10 +45,10 @@ def show(state: State) -> dict[str, Any]:
     answer["plan"] = plan_of(checked)
     answer["code"] = code_of(checked, numbers.x, numbers.weights, numbers.biases)
     try:
-        answer["scene"] = scene_of(state, checked, numbers).to_columns()
+        shown = scene_of(state, checked, numbers)
     except ConvError as error:
-        answer["unshown"] = problem_of(error) | {"remedies": remedies(state, is_shown)}
-    return answer
+        return answer | {"unshown": problem_of(error) | {"remedies": remedies(state, is_shown)}}
+    return answer | {"scene": shown.to_columns(), "matrices": matrices_of(shown)}
 
 
 def choices_of(state: State) -> dict[str, Any]:

@@ -12,7 +12,10 @@ from typing import Any
 from faltung.viz.scene.build import MAX_CELLS, MAX_TERMS, scene
 from faltung.viz.scene.model import Cell, Grid, Kernel, Scene, Stage, Step, Tap, Term, Write
 
-__all__ = ["MAX_CELLS", "MAX_TERMS", "Cell", "Grid", "Kernel", "Scene", "Stage", "Step", "Tap", "Term", "Write", "scene", "schema"]
+__all__ = [
+    "MAX_CELLS", "MAX_TERMS", "Cell", "Grid", "Kernel", "Scene", "Stage", "Step", "Tap", "Term", "Write",
+    "columns_schema", "scene", "schema",
+]  # fmt: skip
 
 
 def schema() -> dict[str, Any]:
@@ -21,5 +24,18 @@ def schema() -> dict[str, Any]:
     >>> schema()["title"]
     'Scene of a convolution'
     """
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("scene.schema.json").read_text(encoding="utf-8"))
+    return _read("scene.schema.json")
+
+
+def columns_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of ``Scene.to_columns()``, with a description of every field.
+
+    >>> columns_schema()["title"]
+    'Scene of a convolution, in columns'
+    """
+    return _read("columns.schema.json")
+
+
+def _read(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     return loaded

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, one_of
 from faltung.spec import ConvSpec
-from faltung.taps import AxisTaps, home
-from faltung.viz.numbers import Number, sum_of
-from faltung.viz.scene.model import Cell, Grid, Kernel, Scene, Stage, Step, Tap, Term, Write, flat_index
+from faltung.viz.numbers import Number
+from faltung.viz.scene.model import Grid, Kernel, Scene, Stage
+from faltung.viz.scene.places import places_under, shown_ranges
 from faltung.viz.scene.values import Block, example_input, example_weight, read
-from faltung.viz.windows import ORIGINS, Contact, Index, Windows
+from faltung.viz.scene.walk import MAX_TERMS, check_terms, walk
+from faltung.viz.windows import Index, Windows
 
 __all__ = ["MAX_CELLS", "MAX_TERMS", "check_shown", "scene", "stage_name"]
 
 MAX_CELLS = 4096
 """Cells of one grid, over its channels and with its border, that a scene shows."""
-
-MAX_TERMS = 2**16
-"""Products of one stage that a scene lists."""
 
 Reading = Literal["auto", "gather", "scatter"]
 
@@ -154,28 +152,23 @@ class _Builder:
         check_weight(spec, self.weight)
         self.bias = None if bias is None else read("bias", bias, MAX_CELLS)
         check_bias(spec, self.bias)
-        cells = math.prod(size)
-        self.x = list(x.rows(cells))
-        self.taps = list(self.weight.rows(math.prod(spec.kernel_size)))
-        blank = [None] if self.bias is None else list(self.bias.flat)
-        blanks: list[Number | None] = [0 if value is None and self.reading == "scatter" else value for value in blank]
-        starts = blanks * (spec.out_channels if len(blanks) == 1 else 1)
-        if self.reading == "gather":
-            starts = [None] * spec.out_channels
-        self.y: list[list[Number | None]] = [[start] * math.prod(self.windows.output_size) for start in starts]
+        self.x = list(x.rows(math.prod(size)))
+        places = places_under(self.windows, self.reading)
+        offsets = None if self.bias is None else self.bias.flat
+        self.walk = walk(self.windows, places, self.x, self.weight.flat, offsets)
+        self.places = places
 
     @property
     def result(self) -> Block:
-        """The output, once the stage is built."""
-        values = tuple(0 if value is None else value for channel in self.y for value in channel)
-        return Block((self.spec.out_channels, *self.windows.output_size), values)
+        """The output."""
+        return Block((self.spec.out_channels, *self.windows.output_size), tuple(itertools.chain.from_iterable(self.walk.result)))
 
     def stage(self) -> Stage:
         spec, windows = self.spec, self.windows
-        starts = tuple(map(tuple, self.y))
-        steps = tuple(self._scattered() if self.reading == "scatter" else self._gathered())
-        used = {tap.position for step in steps for tap in step.window}
-        on_output = self.reading == "scatter"
+        cells = math.prod(windows.output_size)
+        starts: Sequence[Number | None] = (None,) * spec.out_channels
+        if self.reading == "scatter":
+            starts = (0,) * spec.out_channels if self.bias is None else self.bias.flat
         return Stage(
             name=stage_name(spec),
             spec=str(spec),
@@ -184,136 +177,45 @@ class _Builder:
             padding_mode=spec.padding_mode,
             is_transposed=spec.transposed,
             arithmetic=tuple(axis.output_sum(size) for axis, size in zip(spec.axes, windows.input_size, strict=True)),
-            input=self._grid("input", spec.in_channels, windows.input_size, tuple(self.x), None if on_output else used),
-            output=self._grid("output", spec.out_channels, windows.output_size, starts, used if on_output else None),
+            input=self._grid("input", spec.in_channels, windows.input_size, tuple(self.x)),
+            output=self._grid("output", spec.out_channels, windows.output_size, tuple((start,) * cells for start in starts)),
             kernel=self._kernel(),
-            steps=steps,
+            walk=self.walk,
         )
 
-    # -- steps -----------------------------------------------------------------------------------
-
-    def _gathered(self) -> Iterator[Step]:
-        spec, windows = self.spec, self.windows
-        count = 0
-        for place in _places(windows.output_size):
-            contacts = list(windows.gather(place) if spec.transposed else windows.of_output(place))
-            count += len(contacts) * spec.out_channels * (spec.in_channels // spec.groups)
-            _check_terms(count, f"{count}")
-            terms = tuple(self._terms(contacts))
-            at = flat_index(place, windows.output_size)
-            writes = []
-            for channel, sums in itertools.groupby(terms, key=lambda term: term.output_channel):
-                total = sum_of([term.product for term in sums] + ([] if self.bias is None else [self.bias.flat[channel]]))
-                writes.append(Write(channel, place, self.y[channel][at], total))
-                self.y[channel][at] = total
-            yield Step(place, tuple(Tap(one.tap, one.position, one.input, one.origin) for one in contacts), terms, tuple(writes))
-
-    def _scattered(self) -> Iterator[Step]:
-        windows = self.windows
-        received: dict[tuple[int, Index], list[Number]] = {}
-        for place in _places(windows.input_size):
-            contacts = list(windows.of_input(place))
-            terms = tuple(self._terms(contacts))
-            touched: dict[tuple[int, Index], None] = {}
-            for term in terms:
-                cell = contacts[term.tap].output
-                assert cell is not None
-                touched[term.output_channel, cell] = None
-                received.setdefault((term.output_channel, cell), []).append(term.product)
-            writes = []
-            for channel, cell in touched:
-                at = flat_index(cell, windows.output_size)
-                # From the start each time: so the sum is correctly rounded, as that of a gather is.
-                total = sum_of(received[channel, cell] + ([] if self.bias is None else [self.bias.flat[channel]]))
-                writes.append(Write(channel, cell, self.y[channel][at], total))
-                self.y[channel][at] = total
-            yield Step(place, tuple(self._stamped(one) for one in contacts), terms, tuple(writes))
-
-    @staticmethod
-    def _stamped(contact: Contact) -> Tap:
-        origin = "cropped" if contact.output is None else "output" if contact.origin == "input" else contact.origin
-        return Tap(contact.tap, contact.position, contact.output, origin)
-
-    def _terms(self, contacts: Sequence[Contact]) -> Iterator[Term]:
-        """The products of a step: by output channel, input channel, tap."""
-        windows, size = self.windows, self.windows.input_size
-        kept = [
-            (
-                number,
-                contact,
-                None if contact.input is None else flat_index(contact.input, size),
-                flat_index(contact.tap, self.spec.kernel_size),
-            )
-            for number, contact in enumerate(contacts)
-            if contact.output is not None
-        ]
-        zero = self._zero
-        for oc in range(self.spec.out_channels):
-            for ic in windows.inputs_of(oc):
-                first, second = windows.weight_channels(ic, oc)
-                taps, values = self.taps[first * self.weight.shape[1] + second], self.x[ic]
-                for number, contact, cell, tap in kept:
-                    value = zero if cell is None else values[cell]
-                    # A transposed convolution multiplies no zeros: an infinite weight does not make them NaN in its gather.
-                    product = value if cell is None and self.spec.transposed else value * taps[tap]
-                    yield Term(oc, ic, number, (first, second, *contact.tap), value, taps[tap], product)
-
-    @property
-    def _zero(self) -> Number:
-        """A zero of the input's kind."""
-        first = self.x[0][0]
-        return type(first)(0)
-
-    # -- what stands around them -----------------------------------------------------------------
-
-    def _grid(self, name: str, channels: int, size: Index, values: tuple[tuple[Number | None, ...], ...], used: set[Index] | None) -> Grid:
-        """The input or the output; `used` are the positions under windows, None of the grid that no window lies on."""
-        ranges = [range(extent) for extent in size] if used is None else shown_ranges(self.windows.axes, self.reading)
-        cells = []
-        for position in itertools.product(*ranges):
-            source, origin = (position, name) if used is None else self._held(position, name, size)
-            cells.append(Cell(position, source, origin, used is None or position in used))
+    def _grid(self, name: str, channels: int, size: Index, values: tuple[tuple[Number | None, ...], ...]) -> Grid:
         per_group = channels // self.spec.groups
+        if (name == "output") == (self.reading == "scatter"):
+            first, last, origins, sources = self.places.first, self.places.last, self.places.origins, self.places.sources
+            reached = set(itertools.chain.from_iterable(self.walk.windows))
+            used = tuple(place in reached for place in range(len(sources)))
+        else:
+            first, last, sources = (0,) * len(size), tuple(extent - 1 for extent in size), tuple(range(math.prod(size)))
+            origins, used = (name,) * len(sources), (True,) * len(sources)
         return Grid(
             name=name,
             channels=channels,
             groups=tuple(channel // per_group for channel in range(channels)),
             size=size,
-            first=tuple(along.start for along in ranges),
-            last=tuple(along.stop - 1 for along in ranges),
-            cells=tuple(cells),
+            first=first,
+            last=last,
+            origins=origins,
+            sources=sources,
+            used=used,
             values=values,
         )
-
-    def _held(self, position: Index, name: str, size: Index) -> tuple[Index | None, str]:
-        """The cell whose value stands at a place under the window, and how it comes there."""
-        if self.spec.transposed and self.reading == "gather":
-            found = [axis.zero_inserted(place) for axis, place in zip(self.windows.axes, position, strict=True)]
-            source = tuple(cell for cell, _ in found if cell is not None)
-            if len(source) == len(found):
-                return source, "input"
-            return None, "inserted" if all(cell is not None or is_inserted for cell, is_inserted in found) else "zero"
-        homes = [home(place, extent, self.spec.padding_mode) for place, extent in zip(position, size, strict=True)]
-        source = tuple(cell for cell in homes if cell is not None)
-        if len(source) < len(homes):
-            return None, "cropped" if self.reading == "scatter" else "zero"
-        return source, name if source == position else ORIGINS[self.spec.padding_mode]
 
     def _kernel(self) -> Kernel:
         shape = self.weight.shape
         per_group = shape[0] // self.spec.groups
+        taps = list(self.weight.rows(math.prod(shape[2:])))
         return Kernel(
             shape=shape,
             groups=tuple(first // per_group for first in range(shape[0])),
             dilation=self.spec.dilation,
-            values=tuple(tuple(self.taps[first * shape[1] + second] for second in range(shape[1])) for first in range(shape[0])),
+            values=tuple(tuple(taps[first * shape[1] + second] for second in range(shape[1])) for first in range(shape[0])),
             bias=None if self.bias is None else self.bias.flat,
         )
-
-
-def shown_ranges(axes: Iterable[AxisTaps], reading: str) -> list[range]:
-    """What is shown of the grid under the window, along each axis."""
-    return [axis.shown_gather if axis.axis.transposed and reading == "gather" else axis.shown for axis in axes]
 
 
 def check_shown(specs: Sequence[ConvSpec], input_size: Sequence[int], reading: Reading = "auto") -> None:
@@ -342,7 +244,7 @@ def _check_stage(spec: ConvSpec, windows: Windows, reading: str) -> None:
     _check_cells(f"{side} with its border", channels, [len(along) for along in shown_ranges(windows.axes, reading)])
     places = windows.input_size if reading == "scatter" else windows.output_size
     weights = spec.out_channels * (spec.in_channels // spec.groups) * math.prod(spec.kernel_size)
-    _check_terms(math.prod(places) * weights, f"{'*'.join(map(str, places))} windows * {weights} weights")
+    check_terms(math.prod(places) * weights, f"{'*'.join(map(str, places))} windows * {weights} weights")
 
 
 def stage_name(spec: ConvSpec) -> str:
@@ -365,25 +267,11 @@ def _title(specs: Sequence[ConvSpec]) -> str:
     return ", then ".join(names)
 
 
-def _places(size: Index) -> Iterator[Index]:
-    return itertools.product(*map(range, size))
-
-
 def _check_cells(what: str, channels: int, size: Sequence[int]) -> None:
     count = channels * math.prod(size)
     if count > MAX_CELLS:
         arithmetic = f"{channels} channel{'s' * (channels != 1)} * {'*'.join(map(str, size))}"
         raise ConvShapeError(
             f"the {what} has {arithmetic} = {count} cells, more than {MAX_CELLS}, the most that a scene shows.",
-            "Show the same layer on a smaller input and with fewer channels, such as input_size=(8, 8).",
-        )
-
-
-def _check_terms(count: int, arithmetic: str) -> None:
-    if count > MAX_TERMS:
-        raise ConvShapeError(
-            f"there are {arithmetic} = {count} products, more than {MAX_TERMS}, the most that a scene lists."
-            if arithmetic != str(count)
-            else f"there are more than {MAX_TERMS} products, the most that a scene lists.",
             "Show the same layer on a smaller input and with fewer channels, such as input_size=(8, 8).",
         )

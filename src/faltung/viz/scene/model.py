@@ -1,16 +1,22 @@
 """What a scene is made of: plain values, as they stand in its JSON.
 
-Owns the parts and their JSON form, which ``scene.schema.json`` describes; `build` makes them. Standard library
-only. Every index is spatial unless it says otherwise; flat lists are in C order.
+Owns the parts; `build` makes them, `objects` and `columns` write them as JSON. What there is much of, places and
+steps, is kept as columns of numbers, and made into objects when they are asked for. Standard library only. Every
+index is spatial unless it says otherwise; flat lists are in C order.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from faltung.viz.numbers import Number, jsonable
+from faltung.viz.numbers import Number
+from faltung.viz.scene.walk import Walk
 from faltung.viz.windows import Index
 
 __all__ = ["VERSION", "Cell", "Grid", "Kernel", "Scene", "Stage", "Step", "Tap", "Term", "Write"]
@@ -43,7 +49,7 @@ class Cell:
     is_used: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """The input or the output of a stage.
 
@@ -57,8 +63,9 @@ class Grid:
     size : tuple of int
     first, last : tuple of int
         The corners of what is shown, border included. Nothing is shown where ``last`` lies before ``first``.
-    cells : tuple of Cell
-        Every place from `first` to `last`.
+    origins, sources, used : tuple
+        Of every place from `first` to `last`, in C order: its origin; its source as a flat index, -1 for none; whether any window lies on
+        it.
     values : tuple of tuple of (int, float, complex or None)
         A list a channel, of `size` cells. Of an output: before the first step, None where it has no value yet.
     """
@@ -69,8 +76,17 @@ class Grid:
     size: Index
     first: Index
     last: Index
-    cells: tuple[Cell, ...]
+    origins: tuple[str, ...]
+    sources: Index
+    used: tuple[bool, ...]
     values: tuple[tuple[Number | None, ...], ...]
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every place from `first` to `last`."""
+        positions = itertools.product(*(range(first, last + 1) for first, last in zip(self.first, self.last, strict=True)))
+        rows = zip(positions, self.sources, self.origins, self.used, strict=True)
+        return tuple(Cell(position, None if at < 0 else index_at(at, self.size), origin, used) for position, at, origin, used in rows)
 
     @property
     def shown_size(self) -> Index:
@@ -192,7 +208,7 @@ class Step:
     writes: tuple[Write, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stage:
     """One convolution of a scene.
 
@@ -212,7 +228,8 @@ class Stage:
         The output size along each axis as a sum with its numbers.
     input, output : Grid
     kernel : Kernel
-    steps : tuple of Step
+    walk : Walk
+        The steps as columns of numbers.
     """
 
     name: str
@@ -225,12 +242,17 @@ class Stage:
     input: Grid
     output: Grid
     kernel: Kernel
-    steps: tuple[Step, ...]
+    walk: Walk
 
     @property
     def under_window(self) -> Grid:
         """The grid on which the window lies."""
         return self.output if self.reading == "scatter" else self.input
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """One for each place of the window."""
+        return tuple(steps_of(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +271,16 @@ class Scene:
 
     def to_dict(self) -> dict[str, Any]:
         """The scene as plain data for JSON, valid against `schema`."""
-        return {"version": VERSION, "title": self.title, "stages": [_stage(stage) for stage in self.stages]}
+        from faltung.viz.scene.objects import dict_of
+
+        return dict_of(self)
 
     def to_json(self) -> str:
         """The scene as JSON."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_columns(self) -> dict[str, Any]:
-        """The scene in columns: the same information in a twentieth of the bytes, valid against `columns_schema`."""
+        """The scene in columns: the same information in a fraction of the bytes, valid against `columns_schema`."""
         from faltung.viz.scene.columns import columns_of
 
         return columns_of(self)
@@ -265,6 +289,49 @@ class Scene:
         from faltung.viz.pictures.animate import animate_scene
 
         return animate_scene(self)._repr_html_()
+
+
+def steps_of(stage: Stage) -> Iterator[Step]:
+    """The steps as objects."""
+    walk, shape, size, is_scatter = stage.walk, stage.kernel.shape, stage.output.size, stage.reading == "scatter"
+    under, focused = stage.under_window, stage.input if is_scatter else stage.output
+    cells = under.cells
+    values: tuple[tuple[Any, ...], ...] = stage.input.values  # of an input all of them are there
+    zero = type(values[0][0])(0)
+    weights = [index_at(at, shape) for at in range(math.prod(shape))]
+    taps: dict[tuple[int, int], Tap] = {}
+    for focus, (window, listed, number, products, writes) in enumerate(
+        zip(walk.windows, walk.taps, walk.pattern, walk.products, walk.writes, strict=True)
+    ):
+        pattern = walk.patterns[number]
+        for place, tap in zip(window, listed, strict=True):
+            if (place, tap) not in taps:
+                taps[place, tap] = Tap(weights[tap][2:], cells[place].position, cells[place].source, cells[place].origin)
+        terms = []
+        for oc, ic, at, weight, product in zip(pattern.oc, pattern.ic, pattern.tap, pattern.weight, products, strict=True):
+            source = focus if is_scatter else under.sources[window[at]]
+            index = weights[weight]
+            value = zero if source < 0 else values[ic][source]
+            terms.append(Term(oc, ic, at, index, value, stage.kernel.values[index[0]][index[1]][listed[at]], product))
+        yield Step(
+            index_at(focus, focused.size),
+            tuple(taps[pair] for pair in zip(window, listed, strict=True)),
+            tuple(terms),
+            tuple(Write(channel, index_at(cell, size), before, value) for channel, cell, before, value in writes),
+        )
+
+
+def index_at(place: int, size: Index) -> Index:
+    """The index of an element that stands at `place` in a flat list of `size` in C order.
+
+    >>> index_at(6, (3, 4))
+    (1, 2)
+    """
+    entries = []
+    for extent in reversed(size):
+        place, entry = divmod(place, extent)
+        entries.append(entry)
+    return tuple(reversed(entries))
 
 
 def flat_index(index: Index, size: Index) -> int:
@@ -277,80 +344,3 @@ def flat_index(index: Index, size: Index) -> int:
     for entry, extent in zip(index, size, strict=True):
         place = place * extent + entry
     return place
-
-
-# -- JSON ----------------------------------------------------------------------------------------
-
-# Written out field by field: `dataclasses.asdict` copies every tuple deeply and takes ten times as long.
-
-
-def _stage(stage: Stage) -> dict[str, Any]:
-    return {
-        "name": stage.name,
-        "spec": stage.spec,
-        "kinds": list(stage.kinds),
-        "reading": stage.reading,
-        "padding_mode": stage.padding_mode,
-        "is_transposed": stage.is_transposed,
-        "arithmetic": list(stage.arithmetic),
-        "input": _grid(stage.input),
-        "output": _grid(stage.output),
-        "kernel": _kernel(stage.kernel),
-        "steps": [_step(step) for step in stage.steps],
-    }
-
-
-def _grid(grid: Grid) -> dict[str, Any]:
-    return {
-        "name": grid.name,
-        "channels": grid.channels,
-        "groups": list(grid.groups),
-        "size": list(grid.size),
-        "first": list(grid.first),
-        "last": list(grid.last),
-        "cells": [
-            {"position": list(cell.position), "source": _listed(cell.source), "origin": cell.origin, "is_used": cell.is_used}
-            for cell in grid.cells
-        ],
-        "values": [[jsonable(value) for value in channel] for channel in grid.values],
-    }
-
-
-def _kernel(kernel: Kernel) -> dict[str, Any]:
-    return {
-        "shape": list(kernel.shape),
-        "groups": list(kernel.groups),
-        "dilation": list(kernel.dilation),
-        "values": [[[jsonable(value) for value in taps] for taps in second] for second in kernel.values],
-        "bias": None if kernel.bias is None else [jsonable(value) for value in kernel.bias],
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "focus": list(step.focus),
-        "window": [
-            {"index": list(tap.index), "position": list(tap.position), "source": _listed(tap.source), "origin": tap.origin}
-            for tap in step.window
-        ],
-        "terms": [
-            {
-                "output_channel": term.output_channel,
-                "input_channel": term.input_channel,
-                "tap": term.tap,
-                "weight_index": list(term.weight_index),
-                "input": jsonable(term.input),
-                "weight": jsonable(term.weight),
-                "product": jsonable(term.product),
-            }
-            for term in step.terms
-        ],
-        "writes": [
-            {"channel": write.channel, "cell": list(write.cell), "before": jsonable(write.before), "value": jsonable(write.value)}
-            for write in step.writes
-        ],
-    }
-
-
-def _listed(index: Index | None) -> list[int] | None:
-    return None if index is None else list(index)
