@@ -24,7 +24,7 @@ from faltung.app.state import State
 from faltung.errors import ConvError, ConvTypeError, one_of, shown
 from faltung.spec import ConvSpec
 
-__all__ = ["MOST_BYTES", "MOST_STATES", "PARTS", "Explorer", "explorer"]
+__all__ = ["MOST_BYTES", "MOST_STATES", "PARTS", "Explorer", "explorer", "state_of"]
 
 MOST_STATES = 400
 """Combinations of the values that vary."""
@@ -148,7 +148,7 @@ def explorer(
     for part in parts:
         one_of("a part", part, PARTS, ConvError)
     one_of("theme", theme, ("auto", "light", "dark"), ConvError)
-    base = _base(state)
+    base = state_of(state)
     varying = _varying(base, vary or {})
     for name, values in varying.items():
         if base[name] not in values:
@@ -165,7 +165,8 @@ def _title(base: Mapping[str, Any]) -> str:
         return "A convolution that cannot be"
 
 
-def _base(state: Mapping[str, Any] | ConvSpec | str | None) -> dict[str, Any]:
+def state_of(state: Mapping[str, Any] | ConvSpec | str | None) -> dict[str, Any]:
+    """A whole state of what was given: some of its fields, or a convolution."""
     if isinstance(state, Mapping) or state is None:
         return State.from_dict(dict(state or {})).to_dict()
     from faltung.app.reading import read_text
