@@ -1,0 +1,187 @@
+/**
+ * The weights: rows are input channels, columns output channels, empty where groups keep two channels apart; below them the bias.
+ */
+import { LampBoard } from "./lighting.js";
+import { nodeOf, sayIn } from "./nodes.js";
+import { fullNumber, shadeNumber, shortNumber } from "./numbers.js";
+import { axisNames, letterSize, planesOf } from "./planes.js";
+import { unravel } from "./scene.js";
+
+/** @typedef {import("./scene.js").StageIndex} StageIndex */
+/** @typedef {import("./numbers.js").CellValue} CellValue */
+
+/** The cells of the kernel and of the bias. */
+export class KernelView {
+  constructor() {
+    this.board = new LampBoard();
+    this.biases = new LampBoard();
+    this.shape = "";
+    this.size = nodeOf("span", { class: "views-size" });
+    this.tiles = nodeOf("div", { class: "views-kernels" });
+    this.tools = nodeOf("div", { class: "views-tools" });
+    this.bias = nodeOf("div", { class: "views-bias" });
+    this.note = nodeOf("p", { class: "views-note" });
+    this.element = nodeOf(
+      "section",
+      { class: "views-panel views-kernel", "aria-label": "Kernel" },
+      nodeOf("header", { class: "views-head" }, nodeOf("h3", {}, "Kernel"), this.size, this.tools),
+      nodeOf("div", { class: "views-scroll" }, this.tiles, this.bias),
+      this.note,
+    );
+  }
+
+  /**
+   * @param {StageIndex} index
+   * @param {string[]} roles of the input channels
+   */
+  update(index, roles) {
+    const { stage } = index;
+    const pairs = weightBlocks(index);
+    const shape = JSON.stringify([stage.kernel.shape, [...pairs], stage.kernel.bias?.length, roles]);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.build(index, pairs, roles);
+    }
+    this.show(index);
+  }
+
+  /**
+   * @param {StageIndex} index
+   * @param {Map<string, number>} blocks
+   * @param {string[]} roles
+   */
+  build(index, blocks, roles) {
+    const { stage, taps } = index;
+    const { input, output, kernel } = stage;
+    const size = kernel.shape.slice(2);
+    const { planes, rows, columns } = planesOf(size);
+    this.board.clear();
+    this.biases.clear();
+    const isMany = input.channels > 1 || output.channels > 1;
+    /** @type {HTMLElement[]} */
+    const made = [];
+    if (isMany) {
+      made.push(nodeOf("div", { class: "views-corner", title: "from an input channel (row) to an output channel (column)" }, "in ↓ out →"));
+      for (let oc = 0; oc < output.channels; oc++) made.push(nodeOf("div", { class: "views-across" }, String(oc)));
+    }
+    for (let ic = 0; ic < input.channels; ic++) {
+      if (isMany) made.push(nodeOf("div", { class: "views-down" }, String(ic)));
+      for (let oc = 0; oc < output.channels; oc++) {
+        const block = blocks.get(`${ic} ${oc}`);
+        if (block === undefined) {
+          made.push(nodeOf("div", { class: "views-apart", title: `input channel ${ic} and output channel ${oc} are of different groups` }));
+          continue;
+        }
+        const sheets = [];
+        for (let plane = 0; plane < planes; plane++) {
+          const words = isMany ? `kernel, input channel ${ic} to output channel ${oc}` : "kernel";
+          const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": planes > 1 ? `${words}, slice ${plane}` : words });
+          table.style.setProperty("--columns", String(columns));
+          for (let row = 0; row < rows; row++) {
+            const line = nodeOf("div", { class: "views-row", role: "row" });
+            for (let column = 0; column < columns; column++) {
+              const weight = block * taps + (plane * rows + row) * columns + column;
+              const cell = nodeOf("div", { class: "views-cell", role: "gridcell", tabindex: -1, "data-key": weight });
+              this.board.cells.set(weight, cell);
+              line.append(cell);
+            }
+            table.append(line);
+          }
+          sheets.push(nodeOf("div", { class: "views-sheet" }, table));
+        }
+        made.push(nodeOf("div", { class: `views-tile views-role-${roles[ic]}` }, ...sheets));
+      }
+    }
+    this.tiles.replaceChildren(...made);
+    this.tiles.classList.toggle("views-many", isMany);
+    this.tiles.style.setProperty("--across", String(output.channels));
+    const first = this.board.cells.values().next().value;
+    if (first) first.tabIndex = 0;
+    this.buildBias(kernel.bias);
+    const channels = `${kernel.shape[0]} × ${kernel.shape[1]}`;
+    sayIn(this.size, isMany ? `${channels} × ${size.join(" × ")}` : size.join(" × "));
+    const spread = kernel.dilation.some((entry) => entry > 1) ? `Its taps lie ${kernel.dilation.join(" × ")} cells apart.` : "";
+    sayIn(this.note, spread);
+  }
+
+  /** @param {CellValue[] | null} bias */
+  buildBias(bias) {
+    this.bias.replaceChildren();
+    this.bias.hidden = !bias;
+    if (!bias) return;
+    const line = nodeOf("div", { class: "views-row", role: "row" });
+    const table = nodeOf("div", { class: "views-grid views-biases", role: "grid", "aria-label": "bias" }, line);
+    bias.forEach((_, channel) => {
+      const cell = nodeOf("div", { class: "views-cell", role: "gridcell", tabindex: channel ? -1 : 0, "data-key": channel });
+      this.biases.cells.set(channel, cell);
+      line.append(cell);
+    });
+    this.bias.append(nodeOf("span", { class: "views-caption" }, "bias"), table);
+  }
+
+  /** @param {StageIndex} index */
+  show(index) {
+    const { kernel, is_transposed: isTransposed } = index.stage;
+    let most = 0;
+    this.longest = 1;
+    for (const value of [...index.weights, ...(kernel.bias ?? [])]) {
+      most = Math.max(most, Math.abs(shadeNumber(value)));
+      this.longest = Math.max(this.longest, shortNumber(value).length);
+    }
+    const names = axisNames(kernel.shape.length - 2);
+    const channelNames = isTransposed ? ["input channel", "output channel of its group"] : ["output channel", "input channel of its group"];
+    for (const [weight, cell] of this.board.cells) {
+      const place = unravel(weight, kernel.shape);
+      const channels = kernel.shape[0] * kernel.shape[1] > 1 ? place.slice(0, 2).map((entry, axis) => `${channelNames[axis]} ${entry}`) : [];
+      const where = place.slice(2).slice(-3).map((entry, axis) => `${names[axis]} ${entry}`);
+      this.put(cell, index.weights[weight], most, `weight, ${[...channels, ...where].join(", ")}: `);
+    }
+    for (const [channel, cell] of this.biases.cells) this.put(cell, kernel.bias?.[channel] ?? null, most, `bias of output channel ${channel}: `);
+  }
+
+  /**
+   * @param {HTMLElement} cell
+   * @param {CellValue} value
+   * @param {number} most
+   * @param {string} words
+   */
+  put(cell, value, most, words) {
+    const short = shortNumber(value);
+    if (cell.firstChild instanceof Text) {
+      if (cell.firstChild.data !== short) cell.firstChild.data = short;
+    } else cell.prepend(short);
+    const shade = most ? shadeNumber(value) / most : 0;
+    cell.style.setProperty("--shade", `${Math.round(Math.abs(shade) * 100)}%`);
+    cell.toggleAttribute("data-negative", shade < 0);
+    const said = words + fullNumber(value);
+    if (cell.getAttribute("aria-label") !== said) cell.setAttribute("aria-label", said);
+    if (cell.title) cell.title = said;
+  }
+
+  /** @param {number} cell pixels */
+  resize(cell) {
+    this.element.style.setProperty("--cell", `${cell}px`);
+    const letters = letterSize(cell, this.longest ?? 1);
+    this.element.style.setProperty("--letters", `${letters}px`);
+    this.element.toggleAttribute("data-shaded", letters === 0);
+  }
+
+  /** @param {import("./lighting.js").Lit} lit */
+  light(lit) {
+    this.board.show(lit.kernel);
+    this.biases.show(lit.bias);
+  }
+}
+
+/**
+ * Which block of taps lies between two channels, "input output" → number of the block; missing where groups keep them apart.
+ * @param {StageIndex} index
+ */
+export function weightBlocks(index) {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  for (const pattern of index.stage.patterns) {
+    pattern.weight.forEach((weight, term) => found.set(`${pattern.ic[term]} ${pattern.oc[term]}`, Math.floor(weight / index.taps)));
+  }
+  return found;
+}
