@@ -4,7 +4,7 @@
 import { LampBoard } from "./lighting.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
 import { fullNumber, shadeNumber, shortNumber } from "./numbers.js";
-import { axisNames, letterSize, planesOf, positionOf } from "./planes.js";
+import { axisNames, letterSize, planesOf, positionAt } from "./planes.js";
 import { placesOf, shownSize } from "./scene.js";
 
 /** @typedef {import("./scene.js").GridColumns} GridColumns */
@@ -175,7 +175,7 @@ export class GridView {
     const { grid } = this;
     if (!grid) return "";
     const names = axisNames(grid.size.length);
-    const where = positionOf(grid, place).slice(-3).map((entry, axis) => `${names[axis]} ${fullNumber(entry)}`);
+    const where = positionAt(grid, place).slice(-3).map((entry, axis) => `${names[axis]} ${fullNumber(entry)}`);
     const origin = ORIGIN_WORDS[grid.origins[place]];
     const said = [...(grid.channels > 1 ? [`channel ${channel}`] : []), ...where].join(", ");
     const what = origin ? `, ${origin.words}` : "";

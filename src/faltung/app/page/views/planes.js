@@ -34,7 +34,7 @@ export function axisNames(count) {
  * @param {import("./scene.js").GridColumns} grid
  * @param {number} place
  */
-export function positionOf(grid, place) {
+export function positionAt(grid, place) {
   return unravel(place, shownSize(grid)).map((entry, axis) => entry + grid.first[axis]);
 }
 
