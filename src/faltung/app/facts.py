@@ -6,6 +6,8 @@ from typing import Any
 
 from faltung.amounts import grouped, readable_bytes
 from faltung.app.checking import Checked
+from faltung.errors import ConvError
+from faltung.reach import Reach, of_axis
 from faltung.spec import ConvSpec
 from faltung.sums import flops_sum, macs_sum, parameters_sum, times
 from faltung.viz.scene.build import stage_name
@@ -108,8 +110,23 @@ def _together(checked: Checked) -> list[Row]:
         _row("parameters", grouped(sum(parameters)), f"{' + '.join(map(grouped, parameters))} = {grouped(sum(parameters))}"),
         _row("multiply-accumulates (MACs)", grouped(sum(macs)), f"{' + '.join(map(grouped, macs))} = {grouped(sum(macs))}"),
     ]
+    rows.append(_field(checked))
     rows += _against_one(checked, sum(parameters), sum(macs))
     return rows
+
+
+def _field(checked: Checked) -> Row:
+    """Between which input cells one output of the last layer can look."""
+    found = []
+    try:
+        for axis in range(checked.specs[0].ndim):
+            reach = Reach.itself()
+            for spec, size in zip(checked.specs, checked.sizes, strict=False):
+                reach = of_axis(spec.axes[axis], size[axis]).over(reach)
+            found.append(reach.size)
+    except ConvError as error:  # strides after which nothing repeats
+        return _row("receptive field", "not told", str(error))
+    return _row("receptive field", f"{times(found)} input cells", "inputs, first to last, that one output can see")
 
 
 def _against_one(checked: Checked, parameters: int, macs: int) -> list[Row]:

@@ -13,9 +13,8 @@ from typing import Any
 from faltung.app.checking import check
 from faltung.app.state import MAX_CHANNELS, MAX_SIZE, Layer, State
 from faltung.errors import ConvError
-from faltung.geometry import PADDING_RULES
 
-__all__ = ["remedies"]
+__all__ = ["Change", "of_channels", "of_input", "remedies", "remedy"]
 
 MOST = 8
 NEAR = 24
@@ -42,8 +41,8 @@ def remedies(state: State, is_good: Test | None = None) -> list[dict[str, Any]]:
     ['groups 2 instead of 3', '3 input channels instead of 4']
     """
     is_good = is_good or is_possible
-    found = [_remedy(label, changed) for label, changed in _single_changes(state, is_good)]
-    return found[:MOST] or [_remedy(label, changed) for label, changed in _several_changes(state, is_good)]
+    found = [remedy(label, changed) for label, changed in _single_changes(state, is_good)]
+    return found[:MOST] or [remedy(label, changed) for label, changed in _several_changes(state, is_good)]
 
 
 def is_possible(state: State) -> bool:
@@ -55,7 +54,8 @@ def is_possible(state: State) -> bool:
     return True
 
 
-def _remedy(label: str, state: State) -> dict[str, Any]:
+def remedy(label: str, state: State) -> dict[str, Any]:
+    """As the page shows it."""
     return {"label": label, "state": state.to_dict()}
 
 
@@ -64,9 +64,9 @@ Change = tuple[str, State]
 
 def _single_changes(state: State, is_good: Test) -> Iterator[Change]:
     for number in range(len(state.layers)):
-        yield from _of_channels(state, number, is_good)
+        yield from of_channels(state, number, is_good)
         yield from _of_window(state, number, is_good)
-    yield from _of_input(state, is_good)
+    yield from of_input(state, is_good)
     for number in range(len(state.layers)):
         yield from _of_kind(state, number, is_good)
 
@@ -84,7 +84,8 @@ def _where(state: State, number: int) -> str:
 # -- channels ------------------------------------------------------------------------------------
 
 
-def _of_channels(state: State, number: int, is_good: Test) -> Iterator[Change]:
+def of_channels(state: State, number: int, is_good: Test) -> Iterator[Change]:
+    """Other groups, or other channels of the input or of a layer."""
     layer, where = state.layers[number], _where(state, number)
     for groups in _around(layer.groups, 1, min(layer.groups + NEAR, MAX_CHANNELS)):
         changed = _put(state, number, groups=groups)
@@ -111,6 +112,7 @@ def _counted(count: int, name: str) -> str:
 # -- the window ----------------------------------------------------------------------------------
 
 _WORDS = {"stride": "stride", "output_padding": "output padding", "dilation": "dilation", "kernel_size": "kernel"}
+_RULES = ("same", "same_upper", "full", "causal", "same_lower", "valid")
 _LEAST = {"stride": 1, "output_padding": 0, "dilation": 1, "kernel_size": 1}
 
 
@@ -119,7 +121,7 @@ def _of_window(state: State, number: int, is_good: Test) -> Iterator[Change]:
     for name in ("output_padding", "stride"):
         yield from _of_axes(state, number, name, is_good)
     if isinstance(layer.padding, str):
-        for rule in PADDING_RULES:
+        for rule in _RULES:
             changed = _put(state, number, padding=rule)
             if rule != layer.padding and is_good(changed):
                 yield f"padding “{rule}” instead of “{layer.padding}”{where}", changed
@@ -158,7 +160,8 @@ def _sides(pairs: tuple[tuple[int, int], ...]) -> str:
 # -- the input, and the kind ---------------------------------------------------------------------
 
 
-def _of_input(state: State, is_good: Test) -> Iterator[Change]:
+def of_input(state: State, is_good: Test) -> Iterator[Change]:
+    """Another input size."""
     moved = _nearest(state.input_size, 1, lambda size: is_good(replace(state, input_size=size)), up_first=True)
     if moved is not None:
         label = f"an input of {_sizes(moved, 'input_size')} instead of {_sizes(state.input_size, 'input_size')} cells"

@@ -12,6 +12,7 @@ from faltung.app.facts import facts_of
 from faltung.app.matrices import matrices_of
 from faltung.app.numbers import MAX_VALUES, bias_block, input_block, nested, weight_block
 from faltung.app.remedies import remedies
+from faltung.app.shrinking import smaller
 from faltung.app.state import State
 from faltung.errors import ConvError
 from faltung.spec import ConvSpec
@@ -19,7 +20,7 @@ from faltung.viz.scene.build import MAX_CELLS, check_shown, scene
 from faltung.viz.scene.model import Scene
 from faltung.viz.scene.values import Block
 
-__all__ = ["Numbers", "choices_of", "numbers_of", "problem_of", "scene_of", "show"]
+__all__ = ["Numbers", "choices_of", "numbers_of", "problem_of", "scene_of", "scene_shown", "show"]
 
 
 def show(state: State) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def show(state: State) -> dict[str, Any]:
     try:
         shown = scene_of(state, checked, numbers)
     except ConvError as error:
-        return answer | {"unshown": problem_of(error) | {"remedies": remedies(state, is_shown)}}
+        return answer | {"unshown": problem_of(error) | {"remedies": smaller(state, is_shown)}}
     return answer | {"scene": shown.to_columns(), "matrices": matrices_of(shown)}
 
 
@@ -111,6 +112,12 @@ def scene_of(state: State, checked: Checked, numbers: Numbers) -> Scene:
     weights = [weight and nested(weight) for weight in numbers.weights]
     biases = [bias and nested(bias) for bias in numbers.biases]
     return scene(specs, x=nested(numbers.x), weight=weights, bias=biases, reading=_reading(state))
+
+
+def scene_shown(state: State) -> Scene:
+    """The scene of a state, or the error that says why there is none."""
+    checked = check(state)
+    return scene_of(state, checked, numbers_of(state, checked))
 
 
 def _reading(state: State) -> Any:
