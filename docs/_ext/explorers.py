@@ -1,13 +1,17 @@
-"""Explorers in pages: where their files lie, whatever folder the page is in."""
+"""Explorers in pages: files of their own beside the pages, found from whatever folder a page is in."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
+from handbook import ROOT
 from sphinx.application import Sphinx
 
-ROOT = "faltung-root:"
-"""Stands in the output of cells for the way back to the top folder of the pages."""
+
+def _name_folder(app: Sphinx) -> None:
+    os.environ["FALTUNG_EXPLORERS"] = str(Path(app.outdir) / "_explorers")
 
 
 def _resolve_root(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
@@ -17,5 +21,6 @@ def _resolve_root(app: Sphinx, pagename: str, templatename: str, context: dict[s
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.connect("builder-inited", _name_folder)
     app.connect("html-page-context", _resolve_root)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

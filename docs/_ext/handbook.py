@@ -1,17 +1,27 @@
 """What chapters show: ``from handbook import show, side_by_side``.
 
-Runs in the kernels that execute the chapters.
+Runs in the kernels that execute the chapters. An explorer's file is written into the folder that ``FALTUNG_EXPLORERS`` names (conf.py
+sets it); where nobody has set it, as in a notebook of one's own, the explorer stands in the page itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import faltung as fl
+from faltung.app.embed import Explorer, explorer, state_of
 
 __all__ = ["Shown", "Together", "show", "side_by_side"]
+
+ROOT = "faltung-root:"
+"""The way back to the top folder of the pages; explorers.py knows it when a page is written."""
 
 
 class Shown:
@@ -35,6 +45,7 @@ def show(
     *,
     input_size: int | Sequence[int] | None = None,
     vary: Mapping[str, Sequence[Any]] | None = None,
+    parts: Sequence[str] = (),
     caption: str | None = None,
     style: str = "flat",
     reading: str = "auto",
@@ -46,9 +57,11 @@ def show(
     Parameters
     ----------
     spec, x, weight, bias, input_size, style, reading, numbers, title
-        As `faltung.animate` takes them.
+        As `faltung.animate` takes them. Several specs, or a style other than ``"flat"``, are watched only, unless `vary` says otherwise.
     vary : mapping of field to values, optional
         What the reader may change: fields of the playground's state, such as ``{"stride": [1, 2, 3]}``.
+    parts : sequence of str
+        What stands beside the drawing: ``"facts"``, ``"plan"``, ``"code"``, ``"matrices"``.
     caption : str, optional
         HTML.
     """
@@ -58,12 +71,41 @@ def show(
         weight,
         bias,
         input_size=input_size,
-        style=style,
-        reading=reading,
+        style=style,  # type: ignore[arg-type]
+        reading=reading,  # type: ignore[arg-type]
         numbers=numbers,
-        title=title,  # type: ignore[arg-type]
+        title=title,
     )
-    return Shown(animation._repr_html_(), animation.to_svg(animation.frames - 1), caption)
+    if vary is None and not parts and (style != "flat" or not isinstance(spec, str | fl.ConvSpec)):
+        return Shown(animation._repr_html_(), animation.to_svg(animation.frames - 1), caption)
+    if not isinstance(spec, str | fl.ConvSpec):
+        raise TypeError(f"vary goes with one convolution, there are {len(spec)}.")
+    state = state_of(spec) | {"reading": reading}
+    if x is None:
+        assert input_size is not None
+        state["input_size"] = [input_size] * state["ndim"] if isinstance(input_size, int) else list(input_size)
+    else:
+        values = np.asarray(x)
+        state |= {"x": {"values": values.tolist()}, "input_size": list(values.shape[-state["ndim"] :])}
+    if weight is not None:
+        state["weight"] = {"values": np.asarray(weight).tolist()}
+    if bias is not None:
+        state["bias_values"] = {"values": np.asarray(bias).tolist()}
+    found = explorer(state, vary, parts=parts, title=title or animation.drawing.title)
+    return Shown(_framed(found), animation.to_svg(animation.frames - 1), caption)
+
+
+def _framed(found: Explorer) -> str:
+    """The explorer in a frame of its own, loaded when the reader comes near it."""
+    folder = os.environ.get("FALTUNG_EXPLORERS")
+    if not folder:
+        return found._repr_html_()
+    name = hashlib.sha256(found.html.encode()).hexdigest()[:20] + ".html"
+    found.save(Path(folder) / name)
+    size = f'style="height:{found.height}px"'
+    return (
+        f'<iframe title="{html.escape(found.title)}" src="{ROOT}_explorers/{name}" loading="lazy" allow="clipboard-write" {size}></iframe>'
+    )
 
 
 class Together:
@@ -73,11 +115,9 @@ class Together:
         self.pictures = pictures
 
     def _repr_html_(self) -> str:
-        figures = (
-            f"<figure>{picture.to_svg()}<figcaption>{html.escape(caption)}</figcaption></figure>"
-            for caption, picture in self.pictures.items()
-        )
-        return f'<div class="together">{"".join(figures)}</div>'
+        told = ((picture.to_svg(), html.escape(caption)) for caption, picture in self.pictures.items())
+        figures = "".join(f"<figure>{svg}<figcaption>{caption}</figcaption></figure>" for svg, caption in told)
+        return f'<div class="together">{figures}</div>'
 
 
 def side_by_side(pictures: Mapping[str, fl.Animation]) -> Together:
