@@ -41,6 +41,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 nb_execution_excludepatterns: list[str] = []
 
 copybutton_exclude = ".linenos, .gp, .go"  # prompts and output stay where they are
