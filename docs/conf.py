@@ -23,7 +23,7 @@ project_copyright = author
 release = version = faltung.__version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design", "mathml", "explorers", "links", "sources"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design", "mathml", "explorers", "links", "sources"]
 exclude_patterns = ["_build", "_ext", "_ipython", "gallery", "images"]
 
 nitpicky = False
@@ -47,6 +47,12 @@ nb_execution_excludepatterns: list[str] = []
 copybutton_exclude = ".linenos, .gp, .go"  # prompts and output stay where they are
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings say more
+napoleon_google_docstring = False
+napoleon_use_param = False  # words of types are no links
+napoleon_use_rtype = False
 
 # -- pages --------------------------------------------------------------------------------------
 
