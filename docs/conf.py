@@ -23,7 +23,8 @@ project_copyright = author
 release = version = faltung.__version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design", "mathml", "explorers", "links", "sources"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
+extensions += ["mathml", "explorers", "links", "sources"]  # in _ext
 exclude_patterns = ["_build", "_ext", "_ipython", "gallery", "images"]
 
 nitpicky = False
@@ -32,7 +33,8 @@ suppress_warnings = ["config.cache"]  # objects of the configuration that cannot
 
 # -- text and code ------------------------------------------------------------------------------
 
-myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "smartquotes"]
+myst_enable_extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
+extensions += ["mathml", "explorers", "links", "sources"]  # in _ext
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import html
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ import numpy as np
 import faltung as fl
 from faltung.app.embed import Explorer, explorer, state_of
 
-__all__ = ["Shown", "Together", "show", "side_by_side"]
+__all__ = ["Ran", "Shown", "Together", "run", "show", "side_by_side"]
 
 ROOT = "faltung-root:"
 """The way back to the top folder of the pages; explorers.py knows it when a page is written."""
@@ -123,3 +126,24 @@ class Together:
 def side_by_side(pictures: Mapping[str, fl.Animation]) -> Together:
     """Moving pictures without controls, each with its caption, in a grid."""
     return Together(pictures)
+
+
+class Ran:
+    """What a command printed."""
+
+    def __init__(self, line: str, printed: str) -> None:
+        self.line, self.printed = line, printed
+
+    def _repr_html_(self) -> str:
+        return f'<div class="ran"><pre><b>$ {html.escape(self.line)}</b>\n{html.escape(self.printed)}</pre></div>'
+
+
+def run(line: str, *, folder: str | Path | None = None, most: int = 60) -> Ran:
+    """Run a command line of ``faltung`` and show what it prints, at most that many lines; one that fails is an error."""
+    words = shlex.split(line)
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    found = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    if found.returncode:
+        raise RuntimeError(f"{line}: {found.stderr or found.stdout}")
+    lines = [row.rstrip() for row in found.stdout.rstrip().splitlines()]
+    return Ran(line, "\n".join([*lines[:most], "…"] if len(lines) > most else lines))
