@@ -8,11 +8,13 @@ Pillow and scikit-image (whose data folder holds the default photograph) are imp
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 import struct
 import tokenize
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,13 +24,19 @@ from numpy.typing import ArrayLike, NDArray
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError, one_of
 from faltung.extras import optional
 
-__all__ = ["PhotoError", "channels_first", "default_photograph", "read_photo", "resize_photo", "to_pixels", "write_photo"]
+__all__ = ["PhotoError", "channels_first", "default_photograph", "photo_of", "read_photo", "resize_photo", "to_pixels", "write_photo"]
 
 Photo = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 89_478_485
 """Images with more pixels are refused: Pillow's own limit, a quarter of a gigabyte of RGB."""
+
+MOST_PIXELS_GIVEN = 2**25
+"""Of a picture that comes as bytes, from who knows where: what phones take, and less than half a gigabyte as floats."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What such a picture may be. Others start programs (EPS) or are seldom."""
 
 DEFAULT = "coffee.png"
 """A cup of coffee by Rachel Michetti, public domain (CC0), 600 x 400, shipped inside scikit-image."""
@@ -69,9 +77,41 @@ def read_photo(path: str | Path) -> Photo:
     """
     path = Path(path)
     _check_readable(path)
-    photo = _read_array(path) if path.suffix.lower() == ".npy" else _read_image(path)
+    photo = _read_array(path) if path.suffix.lower() == ".npy" else _read_image(path, _name(path))
     if not np.isfinite(photo).all():
         raise PhotoError(f"{_name(path)} has values that are no finite number.", "Replace NaN and infinities first, with np.nan_to_num.")
+    return photo
+
+
+def photo_of(data: bytes, name: str = "the picture") -> Photo:
+    """The bytes of an image file: PNG, JPEG, WebP, GIF, BMP or TIFF, of which Pillow itself decodes all.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    float32 array (1, H, W) or (3, H, W)
+        As of `read_photo`.
+
+    Raises
+    ------
+    PhotoError
+        As of `read_photo`; more than `MOST_PIXELS_GIVEN` pixels.
+
+    >>> photo_of(b"GIF89a")
+    Traceback (most recent call last):
+    faltung.photo.PhotoError: the picture is no image that Pillow knows.
+      Give an image file (PNG, JPEG, WebP, TIFF, …) or a .npy array.
+    """
+    if not data:
+        raise PhotoError(f"{name} is empty (0 bytes).", "Give an image file (PNG, JPEG, WebP, …).")
+    photo = _read_image(io.BytesIO(data), name, FORMATS, MOST_PIXELS_GIVEN)
+    if not np.isfinite(photo).all():
+        raise PhotoError(f"{name} has values that are no finite number.", "Save it as PNG or JPEG.")
     return photo
 
 
@@ -225,26 +265,28 @@ def _pillow(module: str) -> Any:
     return optional(module, extra="tour", purpose="reading and writing pictures", package="Pillow")
 
 
-def _read_image(path: Path) -> Photo:
+def _read_image(source: Path | io.BytesIO, name: str, formats: Sequence[str] | None = None, most: int = MAX_PIXELS) -> Photo:
     image, operations = _pillow("PIL.Image"), _pillow("PIL.ImageOps")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", image.DecompressionBombWarning)
-            with image.open(path) as opened:
+            with image.open(source, formats=formats) as opened:
+                if opened.width * opened.height > most:
+                    raise PhotoError(f"{name} has {opened.width}×{opened.height} pixels, more than {most}.", "Shrink it first.")
                 opened.load()
                 return _channels_of(operations.exif_transpose(opened), image)
     except (image.DecompressionBombError, image.DecompressionBombWarning) as error:
         pixels = re.search(r"\d+", str(error))
-        raise PhotoError(
-            f"{_name(path)} has {pixels[0] if pixels else 'too many'} pixels, more than {MAX_PIXELS}.", "Shrink it first."
-        ) from None
+        raise PhotoError(f"{name} has {pixels[0] if pixels else 'too many'} pixels, more than {MAX_PIXELS}.", "Shrink it first.") from None
     except image.UnidentifiedImageError:
-        raise PhotoError(f"{_name(path)} is no image that Pillow knows.", _REMEDY) from None
+        raise PhotoError(f"{name} is no image that Pillow knows.", _REMEDY) from None
     except PermissionError:
-        raise PhotoError(f"{_name(path)} may not be read.", "Change its permissions, or copy it to a place of your own.") from None
+        raise PhotoError(f"{name} may not be read.", "Change its permissions, or copy it to a place of your own.") from None
+    except PhotoError:
+        raise
     except DAMAGE as error:
-        raise PhotoError(f"{_name(path)} is damaged or cut off: {error}.", "Fetch or export it again.") from None
+        raise PhotoError(f"{name} is damaged or cut off: {error}.", "Fetch or export it again.") from None
 
 
 def _channels_of(opened: Any, image: Any) -> Photo:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from faltung import reference
-from faltung.cli.run import as_input, as_picture, as_weight, read_kernel, sums_to_zero
+from faltung.cli.run import as_weight, read_kernel
 from faltung.errors import ConvError
+from faltung.filtering import as_input, as_picture, sums_to_zero
 from faltung.kernels import named_kernel
 from faltung.spec import ConvSpec
 

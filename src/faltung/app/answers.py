@@ -72,6 +72,30 @@ def _kernels(_: Body) -> dict[str, Any]:
     return {"kernels": kernel_list(), "inputs": [{"name": name, "title": title} for name, title in INPUT_TITLES.items()]}
 
 
+def _export(body: Body) -> dict[str, Any]:
+    from faltung.app.exporting import export
+
+    looks = {name: _text(body, name) for name in ("style", "theme") if name in body}
+    step = None if body.get("step") is None else _count(body, "step")
+    return export(_state(body), _text(body, "format"), **looks, step=step)
+
+
+def _photograph(body: Body) -> dict[str, Any]:
+    from faltung.app.photographs import photograph
+
+    return photograph(body.get("upload"), _state(body))
+
+
+def _filter(body: Body) -> dict[str, Any]:
+    from faltung.app.filtered import filter_picture, kernel_state
+
+    colour = body.get("colour")
+    if colour is not None and not isinstance(colour, bool):
+        raise ConvTypeError(f"colour={shown(colour)} is neither true nor false.", "Leave it out to let the kernel decide.")
+    state = kernel_state(_text(body, "kernel")) if "kernel" in body else _state(body)
+    return filter_picture(body.get("upload"), state, channel=_count(body, "channel") if "channel" in body else 0, colour=colour)
+
+
 def _state(body: Body) -> State:
     return State.from_dict(body.get("state", {}))
 
@@ -83,10 +107,20 @@ def _text(body: Body, name: str) -> str:
     return text
 
 
+def _count(body: Body, name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise ConvTypeError(f"{name}={shown(value)} is no whole number from 0.", "Count from 0.")
+    return value
+
+
 QUESTIONS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "show": _show,
     "read": _read,
     "presets": _presets,
     "kernels": _kernels,
+    "export": _export,
+    "photograph": _photograph,
+    "filter": _filter,
 }
 """What can be asked."""

@@ -174,6 +174,20 @@ class Animation:
         """`to_pixels` as the bytes of a PNG file."""
         return raster.png_bytes(self.to_pixels(frame, scale=scale))
 
+    def to_gif(self, *, scale: float = 1.0, loop: bool = True) -> bytes:
+        """All frames as the bytes of a GIF file.
+
+        Raises
+        ------
+        ConvSpecError
+            Too large.
+        MissingExtraError
+            As of `to_pixels`.
+        """
+        canvas = self._canvas(scale)
+        canvas.check_total()
+        return gif.gif_bytes(canvas.frames(), seconds=self.seconds_per_frame, loop=loop)
+
     # -- as a file -------------------------------------------------------------------------------
 
     def save(
@@ -245,11 +259,11 @@ class Animation:
         if suffix == ".png":
             data = self.to_png(-1 if frame is None else frame, scale=scale)
             return lambda part: part.write_bytes(data)
+        if suffix == ".gif":
+            data = self.to_gif(scale=scale, loop=loop)
+            return lambda part: part.write_bytes(data)
         canvas = self._canvas(scale)
         canvas.check_total()
-        if suffix == ".gif":
-            data = gif.gif_bytes(canvas.frames(), seconds=seconds, loop=loop)
-            return lambda part: part.write_bytes(data)
         size = canvas.width, canvas.height
         return lambda part: video.write_mp4(part, canvas.frames(), *size, seconds=seconds, background=canvas.background)
 

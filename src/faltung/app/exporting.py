@@ -1,0 +1,115 @@
+"""A state as a file: SVG, PNG, GIF, a page, or data. What draws is `viz.pictures`; the page is `embed`'s."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from faltung.app.showing import scene_shown
+from faltung.app.state import State
+from faltung.errors import ConvShapeError, ConvSpecError, one_of
+from faltung.viz.scene.model import Scene
+
+__all__ = ["FORMATS", "STYLES", "export"]
+
+STYLES = ("flat", "stacked")
+"""Grids side by side; the input below and the output above it, seen obliquely."""
+
+MOST_STEPS = 400
+"""Of a moving picture: longer ones take minutes to draw and to look at."""
+
+
+def export(state: State, file_format: str, style: str = "flat", theme: str = "auto", step: int | None = None) -> dict[str, str]:
+    """A file, ``{"name", "mime", "base64"}``.
+
+    Parameters
+    ----------
+    state : State
+    file_format : {"svg", "png", "gif", "html", "json"}
+        A moving picture; a still; a moving picture that shows everywhere; a page with its controls that needs no network; the state and its
+        scene as data.
+    style : {"flat", "stacked"}
+    theme : {"auto", "light", "dark"}
+    step : int, optional
+        Of SVG and PNG the still of this step; without it SVG moves and PNG shows the last step.
+
+    Raises
+    ------
+    ConvError
+        There is no picture of the state, or it would be too large.
+    """
+    one_of("format", file_format, FORMATS, ConvSpecError)
+    one_of("style", style, STYLES, ConvSpecError)
+    one_of("theme", theme, ("auto", "light", "dark"), ConvSpecError)
+    made, mime = FORMATS[file_format]
+    scene = scene_shown(state)
+    data = made(state, scene, style, theme, step)
+    content = data.encode() if isinstance(data, str) else data
+    return {"name": f"{_file_name(scene.title)}.{file_format}", "mime": mime, "base64": base64.b64encode(content).decode("ascii")}
+
+
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80].rstrip("-") or "convolution"
+
+
+def _animation(scene: Scene, style: str, theme: str) -> Any:
+    from faltung.viz.pictures.animate import animate_scene
+
+    numbers = max(stage.input.channels for stage in scene.stages) <= 3
+    return animate_scene(scene, style=style, theme=theme, numbers=numbers)  # type: ignore[arg-type]
+
+
+def _moving(animation: Any) -> Any:
+    if animation.frames > MOST_STEPS:
+        raise ConvShapeError(
+            f"a moving picture would have {animation.frames} steps, more than {MOST_STEPS}.",
+            "Export a still (PNG), or a smaller input.",
+        )
+    return animation
+
+
+def _checked_step(step: int | None, frames: int) -> int | None:
+    if step is not None and not 0 <= step < frames:
+        raise ConvSpecError(f"step={step} is not there: there are {frames}.", f"Use 0 to {frames - 1}.")
+    return step
+
+
+def _svg(_: State, scene: Scene, style: str, theme: str, step: int | None) -> str:
+    animation = _animation(scene, style, theme)
+    step = _checked_step(step, animation.frames)
+    return str((_moving(animation) if step is None else animation).to_svg(step))
+
+
+def _png(_: State, scene: Scene, style: str, theme: str, step: int | None) -> bytes:
+    animation = _animation(scene, style, theme)
+    step = _checked_step(step, animation.frames)
+    return bytes(animation.to_png(-1 if step is None else step, scale=2))
+
+
+def _gif(_: State, scene: Scene, style: str, theme: str, _step: int | None) -> bytes:
+    return bytes(_moving(_animation(scene, style, theme)).to_gif())
+
+
+def _html(state: State, _scene: Scene, _style: str, theme: str, _step: int | None) -> str:
+    from faltung.app.embed import explorer
+
+    return str(explorer(state.to_dict(), parts=("facts", "plan", "code", "matrices"), theme=theme).html)  # type: ignore[arg-type]
+
+
+def _json(state: State, scene: Scene, _style: str, _theme: str, _step: int | None) -> str:
+    return json.dumps({"state": state.to_dict(), "scene": scene.to_dict()}, allow_nan=False)
+
+
+Maker = Callable[[State, Scene, str, str, int | None], str | bytes]
+
+FORMATS: dict[str, tuple[Maker, str]] = {
+    "svg": (_svg, "image/svg+xml"),
+    "png": (_png, "image/png"),
+    "gif": (_gif, "image/gif"),
+    "html": (_html, "text/html"),
+    "json": (_json, "application/json"),
+}
+"""What makes a file of each format, and its type."""
