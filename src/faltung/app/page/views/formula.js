@@ -27,10 +27,11 @@ export class FormulaView {
     this.numbers = buttonOf({ "aria-pressed": "true" }, "numbers");
     this.indices = buttonOf({ "aria-pressed": "false" }, "indices");
     this.unpin = buttonOf({ class: "views-unpin", title: "Escape" }, "unpin");
+    this.edit = buttonOf({ class: "views-unpin", title: "Double click on the cell, or type a number", hidden: true }, "edit value");
     this.element = nodeOf(
       "section",
       { class: "views-formula", "aria-label": "Formula" },
-      nodeOf("div", { class: "views-line" }, this.title, this.state, this.unpin, nodeOf("span", { class: "views-spring" }), nodeOf("div", { class: "views-choice", role: "group", "aria-label": "Formula with" }, this.numbers, this.indices)),
+      nodeOf("div", { class: "views-line" }, this.title, this.state, this.edit, this.unpin, nodeOf("span", { class: "views-spring" }), nodeOf("div", { class: "views-choice", role: "group", "aria-label": "Formula with" }, this.numbers, this.indices)),
       this.terms,
       this.live,
     );
@@ -44,6 +45,12 @@ export class FormulaView {
     this.terms.addEventListener("pointerleave", () => selection.point(-1));
     this.timer = 0;
   }
+
+  /**
+   * Whether a value can be changed; who makes the views says so.
+   * @type {(item: Item) => boolean}
+   */
+  canEdit = () => false;
 
   /** @param {boolean} withIndices */
   choose(withIndices) {
@@ -60,6 +67,7 @@ export class FormulaView {
   show(index, lit) {
     const { item, pinned } = this.selection;
     this.unpin.hidden = !pinned;
+    this.edit.hidden = !pinned || !this.canEdit(pinned);
     sayIn(this.state, pinned ? "pinned" : "");
     if (!item) {
       sayIn(this.title, "");

@@ -38,11 +38,14 @@ export class GridView {
     this.tiles = nodeOf("div", { class: "views-tiles" });
     this.legend = nodeOf("ul", { class: "views-legend", "aria-label": `Border of the ${name}` });
     const title = name === "input" ? "Input" : "Output";
+    this.scroll = nodeOf("div", { class: "views-scroll" }, this.tiles);
+    /** Whether it holds more than it shows. */
+    this.isScrolling = false;
     this.element = nodeOf(
       "section",
       { class: `views-panel views-${name}`, "aria-label": title },
       nodeOf("header", { class: "views-head" }, nodeOf("h3", {}, title), this.size, this.tools),
-      nodeOf("div", { class: "views-scroll" }, this.tiles),
+      this.scroll,
       this.legend,
     );
   }
@@ -73,6 +76,7 @@ export class GridView {
     const { planes, rows, columns } = planesOf(size);
     const names = axisNames(size.length);
     const hasGroups = new Set(grid.groups).size > 1;
+    const focused = focusedKey(this.element);
     this.board.clear();
     this.frames = [];
     this.texts = [];
@@ -105,7 +109,8 @@ export class GridView {
           table.append(line);
         }
         const tile = nodeOf("div", { class: `views-tile views-role-${roles[channel]}` }, nodeOf("div", { class: "views-sheet" }, table, frame));
-        if (words.length) tile.prepend(nodeOf("div", { class: "views-caption" }, words.join(" · ")));
+        const brief = hasGroups ? words.join(" · ").replace("channel", "ch").replace("group ", "g") : words.join(" · ");
+        if (words.length) tile.prepend(nodeOf("div", { class: "views-caption", title: words.join(", ") }, brief));
         made.push(tile);
       }
     }
@@ -125,6 +130,8 @@ export class GridView {
     }
     const first = this.board.cells.get(0);
     if (first) first.tabIndex = 0;
+    // Whoever walks through the cells is not thrown out by another stride.
+    if (focused !== null) (this.board.cells.get(focused) ?? first)?.focus();
   }
 
   /**
@@ -218,6 +225,15 @@ export class GridView {
       frame.style.setProperty("--columns", String(right - left + 1));
     });
   }
+}
+
+/**
+ * The key of the cell that has the focus; null where none of this element has it.
+ * @param {HTMLElement} element
+ */
+function focusedKey(element) {
+  const active = /** @type {Document | ShadowRoot} */ (element.getRootNode()).activeElement;
+  return active instanceof HTMLElement && active.dataset?.key && element.contains(active) ? Number(active.dataset.key) : null;
 }
 
 /**

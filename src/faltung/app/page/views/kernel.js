@@ -21,11 +21,14 @@ export class KernelView {
     this.tools = nodeOf("div", { class: "views-tools" });
     this.bias = nodeOf("div", { class: "views-bias" });
     this.note = nodeOf("p", { class: "views-note" });
+    this.scroll = nodeOf("div", { class: "views-scroll" }, this.tiles, this.bias);
+    /** Whether it holds more than it shows. */
+    this.isScrolling = false;
     this.element = nodeOf(
       "section",
       { class: "views-panel views-kernel", "aria-label": "Kernel" },
       nodeOf("header", { class: "views-head" }, nodeOf("h3", {}, "Kernel"), this.size, this.tools),
-      nodeOf("div", { class: "views-scroll" }, this.tiles, this.bias),
+      this.scroll,
       this.note,
     );
   }
@@ -58,21 +61,23 @@ export class KernelView {
     this.board.clear();
     this.biases.clear();
     const isMany = input.channels > 1 || output.channels > 1;
+    // A large matrix that is mostly empty is told by its blocks alone.
+    const isFlow = isFlowing(index, blocks);
     /** @type {HTMLElement[]} */
     const made = [];
-    if (isMany) {
+    if (isMany && !isFlow) {
       made.push(nodeOf("div", { class: "views-corner", title: "from an input channel (row) to an output channel (column)" }, "in ↓ out →"));
       for (let oc = 0; oc < output.channels; oc++) made.push(nodeOf("div", { class: "views-across" }, String(oc)));
     }
     for (let ic = 0; ic < input.channels; ic++) {
-      if (isMany) made.push(nodeOf("div", { class: "views-down" }, String(ic)));
+      if (isMany && !isFlow) made.push(nodeOf("div", { class: "views-down" }, String(ic)));
       for (let oc = 0; oc < output.channels; oc++) {
         const block = blocks.get(`${ic} ${oc}`);
         if (block === undefined) {
-          made.push(nodeOf("div", { class: "views-apart", title: `input channel ${ic} and output channel ${oc} are of different groups` }));
+          if (!isFlow) made.push(nodeOf("div", { class: "views-apart", title: `input channel ${ic} and output channel ${oc} are of different groups` }));
           continue;
         }
-        const sheets = [];
+        const sheets = isFlow ? [nodeOf("div", { class: "views-caption", title: `input channel ${ic} to output channel ${oc}` }, `${ic} → ${oc}`)] : [];
         for (let plane = 0; plane < planes; plane++) {
           const words = isMany ? `kernel, input channel ${ic} to output channel ${oc}` : "kernel";
           const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": planes > 1 ? `${words}, slice ${plane}` : words });
@@ -93,7 +98,8 @@ export class KernelView {
       }
     }
     this.tiles.replaceChildren(...made);
-    this.tiles.classList.toggle("views-many", isMany);
+    this.tiles.classList.toggle("views-many", isMany && !isFlow);
+    this.tiles.classList.toggle("views-flow", isFlow);
     this.tiles.style.setProperty("--across", String(output.channels));
     const first = this.board.cells.values().next().value;
     if (first) first.tabIndex = 0;
@@ -171,6 +177,16 @@ export class KernelView {
     this.board.show(lit.kernel);
     this.biases.show(lit.bias);
   }
+}
+
+/**
+ * Whether the kernel is shown as a list of blocks: where a matrix of channels would be large and mostly empty.
+ * @param {StageIndex} index
+ * @param {Map<string, number>} blocks
+ */
+export function isFlowing(index, blocks) {
+  const { input, output } = index.stage;
+  return Math.max(input.channels, output.channels) > 4 && blocks.size * 2 <= input.channels * output.channels;
 }
 
 /**

@@ -37,6 +37,8 @@ export class MatrixView {
     /** @type {MatrixPlace} */
     this.cursor = { block: 0, row: 0, column: 0 };
     this.drawn = "";
+    /** Whether the pointer is on the matrices, which must not run away from it. */
+    this.isPointed = false;
     for (const [kind, words] of [["im2col", "im2col"], ["toeplitz", "Toeplitz"]]) {
       const button = buttonOf({ "data-kind": kind }, words);
       button.addEventListener("click", () => {
@@ -57,10 +59,14 @@ export class MatrixView {
     const { lamps, selection } = this;
     lamps.addEventListener("pointermove", (event) => {
       const place = this.placeAt(event);
+      this.isPointed = true;
       if (event.pointerType !== "touch") selection.hover(this.itemAt(place));
       lamps.title = this.wordsAt(place);
     });
-    lamps.addEventListener("pointerleave", () => selection.hover(null));
+    lamps.addEventListener("pointerleave", () => {
+      selection.hover(null);
+      this.isPointed = false;
+    });
     lamps.addEventListener("click", (event) => {
       const place = this.placeAt(event);
       const item = this.itemAt(place);
@@ -203,6 +209,20 @@ export class MatrixView {
     }
   }
 
+  /**
+   * Scroll to what is lit where none of it is seen; a vector that is lit as a whole does not count.
+   * @param {import("./blocks.js").MatrixLight[]} lights
+   */
+  reveal(lights) {
+    const { scroll, cell, plan } = this;
+    const shown = lights.filter((light) => plan && plan.blocks[light.block].rows > 1 && plan.blocks[light.block].columns > 1);
+    if (!plan || !shown.length) return;
+    const places = shown.map((light) => [(plan.blocks[light.block].left + light.column) * cell + MARGIN, (plan.blocks[light.block].top + light.row) * cell + MARGIN]);
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = scroll;
+    if (places.some(([x, y]) => x >= scrollLeft && x + cell <= scrollLeft + clientWidth && y >= scrollTop && y + cell <= scrollTop + clientHeight)) return;
+    scroll.scrollTo(places[0][0] - clientWidth / 3, places[0][1] - clientHeight / 3);
+  }
+
   /** @param {import("./lighting.js").Lit} lit */
   light(lit) {
     const { plan } = this;
@@ -215,13 +235,19 @@ export class MatrixView {
     const pen = /** @type {CanvasRenderingContext2D} */ (this.lamps.getContext("2d"));
     const { cell, colours } = this;
     pen.clearRect(-MARGIN, -MARGIN, this.lamps.width, this.lamps.height);
-    const lights = plan.lights(lit, this.selection.item);
-    this.lit = lights;
+    /** @type {Map<string, import("./blocks.js").MatrixLight>} */
+    const lights = new Map();
+    for (const light of plan.lights(lit, this.selection.item)) {
+      const key = `${light.block} ${light.row} ${light.column}`;
+      if (light.kind === "chief" || !lights.has(key)) lights.set(key, light);
+    }
+    this.lamps.dataset.lit = String(lights.size);
+    if (!this.isPointed) this.reveal([...lights.values()]);
     const wide = cell > 12 ? 2 : 1;
-    for (const light of lights) {
+    for (const light of lights.values()) {
       const block = plan.blocks[light.block];
       const [x, y] = [(block.left + light.column) * cell, (block.top + light.row) * cell];
-      pen.globalAlpha = light.kind === "chief" ? 0.35 : 0.18;
+      pen.globalAlpha = light.kind === "chief" ? 0.24 : 0.14;
       pen.fillStyle = colours.of("ink");
       pen.fillRect(x, y, cell - 1, cell - 1);
       pen.globalAlpha = 1;

@@ -43,10 +43,11 @@ export function positionAt(grid, place) {
  * @property {Planes} planes
  * @property {number} tiles
  */
-/** @typedef {{isWide: boolean, cell: number, kernel: number, input: number, output: number}} Sizes pixels; input and output are widths */
+/** @typedef {{isWide: boolean, isBeside: boolean, cell: number, kernel: number, input: number}} Sizes pixels; input is the width of its panel */
 
 const TILE_GAP = 14;
 const LARGEST_CELL = 46;
+const LEAST_PANEL = 170;
 
 /**
  * How large cells can be so that input, kernel and output stand side by side, or below one another where there is no room.
@@ -58,32 +59,32 @@ const LARGEST_CELL = 46;
  */
 export function measureCells(width, input, kernel, output) {
   const isWide = width >= 640;
-  const tallest = isWide ? 430 : 360;
-  const signs = isWide ? 76 : 0;
-  const smallest = (/** @type {Room} */ room) => (room.tiles > 1 ? 22 : 4);
-  for (let cell = LARGEST_CELL; cell > 3; cell--) {
-    const kernelWidth = kernel.across * (kernel.planes.columns * cell + TILE_GAP) + 34;
-    const kernelShare = Math.min(kernelWidth, isWide ? width * 0.32 : width);
-    const left = isWide ? width - kernelShare - signs : width;
-    const wants = [input, output].map((room) => room.planes.columns * cell * Math.min(room.tiles, 2) + 8);
-    const share = wants[0] / (wants[0] + wants[1]);
-    const given = isWide ? [Math.max(left * Math.min(Math.max(share, 0.3), 0.7), 0), 0] : [left, left];
-    if (isWide) given[1] = left - given[0];
+  const tallest = isWide ? 440 : 280;
+  // On a narrow page the kernel stands beside the output as long as cells can still be touched.
+  const least = isWide ? 4 : 26;
+  for (let cell = LARGEST_CELL; ; cell--) {
+    const kernelWidth = Math.max(kernel.across * (kernel.planes.columns * cell + TILE_GAP) + (kernel.across > 1 ? 40 : 0), 120);
+    const kernelShare = isWide ? Math.min(kernelWidth, width * 0.32) : width;
+    const left = isWide ? width - kernelShare - 96 : width;
+    const wants = [input, output].map((room) => room.planes.columns * Math.min(room.tiles, 3));
+    const share = Math.min(Math.max(wants[0] / (wants[0] + wants[1]), 0.3), 0.7);
+    const given = isWide ? [left * share, left * (1 - share)] : [left, left];
+    const across = [input, output].map((room, number) => Math.floor((given[number] + TILE_GAP) / (room.planes.columns * cell + TILE_GAP)));
     const isFitting = [input, output].every((room, number) => {
-      const tile = room.planes.columns * cell + TILE_GAP;
-      const across = Math.floor((given[number] + TILE_GAP) / tile);
-      if (across < 1) return false;
-      const height = Math.ceil(room.tiles / across) * (room.planes.rows * cell + 34);
-      return height <= tallest || cell <= smallest(room);
+      const height = Math.ceil(room.tiles / Math.max(across[number], 1)) * (room.planes.rows * cell + (room.tiles > 1 ? 32 : 0));
+      // Many channels scroll rather than shrink until nothing can be read.
+      return across[number] >= 1 && (height <= tallest || (room.tiles > 1 && cell <= 26) || cell <= least);
     });
-    if (!isFitting && cell > 4) continue;
-    const inner = isWide ? kernelShare : width;
-    let kernelCell = cell;
-    const least = kernel.across > 1 ? Math.min(cell, 20) : 4;
-    while (kernelCell > least && (kernel.across * (kernel.planes.columns * kernelCell + TILE_GAP) + 34 > inner || kernel.down * (kernel.planes.rows * kernelCell + 10) > tallest)) kernelCell--;
-    return { isWide, cell, kernel: kernelCell, input: Math.floor(given[0]), output: Math.floor(given[1]) };
+    const isBeside = !isWide && kernelWidth + TILE_GAP + output.planes.columns * Math.min(output.tiles, 2) * cell <= width;
+    if ((!isFitting || (!isWide && !isBeside && cell > least)) && cell > 4) continue;
+    let kernelCell = Math.max(cell, kernel.across * kernel.down === 1 ? Math.min(32, Math.floor(120 / kernel.planes.columns)) : cell);
+    const smallest = kernel.across > 1 ? Math.min(cell, 20) : 4;
+    const isTooLarge = () =>
+      kernel.across * (kernel.planes.columns * kernelCell + TILE_GAP) + 40 > kernelShare || kernel.down * (kernel.planes.rows * kernelCell + 10) > tallest;
+    while (kernelCell > smallest && kernel.across * kernel.down > 1 && isTooLarge()) kernelCell--;
+    const natural = Math.min(input.tiles, Math.max(across[0], 1)) * (input.planes.columns * cell + TILE_GAP);
+    return { isWide, isBeside, cell, kernel: kernelCell, input: Math.min(Math.max(natural, LEAST_PANEL), Math.max(given[0], LEAST_PANEL)) };
   }
-  return { isWide, cell: 4, kernel: 4, input: width, output: width };
 }
 
 /**

@@ -5,7 +5,7 @@ import { Selection } from "../selection.js";
 import { openEditor, withNumber } from "./editor.js";
 import { FormulaView } from "./formula.js";
 import { GridView } from "./grid.js";
-import { KernelView, weightBlocks } from "./kernel.js";
+import { isFlowing, KernelView, weightBlocks } from "./kernel.js";
 import { lightsOf } from "./lighting.js";
 import { MatrixView } from "./matrix.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
@@ -45,6 +45,8 @@ class ExplorerViews {
     this.tabs = new TabsView({ Products: this.working.element, "As a matrix": this.matrix.element, Table: this.table.element }, () => this.light());
     /** @type {StageIndex | null} */
     this.index = null;
+    /** @type {import("./lighting.js").Lit | null} What is lit. */
+    this.lit = null;
     /** The width that the cells were measured for. */
     this.fitted = 0;
     /** @type {any} */
@@ -106,6 +108,13 @@ class ExplorerViews {
       },
       selection,
     );
+    this.formula.canEdit = (item) => edits && item.grid !== "output" && (item.grid !== "input" || selection.stage === 0);
+    this.formula.edit.addEventListener("click", () => {
+      const item = selection.pinned;
+      if (item?.grid === "input") this.editInput(item, null);
+      else if (item?.grid === "kernel") this.editWeight(item.place, null);
+      else if (item?.grid === "bias") this.editBias(item.channel, null);
+    });
     this.shades.addEventListener("click", () => {
       const isOn = this.element.toggleAttribute("data-shades");
       this.shades.setAttribute("aria-pressed", String(isOn));
@@ -125,7 +134,11 @@ class ExplorerViews {
     if (options.page) document.addEventListener("keydown", onPage);
     const watch = new ResizeObserver(() => this.fit());
     watch.observe(this.element);
+    const themed = new MutationObserver(() => this.light());
+    const play = this.element.closest(".faltung-play");
+    if (play) themed.observe(play, { attributeFilter: ["data-theme"] });
     this.quiet = () => {
+      themed.disconnect();
       if (options.page) document.removeEventListener("keydown", onPage);
       watch.disconnect();
     };
@@ -230,15 +243,18 @@ class ExplorerViews {
       const planes = planesOf(shownSize(grid));
       return { planes, tiles: grid.channels * planes.planes };
     };
-    const blocks = new Set(weightBlocks(index).values()).size;
+    const blocks = weightBlocks(index);
+    const isMatrix = blocks.size > 1 && !isFlowing(index, blocks);
     const planes = planesOf(kernel.shape.slice(2));
-    const sizes = measureCells(width, roomOf(input), { planes, across: blocks > 1 ? output.channels : 1, down: planes.planes * (blocks > 1 ? input.channels : 1) }, roomOf(output));
+    const sizes = measureCells(width, roomOf(input), { planes, across: isMatrix ? output.channels : blocks.size > 1 ? 2 : 1, down: planes.planes * (isMatrix ? input.channels : 1) }, roomOf(output));
     this.element.toggleAttribute("data-wide", sizes.isWide);
-    this.grids.style.setProperty("--input-width", sizes.isWide ? `${sizes.input}fr` : "1fr");
-    this.grids.style.setProperty("--output-width", sizes.isWide ? `${sizes.output}fr` : "1fr");
+    this.element.toggleAttribute("data-beside", sizes.isBeside);
+    this.grids.style.setProperty("--input-width", `${Math.ceil(sizes.input)}px`);
+    this.grids.style.setProperty("--middle", `${Math.round(Math.min(planes.rows * sizes.kernel, 300) / 2)}px`);
     this.input.resize(sizes.cell);
     this.output.resize(sizes.cell);
     this.kernel.resize(sizes.kernel);
+    for (const view of [this.input, this.kernel, this.output]) view.isScrolling = view.scroll.scrollHeight > view.scroll.clientHeight + 1;
     this.working.width = width;
     this.working.reserve(index);
   }
@@ -250,16 +266,35 @@ class ExplorerViews {
     const { item } = selection;
     const made = item === selection.stepped ? selection.made : -1;
     const lit = lightsOf(index, item, selection.product, made);
+    this.lit = lit;
     const { isScatter } = index;
     this.output.show(this.outputs());
     this.input.light(lit.input, isScatter ? null : lit.window);
     this.output.light(lit.output, isScatter ? lit.window : null);
     this.kernel.light(lit);
+    if (item) this.reveal(item);
     this.formula.show(index, lit);
     if (this.tabs.isOpen(this.working.element)) this.working.show(index, lit, this.roles[selection.stage]);
     if (this.tabs.isOpen(this.table.element)) this.table.show(index, lit);
     if (this.tabs.isOpen(this.matrix.element)) this.matrix.light(lit);
     this.player.draw();
+  }
+
+  /**
+   * Scroll what is lit into the view of panels that scroll; the one that the item is in stays.
+   * @param {Item} item
+   */
+  reveal(item) {
+    for (const view of [this.input, this.kernel, this.output]) {
+      const isOwn = view instanceof KernelView ? item.grid === "kernel" || item.grid === "bias" : item.grid === view.name;
+      if ((isOwn && item !== this.selection.stepped) || !view.isScrolling) continue;
+      const lit = view.tiles.querySelector("[data-lit]")?.closest(".views-tile");
+      if (!(lit instanceof HTMLElement) || !view.scroll) continue;
+      const top = lit.offsetTop - view.tiles.offsetTop;
+      const { scrollTop, clientHeight } = view.scroll;
+      if (top < scrollTop) view.scroll.scrollTop = top;
+      else if (top + lit.offsetHeight > scrollTop + clientHeight) view.scroll.scrollTop = Math.min(top, top + lit.offsetHeight - clientHeight + 6);
+    }
   }
 
   /** What the output holds at the frame of the player. */

@@ -1,8 +1,9 @@
 /**
  * The window laid out: what lies under it, the kernel, and their products, channel by channel.
  */
+import { itemValue } from "./naming.js";
 import { nodeOf, sayIn } from "./nodes.js";
-import { fullNumber, mediumNumber, shortNumber } from "./numbers.js";
+import { factorNumber, fullNumber, mediumNumber, shortNumber } from "./numbers.js";
 import { letterSize, planesOf } from "./planes.js";
 
 /** @typedef {import("./scene.js").StageIndex} StageIndex */
@@ -71,7 +72,9 @@ export class WorkingView {
         });
       });
       const isSum = item?.grid === "output";
-      sayIn(total, isSum && last >= 0 ? `Σ ${mediumNumber(index.sum(last))}` : "");
+      const bias = item?.grid === "output" && number === rows.length - 1 && made >= lit.products.length ? index.stage.kernel.bias?.[item.channel] : undefined;
+      const offset = bias === undefined || !item || index.isScatter ? "" : ` + bias ${factorNumber(bias)} = ${mediumNumber(itemValue(index, item))}`;
+      sayIn(total, isSum && last >= 0 ? `Σ ${mediumNumber(index.sum(last))}${offset}` : "");
       total.title = isSum && last >= 0 ? `sum so far: ${fullNumber(index.sum(last))}` : "";
     });
   }
@@ -98,7 +101,7 @@ export class WorkingView {
     const channels = new Set(pattern ? (index.isScatter ? pattern.oc : pattern.ic) : []).size;
     const isLine = rows * planes === 1 && columns > 1;
     const cell = this.cellSize(planes * rows, columns);
-    const high = (isLine ? 3 : planes * rows) * cell + 16;
+    const high = (isLine ? 3 : planes * rows) * cell + 8 * planes + 8 + (this.width < 480 ? 24 : 0);
     this.rows.style.setProperty("--reserved", `${Math.min(Math.max(channels, 1) * high + 8, 380)}px`);
   }
 
@@ -135,7 +138,9 @@ export class WorkingView {
       const patches = ["input", "kernel", "output"].map((grid) => {
         const cells = [];
         for (let slot = 0; slot < slots; slot++) cells.push(nodeOf("span", { class: "views-cell" }));
-        const patch = nodeOf("span", { class: `views-grid views-patch views-patch-${grid}` }, ...cells);
+        const sheets = [];
+        for (let plane = 0; plane < planes; plane++) sheets.push(nodeOf("span", { class: "views-grid" }, ...cells.slice(plane * down * columns, (plane + 1) * down * columns)));
+        const patch = nodeOf("span", { class: `views-planes views-patch views-patch-${grid}` }, ...sheets);
         patch.style.setProperty("--columns", String(columns));
         return { cells, patch };
       });
