@@ -1,12 +1,14 @@
-"""One server for all tests that only talk to it."""
+"""One server for all tests that only talk to it, and one browser for all tests of pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.app.conversation import Server, running
+from tests.support.chromium import started
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,10 @@ def server() -> Iterator[Server]:
         pytest.importorskip(package)
     with running() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser; each test opens a context of its own in it."""
+    with started() as browser:
+        yield browser

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,14 +14,13 @@ from typing import Any
 from faltung.app.answers import answer
 from faltung.app.bundle import PAGE
 
-__all__ = ["ORIGIN", "POLICY", "Explorer", "browser", "explorer"]
+__all__ = ["ORIGIN", "POLICY", "Explorer", "explorer"]
 
 ORIGIN = "http://faltung.test"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 
 _DOCUMENT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Views</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/style.css"><link rel="stylesheet" href="/views.css"><script type="module" src="/mounted.js"></script></head>
@@ -105,17 +103,6 @@ class Explorer:
     def text(self, selector: str) -> str:
         """The text of one element."""
         return str(self.page.locator(selector).first.text_content())
-
-
-@contextmanager
-def browser() -> Iterator[Any]:
-    """Chromium, if there is one."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @contextmanager

@@ -46,8 +46,8 @@ export function stateOfAddress(fragment) {
  * @param {number} ndim
  */
 function usual(field, ndim) {
-  const value = DEFAULTS[field];
-  return Array.isArray(value) && ndim > 0 && ndim < 4 ? Array.from({ length: ndim }, () => structuredClone(value[0])) : value;
+  const value = /** @type {any} */ (DEFAULTS[field]);
+  return (AXES.includes(field) || field === "padding") && ndim > 0 && ndim < 4 ? Array.from({ length: ndim }, () => structuredClone(value[0])) : value;
 }
 
 /**

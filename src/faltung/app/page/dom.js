@@ -37,3 +37,13 @@ export function fill(parent, ...children) {
   if (children.every((child) => typeof child === "string") && !parent.children.length && parent.textContent === children.join("")) return;
   parent.replaceChildren(...children);
 }
+
+/**
+ * What is shown of an earlier state, while the present one gives nothing, is dimmed and out of reach.
+ * @param {HTMLElement} part
+ * @param {boolean} isStuck
+ */
+export function setStuck(part, isStuck) {
+  part.classList.toggle("stuck", isStuck);
+  part.inert = isStuck;
+}

@@ -1,5 +1,5 @@
 import { followAddress, stateOfAddress } from "./address.js";
-import { element } from "./dom.js";
+import { element, setStuck } from "./dom.js";
 import { HttpLink, takeToken } from "./link.js";
 import { DEFAULTS, Store, wholeState } from "./store.js";
 import { makeTheme, themeOf } from "./theme.js";
@@ -79,7 +79,7 @@ export function mountPlayground(root, link, options = {}) {
       make(makeConstructor(box, store));
     }
     if (!wants("controls")) return;
-    const fields = element("details", { class: "fields", open: true }, element("summary", {}, "Controls"));
+    const fields = element("details", { class: "fields", open: !isNarrow(root) }, element("summary", {}, "Controls"));
     side.append(fields);
     const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
     make(makeForm(fields, store, options, named));
@@ -87,9 +87,7 @@ export function mountPlayground(root, link, options = {}) {
 
   /** @param {HTMLElement} drawn */
   function dim(drawn) {
-    const isOld = store.answer !== null && !store.answer.scene;
-    drawn.classList.toggle("stuck", isOld);
-    drawn.inert = isOld;
+    setStuck(drawn, !store.answer?.scene);
     main.setAttribute("aria-busy", String(store.busy));
   }
 
@@ -101,6 +99,14 @@ export function mountPlayground(root, link, options = {}) {
       root.replaceChildren();
     },
   };
+}
+
+/**
+ * Whether the controls leave the picture no room, so that they begin closed.
+ * @param {HTMLElement} root
+ */
+function isNarrow(root) {
+  return root.clientWidth > 0 && root.clientWidth < 52 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 /** The page itself, where there is a place for it. */

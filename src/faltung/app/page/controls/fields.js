@@ -40,7 +40,10 @@ export function makeAxesField(store, field, label, min, max) {
             change: (value) => store.change({ [field]: values().map((old, at) => (at === axis ? value : old)) }),
           }),
         );
-        fill(row, ...steppers.map((stepper) => stepper.root));
+        // The first of the form says which is which; below it the order stays.
+        const heads = field === "input_size" ? names.map((name) => element("span", { class: "note", "aria-hidden": true }, name)) : [];
+        row.classList.toggle("headed", heads.length > 0);
+        fill(row, ...steppers.map((stepper, axis) => (heads[axis] ? element("span", {}, heads[axis], stepper.root) : stepper.root)));
       }
       steppers.forEach((stepper, axis) => stepper.show(now[axis]));
     },

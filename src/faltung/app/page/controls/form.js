@@ -8,7 +8,6 @@ import { makePaddingField } from "./padding.js";
 /** @typedef {import("./fields.js").Field} Field */
 
 const MODES = { zeros: "zeros", circular: "circular: wraps around", reflect: "reflect: edge not repeated", replicate: "replicate: edge repeated", symmetric: "symmetric: mirrored" };
-const READINGS = { auto: "as usual", scatter: "scatter: inputs stamp outputs", gather: "gather: outputs collect inputs" };
 
 /** @type {Record<string, string>} */
 const TITLES = {
@@ -36,7 +35,7 @@ const GROUPS = {
 export function makeForm(root, store, options, named) {
   const layer = new LayerStore(store);
   const varying = store.link.varying;
-  const fields = varying ? Object.keys(varying) : (options.controls ?? Object.keys(TITLES));
+  const fields = varying ? Object.keys(varying) : (options.controls ?? Object.keys(TITLES)).filter((field) => field !== "reading"); // which the views ask
 
   /**
    * @param {string} field
@@ -58,8 +57,6 @@ export function makeForm(root, store, options, named) {
         return makePaddingField(layer);
       case "padding_mode":
         return makeChoiceField(layer, field, title, MODES);
-      case "reading":
-        return makeChoiceField(layer, field, title, READINGS);
       case "input_size":
         return makeAxesField(layer, field, title, 1, 64);
       case "output_padding":
@@ -92,7 +89,7 @@ export function makeForm(root, store, options, named) {
     for (const group of shown) {
       for (const { name, field } of group.made) {
         const isLayers = layer.layer === 0 || !INPUT_FIELDS.includes(name);
-        field.root.hidden = !isLayers || (!varying && (name === "output_padding" || name === "reading") && !state.transposed);
+        field.root.hidden = !isLayers || (!varying && name === "output_padding" && !state.transposed);
         if (!field.root.hidden) field.show();
       }
       group.root.hidden = group.made.every(({ field }) => field.root.hidden);

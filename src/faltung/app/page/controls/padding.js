@@ -54,7 +54,8 @@ export function makePaddingField(store) {
           makeStepper({ label: `Padding, ${name}, ${words}`, min: -16, max: 16, change: (value) => change(axis, each.checked ? side : -1, value) }),
         ),
       );
-      fill(row, ...steppers.map((stepper) => stepper.root));
+      const heads = each.checked ? sides.map((words) => element("span", { class: "note", "aria-hidden": true }, words)) : [];
+      fill(row, ...heads, ...steppers.map((stepper) => stepper.root));
       row.classList.toggle("pairs", each.checked);
     }
     const values = each.checked ? padding.flat() : padding.map(([before]) => before);
@@ -72,5 +73,5 @@ export function makePaddingField(store) {
   }
 
   const label = element("label", { class: "label", for: id }, "Padding");
-  return { root: element("div", { class: "field tall", role: "group", "aria-label": "Padding" }, label, rule, row, eachLabel), show };
+  return { root: element("div", { class: "field", role: "group", "aria-label": "Padding" }, label, rule, row, eachLabel), show };
 }

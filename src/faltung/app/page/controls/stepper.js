@@ -22,7 +22,7 @@ export function makeStepper(settings) {
     root: element("span", { class: "stepper" }, less, input, more),
     /** @param {unknown} value */
     show(value) {
-      last = String(value);
+      last = Number.isFinite(value) ? String(value) : "";
       if (document.activeElement !== input || Number(input.value) !== value) input.value = last;
       less.disabled = Number(value) <= min;
       more.disabled = Number(value) >= max;

@@ -1,4 +1,4 @@
-import { element, fill } from "../dom.js";
+import { element, fill, setStuck } from "../dom.js";
 import { makeTabs } from "../tabs.js";
 
 /**
@@ -20,7 +20,7 @@ export function makeCode(root, store) {
 
   function show() {
     const code = store.answer?.code ?? [];
-    root.classList.toggle("stuck", !code.length);
+    setStuck(root, !code.length);
     if (!code.length) return;
     if (names !== code.map((one) => one.framework).join()) {
       names = code.map((one) => one.framework).join();

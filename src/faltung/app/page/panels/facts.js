@@ -1,4 +1,4 @@
-import { element, fill } from "../dom.js";
+import { element, fill, setStuck } from "../dom.js";
 
 /**
  * Shapes with their sums, counts, reach.
@@ -14,10 +14,10 @@ export function makeFacts(root, store) {
 
   function show() {
     const facts = store.answer?.facts ?? [];
-    if (facts === last) return;
+    setStuck(root, !facts.length);
+    if (facts === last || !facts.length) return;
     last = facts;
     fill(tables, ...facts.map(factsTable));
-    root.classList.toggle("stuck", !facts.length);
   }
 
   show();

@@ -1,4 +1,4 @@
-import { element, fill } from "../dom.js";
+import { element, fill, setStuck } from "../dom.js";
 
 /**
  * Which algorithm the engine takes, and why not the others.
@@ -18,10 +18,9 @@ export function makePlan(root, store) {
 
   function show() {
     const plan = store.answer?.plan ?? null;
-    if (plan === last) return;
+    setStuck(root, !plan);
+    if (plan === last || !plan) return;
     last = plan;
-    more.hidden = !plan;
-    if (!plan) return fill(chosen, "");
     const isSeveral = plan.why.some(({ layer }) => layer);
     const taken = plan.why.filter(({ chosen: is }) => is);
     fill(
