@@ -1,4 +1,4 @@
-"""Chromium, where there is one, and pages that watch themselves."""
+"""Chromium, where there is one, and pages that are watched."""
 
 from __future__ import annotations
 
@@ -10,24 +10,47 @@ from typing import Any
 
 import pytest
 
-__all__ = ["chromium", "watched"]
+__all__ = ["Watch", "started", "watched"]
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser; the test is skipped where none is installed."""
+def started() -> Iterator[Any]:
+    """The browser that `FALTUNG_CHROMIUM` names, or one that is installed; the test is skipped where there is none.
+
+    Tests take it from the fixture `chromium`: a process can have one of them.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = os.environ.get("FALTUNG_CHROMIUM") or next((path for path in map(shutil.which, _NAMES) if path), None)
     with playwright.sync_playwright() as running:
         if program is None and not os.path.exists(running.chromium.executable_path):
             pytest.skip("there is no Chromium")
-        started = running.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield started
-        started.close()
+        browser = running.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page says in its console, what it throws, what it requests elsewhere and what it is refused.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    *allowed : str
+        How addresses begin that it may request, besides ``data:`` and ``blob:``, which go nowhere.
+    """
+
+    def __init__(self, page: Any, *allowed: str) -> None:
+        self.troubles: list[str] = []
+        self._allowed = (*allowed, "data:", "blob:")
+        page.on("console", lambda message: self.troubles.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(self._allowed) else self.troubles.append(request.url))
+        page.on("response", lambda response: self.troubles.append(f"{response.status}: {response.url}") if response.status >= 400 else None)
 
 
 @contextmanager
@@ -35,9 +58,6 @@ def watched(browser: Any, *allowed: str, **context: Any) -> Iterator[Any]:
     """A page that must write no error, and load nothing but what begins with one of `allowed`."""
     with browser.new_context(**context) as made:
         page = made.new_page()
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((*allowed, "data:", "blob:")) else troubles.append(request.url))
+        watch = Watch(page, *allowed)
         yield page
-        assert not troubles, troubles
+        assert not watch.troubles, watch.troubles

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.app.browsers import started
 from tests.app.conversation import Server, running
-from tests.support.chromium import started
 
 
 @pytest.fixture(scope="session")

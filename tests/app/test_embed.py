@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from faltung.app.bundle import page_script
 from faltung.app.embed import MOST_STATES, Explorer, explorer
 from faltung.errors import ConvError
 from faltung.spec import ConvSpec
-from tests.app.browsers import chromium, watched
+from tests.app.browsers import watched
 
 VARY = {"stride": [1, 2, [1, 3]], "padding": [0, "same_upper", [[1, 0], [2, 2]]]}
 
@@ -145,9 +146,9 @@ def test_it_names_no_other_file_and_no_server(made: Explorer) -> None:
     assert re.search(r"default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+';", made.html)
 
 
-def test_it_opens_from_disk_and_its_controls_work(made: Explorer, tmp_path: Path) -> None:
+def test_it_opens_from_disk_and_its_controls_work(made: Explorer, tmp_path: Path, chromium: Any) -> None:
     path = made.save(tmp_path / "below" / "explorer.html")
-    with chromium() as browser, watched(browser, path.as_uri()) as page:
+    with watched(chromium, path.as_uri()) as page:
         page.goto(path.as_uri())
         page.wait_for_selector("#faltung-embedded .views-output .views-cell, #faltung-embedded h2")
         assert (
@@ -156,14 +157,14 @@ def test_it_opens_from_disk_and_its_controls_work(made: Explorer, tmp_path: Path
         assert "faltung-play" in page.get_attribute("#faltung-embedded", "class")
 
 
-def test_a_notebook_shows_it_in_a_frame_that_tells_its_height(made: Explorer, tmp_path: Path) -> None:
+def test_a_notebook_shows_it_in_a_frame_that_tells_its_height(made: Explorer, tmp_path: Path, chromium: Any) -> None:
     around = tmp_path / "notebook.html"
     around.write_text(
         "<!doctype html><title>notebook</title><script>addEventListener('message', (event) => { window.told = event.data; });</script>"
         + made._repr_html_(),
         encoding="utf-8",
     )
-    with chromium() as browser, watched(browser, around.as_uri(), "about:srcdoc") as page:
+    with watched(chromium, around.as_uri(), "about:srcdoc") as page:
         page.goto(around.as_uri())
         page.wait_for_function("window.told?.faltung === 'height' && window.told.height > 100")
         frame = page.frames[1]

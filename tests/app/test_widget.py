@@ -13,7 +13,7 @@ from faltung.app.answers import answer
 from faltung.app.uploads import uploaded
 from faltung.errors import ConvError
 from faltung.spec import ConvSpec
-from tests.app.browsers import chromium, watched
+from tests.app.browsers import watched
 
 pytest.importorskip("anywidget")
 
@@ -139,7 +139,7 @@ MODEL = """async ({ state, options }) => {
 }"""
 
 
-def test_the_page_works_in_a_notebook() -> None:
+def test_the_page_works_in_a_notebook(chromium: Any) -> None:
     kernel = Recorded("conv2d(1, 1, 3)", input_size=[5, 5])
     saved: list[dict[str, Any]] = []
 
@@ -148,7 +148,7 @@ def test_the_page_works_in_a_notebook() -> None:
         body, kind = made[route.request.url.removeprefix("http://notebook.test")]
         route.fulfill(body=str(body), content_type=f"{kind}; charset=utf-8")
 
-    with chromium() as browser, watched(browser, "http://notebook.test/") as page:
+    with watched(chromium, "http://notebook.test/") as page:
         page.route("**/*", serve)
         page.expose_function("kernel", lambda content, buffers: kernel.ask(content, [bytes(one) for one in buffers]))
         page.expose_function("saved", lambda state: saved.append(json.loads(state)))

@@ -21,7 +21,9 @@ def open_page(chromium: Any, server: Server) -> Iterator[Open]:
         readers = []
 
         def opened(fragment: str = "", **context: Any) -> Reader:
-            browser = stack.enter_context(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "accept_downloads": True, **context}))
+            browser = stack.enter_context(
+                chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "accept_downloads": True, **context})
+            )
             reader = Reader(browser.new_page(), server, fragment)
             readers.append(reader)
             return reader
@@ -34,7 +36,7 @@ def open_page(chromium: Any, server: Server) -> Iterator[Open]:
 @pytest.fixture(scope="module")
 def page_of_module(chromium: Any, server: Server) -> Iterator[Reader]:
     """One page for all tests of a module."""
-    with chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True) as browser:
+    with chromium.new_context(viewport={"width": 1280, "height": 900}) as browser:
         yield Reader(browser.new_page(), server)
 
 

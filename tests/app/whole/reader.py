@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.app.browsers import Watch
 from tests.app.conversation import Server
-from tests.support.chromium import Watch
 
 __all__ = ["Reader"]
 
@@ -24,7 +24,7 @@ class Reader:
     def __init__(self, page: Any, server: Server, fragment: str = "") -> None:
         self.page = page
         page.set_default_timeout(8000)
-        self.watch = Watch(page, f"http://{server.host}")
+        self.watch = Watch(page, f"http://{server.host}/")
         page.goto(server.address + (f"&{fragment}" if fragment else ""))
         self.settle()
 
@@ -68,7 +68,11 @@ class Reader:
 
     def fact(self, name: str) -> str:
         """The value of a row of the facts."""
-        return str(self.page.locator("div.facts tr", has=self.page.get_by_role("rowheader", name=name, exact=True)).first.locator(".value").text_content())
+        return str(
+            self.page.locator("div.facts tr", has=self.page.get_by_role("rowheader", name=name, exact=True))
+            .first.locator(".value")
+            .text_content()
+        )
 
     def facts(self) -> str:
         """All of them."""

@@ -8,7 +8,14 @@ from tests.app.whole.conftest import Open
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-STATES = ["", "in_channels=4&out_channels=4&groups=4", "transposed=true&stride=2x2", "kernel_size=9x9", "ndim=1&input_size=9", "padding=1x1&padding_mode=circular"]
+STATES = [
+    "",
+    "in_channels=4&out_channels=4&groups=4",
+    "transposed=true&stride=2x2",
+    "kernel_size=9x9",
+    "ndim=1&input_size=9",
+    "padding=1x1&padding_mode=circular",
+]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -20,7 +20,8 @@ def layer_of(reader: Reader) -> Any:
 
 
 # What is done, and the layer that is then meant, with its input.
-CASES: dict[str, tuple[list[Callable[[Reader], None]], Callable[[], Any], tuple[int, ...]]] = {
+Case = tuple[list[Callable[[Reader], None]], Callable[[], Any], tuple[int, ...]]
+CASES: dict[str, Case] = {
     "sizes": (
         [lambda r: r.set("Input size, height", 7), lambda r: r.set("Input size, width", 16), lambda r: r.set("Kernel size, width", 4)],
         lambda: torch.nn.Conv2d(1, 1, (3, 4), bias=False),
@@ -32,7 +33,12 @@ CASES: dict[str, tuple[list[Callable[[Reader], None]], Callable[[], Any], tuple[
         (1, 9, 5),
     ),
     "channels, groups, bias": (
-        [lambda r: r.set("Input channels", 4), lambda r: r.set("Output channels", 6), lambda r: r.set("Groups", 2), lambda r: r.tick("Bias")],
+        [
+            lambda r: r.set("Input channels", 4),
+            lambda r: r.set("Output channels", 6),
+            lambda r: r.press("Groups: more"),
+            lambda r: r.tick("Bias"),
+        ],
         lambda: torch.nn.Conv2d(4, 6, 3, groups=2),
         (4, 5, 5),
     ),
@@ -51,9 +57,17 @@ CASES: dict[str, tuple[list[Callable[[Reader], None]], Callable[[], Any], tuple[
         lambda: torch.nn.ConvTranspose2d(1, 1, 3, stride=(3, 1), output_padding=(2, 0), bias=False),
         (1, 5, 5),
     ),
-    "one axis": ([lambda r: r.choose("Dimensions", "1"), lambda r: r.set("Input size, length", 8)], lambda: torch.nn.Conv1d(1, 1, 3, bias=False), (1, 8)),
-    "three axes": ([lambda r: r.choose("Dimensions", "3"), lambda r: r.set("Kernel size, depth", 2)], lambda: torch.nn.Conv3d(1, 1, (2, 3, 3), bias=False), (1, 5, 5, 5)),
-}  # fmt: skip
+    "one axis": (
+        [lambda r: r.choose("Dimensions", "1"), lambda r: r.set("Input size, length", 8)],
+        lambda: torch.nn.Conv1d(1, 1, 3, bias=False),
+        (1, 8),
+    ),
+    "three axes": (
+        [lambda r: r.choose("Dimensions", "3"), lambda r: r.set("Kernel size, depth", 2)],
+        lambda: torch.nn.Conv3d(1, 1, (2, 3, 3), bias=False),
+        (1, 5, 5, 5),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)

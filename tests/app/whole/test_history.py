@@ -67,8 +67,8 @@ def test_everything_is_in_the_address(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("fragment", [
-    "stride=foo", "padding_mode=%3Cb%3E", "x=[[1", "then=7", "kernel_size=999999999", "groups=-1", "ndim=9", "padding=1,2,3x4", "%E0%A4%A=1&stride=%E0%A4%A",
-    "input_size=5x5x5x5", "weight={}", "bias_values=[1e999]", "in_channels=0",
+    "stride=foo", "padding_mode=%3Cb%3E", "x=[[1", "then=7", "kernel_size=999999999", "groups=-1", "ndim=9", "padding=1,2,3x4",
+    "%E0%A4%A=1&stride=%E0%A4%A", "input_size=5x5x5x5", "weight={}", "bias_values=[1e999]", "in_channels=0",
 ])  # fmt: skip
 def test_nonsense_in_the_address_is_told_and_left(reader: Reader, fragment: str) -> None:
     reader.go(fragment)

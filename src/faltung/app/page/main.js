@@ -53,7 +53,7 @@ export function mountPlayground(root, link, options = {}) {
     const drawn = element("div", { class: "drawn" });
     centre.append(place, drawn);
     make(makeProblem(place, store));
-    make(makeViews(drawn, store));
+    make(makeViews(drawn, store, { page: options.isPage }));
     make({ destroy: store.subscribe(() => dim(drawn)) });
     const panel = (/** @type {string} */ name, /** @type {(root: HTMLElement) => Part} */ build) => {
       if (!wants(name)) return;

@@ -14,7 +14,7 @@ const FORMATS = { svg: "SVG", png: "PNG", gif: "GIF", html: "HTML", json: "JSON"
 export function makeExport(root, store, themeNow) {
   const ids = [freshId("style"), freshId("theme")];
   const options = (/** @type {Record<string, string>} */ words) => Object.entries(words).map(([value, title]) => element("option", { value }, title));
-  const style = element("select", { id: ids[0] }, ...options({ flat: "flat", oblique: "stacked, slanted" }));
+  const style = element("select", { id: ids[0] }, ...options({ flat: "flat", stacked: "stacked" }));
   const theme = element("select", { id: ids[1] }, ...options({ "": "as this page", light: "light", dark: "dark" }));
   const said = element("p", { class: "note", role: "status" });
   const buttons = Object.entries(FORMATS).map(([format, title]) => element("button", { type: "button", onclick: () => void save(format) }, title));
