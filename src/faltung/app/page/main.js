@@ -2,6 +2,7 @@ import { followAddress, stateOfAddress } from "./address.js";
 import { element, setStuck } from "./dom.js";
 import { HttpLink, takeToken } from "./link.js";
 import { DEFAULTS, Store, wholeState } from "./store.js";
+import { makeTabs } from "./tabs.js";
 import { makeTheme, themeOf } from "./theme.js";
 import { makeConstructor } from "./controls/constructor.js";
 import { makeForm } from "./controls/form.js";
@@ -11,7 +12,11 @@ import { makeProblem } from "./controls/problem.js";
 import { makeCode } from "./panels/code.js";
 import { makeExport } from "./panels/export.js";
 import { makeFacts } from "./panels/facts.js";
+import { makeModels } from "./panels/models.js";
+import { makeOpened } from "./panels/opened.js";
+import { makePhotograph } from "./panels/photograph.js";
 import { makePlan } from "./panels/plan.js";
+import { makeSummary } from "./panels/summary.js";
 import { makeViews } from "./views/views.js";
 
 /**
@@ -39,20 +44,44 @@ export function mountPlayground(root, link, options = {}) {
     make(followAddress(store));
   }
   root.replaceChildren(head, main);
-  mountConvolution();
+  const ask = (/** @type {string} */ question) => (link.isLive ? link.ask(question, {}).catch(() => ({})) : Promise.resolve({}));
+  const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
+  const playground = element("div", { class: "playground" });
+  main.append(playground);
+  const opened = mountConvolution();
+  if (options.isPage) mountTabs();
+
+  /** Two tabs: the playground, and the reader's own model. */
+  function mountTabs() {
+    const models = element("div", { class: "models" });
+    main.append(models);
+    const tabs = [{ name: "convolution", title: "Convolution", panel: playground }, { name: "model", title: "Your model", panel: models }];
+    const bar = makeTabs("Parts of the page", tabs, "convolution", () => {});
+    head.querySelector("h1")?.after(bar);
+    makeModels(models, link, (layer) => {
+      store.replace(layer.state);
+      opened.show(layer);
+      const first = /** @type {HTMLElement} */ (bar.firstElementChild);
+      first.click();
+      first.focus();
+    });
+  }
 
   function mountConvolution() {
     const side = element("section", { class: "controls", "aria-label": "Controls" });
     const centre = element("section", { class: "views", "aria-label": "The convolution, step by step" });
     const beside = element("div", { class: "panels" });
-    main.append(element("div", { class: "playground" }, side, centre, beside));
+    playground.append(side, centre, beside);
 
     if (link.isLive || link.varying) makeControls(side);
     side.hidden = !side.childElementCount;
     const place = element("div", {});
     const drawn = element("div", { class: "drawn" });
-    centre.append(place, drawn);
+    const layer = element("section", { class: "opened", "aria-label": "A layer of the model" });
+    const summary = element("div", {});
+    centre.append(layer, place, summary, drawn);
     make(makeProblem(place, store));
+    if (wants("summary")) make(makeSummary(summary, store));
     make(makeViews(drawn, store, { page: options.isPage }));
     make({ destroy: store.subscribe(() => dim(drawn)) });
     const panel = (/** @type {string} */ name, /** @type {(root: HTMLElement) => Part} */ build) => {
@@ -65,12 +94,17 @@ export function mountPlayground(root, link, options = {}) {
     panel("plan", (section) => makePlan(section, store));
     panel("code", (section) => makeCode(section, store));
     if (link.isLive) panel("export", (section) => makeExport(section, store, () => themeOf(root)));
+    if (link.isLive && wants("photograph")) {
+      const section = element("section", { class: "panel photograph" });
+      playground.append(section);
+      make(makePhotograph(section, store, named.then(({ kernels }) => kernels)));
+    }
     beside.hidden = !beside.childElementCount;
+    return makeOpened(layer);
   }
 
   /** @param {HTMLElement} side */
   function makeControls(side) {
-    const ask = (/** @type {string} */ question) => (link.isLive ? link.ask(question, {}).catch(() => ({})) : Promise.resolve({}));
     if (link.isLive) make(makeHistory(side, options.isPage ? document : root, store));
     if (link.isLive && wants("presets")) {
       const box = element("div", { class: "presets" });
@@ -81,7 +115,6 @@ export function mountPlayground(root, link, options = {}) {
     if (!wants("controls")) return;
     const fields = element("details", { class: "fields", open: !isNarrow(root) }, element("summary", {}, "Controls"));
     side.append(fields);
-    const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
     make(makeForm(fields, store, options, named));
   }
 

@@ -106,6 +106,16 @@ export class Store {
     this.#go(state, "");
   }
 
+  /**
+   * Change some fields as a part of the last change, without a step of its own.
+   * @param {Partial<State>} part
+   */
+  amend(part) {
+    this.continues = true;
+    this.state = wholeState({ ...this.state, ...part });
+    void this.#ask();
+  }
+
   undo() {
     const before = this.#past.pop();
     if (!before) return;

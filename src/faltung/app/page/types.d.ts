@@ -98,7 +98,7 @@ interface PlaygroundOptions {
   state?: Partial<State>;
   /** Fields of the state that have controls; all where left out. */
   controls?: string[];
-  /** Parts that are shown: "presets", "controls", "facts", "plan", "code", "export", "photograph"; all where left out. */
+  /** Parts that are shown: "presets", "controls", "summary", "facts", "plan", "code", "export", "photograph"; all where left out. */
   parts?: string[];
   /** A page of its own: heading, tabs, theme, and an address that holds the state. */
   isPage?: boolean;

@@ -25,7 +25,7 @@ export function makePresets(root, store, offered) {
     const groups = [...new Set(told.map(({ group }) => group))];
     // The first group is the catalogue of kinds.
     for (const preset of told.filter(({ group }) => group === groups[0])) {
-      buttonOf.set(preset, element("button", { type: "button", onclick: () => take(preset.name) }, preset.title.replace(/ convolution$/, "")));
+      buttonOf.set(preset, element("button", { type: "button", onclick: () => take(preset.name) }, preset.title.replace(/^(\S+(?: \S+)?) convolution$/, "$1")));
     }
     fill(buttons, ...buttonOf.values());
     for (const group of groups.slice(1)) {
