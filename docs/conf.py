@@ -33,8 +33,7 @@ suppress_warnings = ["config.cache"]  # objects of the configuration that cannot
 
 # -- text and code ------------------------------------------------------------------------------
 
-myst_enable_extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
-extensions += ["mathml", "explorers", "links", "sources"]  # in _ext
+myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "smartquotes"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
