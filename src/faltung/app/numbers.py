@@ -86,6 +86,8 @@ def _block(name: str, value: object) -> Block:
             )
         (length,) = lengths
         shape.append(length)
+        if length == 0:
+            raise ConvShapeError(f"{name} holds an empty list.", "Give at least one number, or null for made-up ones.")
         if len(shape) > MAX_DEPTH:
             raise ConvShapeError(f"{name} has more than {MAX_DEPTH} axes.", "An input has its channels and up to 3 axes.")
         if math.prod(shape) > MAX_VALUES:

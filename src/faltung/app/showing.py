@@ -142,8 +142,17 @@ def plan_of(checked: Checked) -> dict[str, Any] | None:
     }
 
 
+MOST_PIECES = 256
+"""Phases of a stride, and taps that lie apart, each planned by itself in some milliseconds; with more of them no plan is told."""
+
+
 @lru_cache(maxsize=256)
 def _plan(spec: ConvSpec, shape: tuple[int, ...]) -> tuple[str, tuple[dict[str, Any], ...]]:
+    pieces = math.prod(min(axis.stride, axis.kernel) for axis in spec.axes) if spec.transposed else 1
+    if "dilated" in spec.kinds:
+        pieces *= math.prod(spec.kernel_size)
+    if pieces > MOST_PIECES:
+        return f"one for each of {pieces} pieces, which are not told here", ()
     from faltung.engine.plan import plan
 
     made = plan(spec, shape)
