@@ -335,6 +335,15 @@ def test_weights_without_structure_get_no_advice(numbers: np.ndarray) -> None:
     assert not pieces(alone("conv2d(48, 64, 1)", 8, 8, numbers=numbers), "low rank")
 
 
+def test_low_rank_is_not_looked_for_where_it_need_not_be() -> None:
+    rng = np.random.default_rng(1)
+    graph = alone("conv2d(48, 64, 1)", 8, 8, numbers=(rng.normal(size=(64, 3)) @ rng.normal(size=(3, 48))).reshape(64, 48, 1, 1))
+    every, others = fl.audit(graph), fl.audit(graph, low_rank=False)
+    assert "low rank" in {piece.kind for piece in every.advice}
+    assert others.advice == tuple(piece for piece in every.advice if piece.kind != "low rank")
+    assert others.layers == every.layers
+
+
 def test_the_bound_that_spares_the_spectrum_never_hides_a_low_rank() -> None:
     """Weights around the threshold, with the rank counted by NumPy."""
     rng = np.random.default_rng(3)

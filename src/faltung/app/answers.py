@@ -114,6 +114,18 @@ def _count(body: Body, name: str) -> int:
     return value
 
 
+def _model(body: Body) -> dict[str, Any]:
+    from faltung.app.models import answer_model
+
+    return answer_model(body)
+
+
+def _layer(body: Body) -> dict[str, Any]:
+    from faltung.app.layer_state import answer_layer
+
+    return answer_layer(body)
+
+
 QUESTIONS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "show": _show,
     "read": _read,
@@ -122,5 +134,7 @@ QUESTIONS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "export": _export,
     "photograph": _photograph,
     "filter": _filter,
+    "model": _model,
+    "layer": _layer,
 }
 """What can be asked."""

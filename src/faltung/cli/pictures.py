@@ -24,34 +24,29 @@ def prepared(
     network: OnnxNetwork, image: Path, size: str | None, mean: str, std: str, *, beside: int = 0
 ) -> tuple[Any, str, tuple[int, int]]:
     """The picture as the file's input, larger by `beside` pixels; in words what was done; and the input's rows and columns as axes."""
-    import numpy as np
-
-    from faltung.model.inputs import Preprocess
+    from faltung.model.inputs import Preprocess, as_input, picture_places
     from faltung.photo import read_photo
 
     shape, dtype = network.picture_input()
     photo = read_photo(image)
-    is_last = len(shape) == 4 and shape[-1] in (1, 3) and shape[1] not in (1, 3)  # channels last, as TensorFlow's
-    places = shape[1:3] if is_last else shape[2:4]
-    channels = (shape[3] if is_last else shape[1]) or 3
-    if len(shape) != 4 or channels not in (1, 3):
+    found = picture_places(shape)
+    if found is None:
         raise ConvError(
             f"{network.path.name} takes an input of shape {shape}, which is no picture.", "Call faltung.feature_maps with arrays."
         )
+    channels, (rows, columns) = found
     asked = read_size(size) if size is not None else None
     # Networks that halve their maps several times take multiples of 32, and others take these as well.
     open_size = asked or tuple(max(32 * round(cells / 32), 32) for cells in photo.shape[1:])
-    wanted = [given or open_size[axis] for axis, given in enumerate(places)]
+    wanted = [given or open_size[axis] for axis, given in enumerate((shape[rows], shape[columns]))]
     if asked is not None and tuple(wanted) != asked:
         raise ConvError(f"--size={size}: {network.path.name} takes {wanted[0]}x{wanted[1]} alone.", "Leave --size out.")
     wanted = [cells + beside for cells in wanted]
     if wanted[0] * wanted[1] > MOST_PIXELS:
         raise ConvError(f"an input of {wanted[0]}×{wanted[1]} has more than {MOST_PIXELS} = 2**26 pixels.", "Use a smaller --size.")
-    x: Any = Preprocess((wanted[0], wanted[1]), read_colours("--mean", mean), read_colours("--std", std), channels=channels)(photo)
-    if dtype.startswith(("uint", "int")):
-        x = np.clip(np.rint(x if float(x.max()) > 1 else x * 255), 0, 255).astype(dtype)
+    prepare = Preprocess((wanted[0], wanted[1]), read_colours("--mean", mean), read_colours("--std", std), channels=channels)
     how = f"{image.name}, {photo.shape[1]}×{photo.shape[2]}, as {channels}×{wanted[0]}×{wanted[1]}, (colour − {mean}) / {std}"
-    return (np.moveaxis(x, 1, -1), how, (-3, -2)) if is_last else (x, how, (-2, -1))
+    return as_input(photo, prepare, rows, dtype), how, (rows, columns)
 
 
 def read_size(text: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from faltung.model.onnx_file.protobuf import OnnxFileError, read_model
 from faltung.model.onnx_file.reader import Reader, Scope
 from faltung.model.onnx_file.tensors import Tensor
 
-__all__ = ["OnnxFileError", "read_onnx"]
+__all__ = ["OnnxFileError", "graph_of_proto", "read_onnx"]
 
 MOST_NOTES = 40
 
@@ -57,10 +57,11 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Given = None) -> Graph:
     """
     if not isinstance(path, str | os.PathLike):
         raise ConvTypeError(f"path={shown(path)} is no path.", "Give the path of an ONNX file.")
-    return _graph(read_model(Path(path)), Path(path).name, input_shape)
+    return graph_of_proto(read_model(Path(path)), Path(path).name, input_shape)
 
 
-def _graph(model: Any, name: str, input_shape: Given) -> Graph:
+def graph_of_proto(model: Any, name: str, input_shape: Given = None) -> Graph:
+    """A decoded ``ModelProto`` as a graph called `name`; the rest as of `read_onnx`."""
     onnx = optional("onnx", extra="onnx", purpose="reading an ONNX file")
     if not (model.graph.node or model.graph.output):
         raise OnnxFileError(f"{shown(name)} has an empty graph.", "Export the model again.")

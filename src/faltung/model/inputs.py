@@ -19,7 +19,7 @@ from faltung.errors import ConvShapeError, ConvTypeError, one_of, shown
 from faltung.extras import optional
 from faltung.photo import Photo, channels_first, read_photo, resize_photo
 
-__all__ = ["Preprocess", "batch_of", "picture_of"]
+__all__ = ["Preprocess", "as_input", "batch_of", "picture_of", "picture_places"]
 
 FITS = ("middle", "squash")
 LUMA = (0.299, 0.587, 0.114)
@@ -93,6 +93,27 @@ class Preprocess:
         """Mean and standard deviation, (1, 1, 1) or (3, 1, 1)."""
         mean, std = (np.reshape(np.asarray(value, np.float32), (-1, 1, 1)) for value in (self.mean, self.std))
         return mean, std
+
+
+def picture_places(shape: Sequence[int | None]) -> tuple[int, tuple[int, int]] | None:
+    """Channels of an input that takes pictures, 3 where that is open, and its axes of rows and columns, from the end; None of others.
+
+    >>> picture_places((1, 3, 224, 224)), picture_places((None, 224, 224, 3)), picture_places((1, 10))
+    ((3, (-2, -1)), (3, (-3, -2)), None)
+    """
+    if len(shape) != 4:
+        return None
+    is_last = shape[-1] in (1, 3) and shape[1] not in (1, 3)  # as TensorFlow has it
+    channels = (shape[3] if is_last else shape[1]) or 3
+    return (channels, (-3, -2) if is_last else (-2, -1)) if channels in (1, 3) else None
+
+
+def as_input(photo: object, prepare: Preprocess, rows: int, dtype: str) -> NDArray[Any]:
+    """A photograph as the input of a file: colours last where `rows` is -3, whole numbers where `dtype` is of them."""
+    x: NDArray[Any] = prepare(photo)
+    if dtype.startswith(("uint", "int")):
+        x = np.clip(np.rint(x if float(x.max()) > 1 else x * 255), 0, 255).astype(dtype)
+    return np.moveaxis(x, 1, -1) if rows == -3 else x
 
 
 def _colours(photo: object) -> Photo:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from faltung.errors import ConvError, ConvShapeError, ConvTypeError
 from faltung.extras import optional
 from faltung.model.graph import no_such_layer
-from faltung.model.onnx_file.protobuf import read_model
+from faltung.model.onnx_file.protobuf import model_of, read_model
 from faltung.model.seeing.activations import ONNX_ACTIVATIONS, ONNX_PASSING
 
 __all__ = ["OnnxNetwork", "OnnxRecorded", "is_onnx_path"]
@@ -54,6 +54,13 @@ def is_onnx_path(model: object) -> bool:
 class OnnxNetwork:
     """A file, read once.
 
+    Parameters
+    ----------
+    path : path
+        Of bytes what errors call them.
+    data : bytes, optional
+        What is in the file; the path is not opened then.
+
     Raises
     ------
     ConvError
@@ -62,19 +69,20 @@ class OnnxNetwork:
         onnx or onnxruntime is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], data: bytes | None = None) -> None:
         self.path = Path(path)
         self._onnx = optional("onnx", extra="onnx", purpose="reading an ONNX file")
         self._runtime = optional("onnxruntime", extra="onnx", purpose="running an ONNX file")
-        self.proto = self._read()
+        self.proto = self._read(data)
         self._sessions: dict[tuple[str, ...], Any] = {}
         constants = {tensor.name for tensor in self.proto.graph.initializer}
         self.inputs = [value.name for value in self.proto.graph.input if value.name not in constants]
         self.outputs = [value.name for value in self.proto.graph.output]
         self.nodes = _named(self.proto.graph.node)
 
-    def _read(self) -> Any:
-        name, proto = str(self.path), read_model(self.path)
+    def _read(self, data: bytes | None) -> Any:
+        name = str(self.path)
+        proto = read_model(self.path) if data is None else model_of(data, repr(name), self.path.suffix)
         if not proto.graph.node:
             raise ConvError(f"{name!r} is no ONNX model: it has no nodes.", "Export the model to ONNX, or fetch the file again.")
         elsewhere = next((tensor.name for tensor in _tensors(proto.graph) if tensor.data_location == tensor.EXTERNAL), None)
@@ -206,6 +214,10 @@ class OnnxNetwork:
                 divided = len(after) == 1 and after[0].op_type in ("Div", "Mul") and any(one in constants for one in after[0].input)
                 return (after[0].output[0] if divided and name == "HardSwish" else product), name
         return None
+
+    def forget_sessions(self) -> None:
+        """Let go of what was made ready for runs, which holds the weights once for each choice of tensors."""
+        self._sessions.clear()
 
     def _session(self, wanted: tuple[str, ...]) -> Any:
         if wanted not in self._sessions:

@@ -168,7 +168,7 @@ class Audit:
         return notebook(self)
 
 
-def audit(model: Any, input_shape: Any = None, *, measure: bool = False, progress: Progress | None = None) -> Audit:
+def audit(model: Any, input_shape: Any = None, *, measure: bool = False, low_rank: bool = True, progress: Progress | None = None) -> Audit:
     """What each layer of a model costs and sees.
 
     Parameters
@@ -179,6 +179,8 @@ def audit(model: Any, input_shape: Any = None, *, measure: bool = False, progres
         leaves sizes open.
     measure : bool
         Time each convolution in PyTorch and in Faltung as well.
+    low_rank : bool
+        Look for weights of low rank, which takes longest by far: half a minute for the 140 million of a VGG.
     progress : callable, optional
         Is called with the steps done, the steps in all, and what comes next.
 
@@ -220,7 +222,7 @@ def audit(model: Any, input_shape: Any = None, *, measure: bool = False, progres
         notes.append(f"{totals.unused_parameters} parameters are used by no operation of this run: {_names(graph)}.")
     if totals.unknown_sizes:
         notes.append(f"The size of {totals.unknown_sizes} arrays depends on the numbers; they are in no sum of memory.")
-    advice = advise(Subject(graph, layers, totals, places), measure=measure, progress=tell, notes=notes)
+    advice = advise(Subject(graph, layers, totals, places), measure=measure, low_rank=low_rank, progress=tell, notes=notes)
     inputs = tuple((value.name, value.shape, value.dtype) for value in graph.inputs)
     return Audit(graph.name, inputs, layers, totals, uncounted, advice, tuple(notes), graph)
 

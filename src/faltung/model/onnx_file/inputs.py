@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from faltung.errors import ConvShapeError, ConvTypeError, shown
@@ -11,7 +12,7 @@ from faltung.model.onnx_file.calls import brief
 from faltung.model.onnx_file.tensors import Shape, checked_shape, dtype_name
 from faltung.normal_form import entries, integer
 
-__all__ = ["Signature", "declared_of", "settle"]
+__all__ = ["OpenSizesError", "Signature", "declared_of", "settle"]
 
 Dim = int | str | None
 """A size, the name of one that is left open, or None for one without a name."""
@@ -21,6 +22,18 @@ Given = Sequence[int] | Sequence[Sequence[int]] | Mapping[str, Sequence[int]] | 
 
 _NO_NAMES = ("", "?", "-1", "None")
 """What files write for a size that is open and not the same as another one."""
+
+
+class OpenSizesError(ConvShapeError):
+    """The file leaves sizes open.
+
+    Attributes
+    ----------
+    likely : dict of name to tuple of int
+        For each input with open sizes a shape that networks often take.
+    """
+
+    likely: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
 
 class Signature:
@@ -153,7 +166,7 @@ def _settled(signature: Signature, sizes: dict[str, int], note: Any) -> Shape:
     return checked_shape(shape, f"input {shown(signature.name)}")
 
 
-def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) -> ConvShapeError:
+def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) -> OpenSizesError:
     listed = ", ".join(map(str, signatures[:8])) + (", …" if len(signatures) > 8 else "")
     likely = {one.name: _likely(one) for one in missing[:8]}
     if missing[0] is signatures[0] and len(missing) == 1:
@@ -163,7 +176,9 @@ def _left_open(signatures: Sequence[Signature], missing: Sequence[Signature]) ->
         in_python = "{" + ", ".join(f"{shown(name)}: {shape}" for name, shape in likely.items()) + "}"
         typed = " ".join(f"--input {shown(name).strip(chr(39))}={_typed(shape)}" for name, shape in likely.items())
     remedy = f"Give them, with your own sizes: input_shape={in_python}, or {typed} on the command line."
-    return ConvShapeError(f"the file leaves sizes open: {listed}.", remedy)
+    error = OpenSizesError(f"the file leaves sizes open: {listed}.", remedy)
+    error.likely = {one.name: _likely(one) for one in missing}
+    return error
 
 
 def _typed(shape: tuple[int, ...]) -> str:

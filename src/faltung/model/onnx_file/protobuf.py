@@ -17,7 +17,7 @@ from faltung.errors import ConvError, ConvTypeError, shown
 from faltung.extras import optional
 from faltung.model.onnx_file.recognising import REMEDY, seems
 
-__all__ = ["MOST_BYTES", "MOST_FIELDS", "MOST_LEVELS", "MOST_PACKED", "OnnxFileError", "decoded", "read_model"]
+__all__ = ["MOST_BYTES", "MOST_FIELDS", "MOST_LEVELS", "MOST_PACKED", "OnnxFileError", "decoded", "model_of", "read_model"]
 
 MOST_BYTES = 2**31 - 1
 """Protobuf's own limit; larger models keep their weights in other files."""
@@ -60,11 +60,16 @@ def read_model(path: Path) -> Any:
         if isinstance(error, ConvError):
             raise
         raise ConvError(f"{_named(path)} cannot be opened: {getattr(error, 'strerror', None) or error}.", "Check the path.") from None
-    found = seems(data[:4096], path.suffix)
+    return model_of(data, _named(path), path.suffix)
+
+
+def model_of(data: bytes, name: str, suffix: str = "") -> Any:
+    """The bytes of a file as a ``ModelProto``, unless they seem to be something else; errors call them `name`."""
+    found = seems(data[:4096], suffix)
     if found is not None:
         what, why = found
-        raise OnnxFileError(f"{_named(path)} is {what}, no ONNX model.{f' {why}.' if why else ''}", REMEDY)
-    return decoded(data, _named(path))
+        raise OnnxFileError(f"{name} is {what}, no ONNX model.{f' {why}.' if why else ''}", REMEDY)
+    return decoded(data, name)
 
 
 def decoded(data: bytes, name: str) -> Any:

@@ -16,14 +16,16 @@ MOST_ALIKE = 4
 """Pieces of one kind that are told one by one."""
 
 
-def advise(subject: Subject, *, measure: bool, progress: Progress, notes: list[str]) -> tuple[Advice, ...]:
+def advise(subject: Subject, *, measure: bool, low_rank: bool, progress: Progress, notes: list[str]) -> tuple[Advice, ...]:
     """All pieces, those first that save most of the model's MACs, then parameters, then memory traffic.
 
     What could not be looked at is put into `notes`.
     """
     too_large: list[str] = []
     found: list[Advice] = []
-    kinds = _kinds(subject, too_large)
+    kinds = _kinds(subject)
+    if low_rank:
+        kinds.append(("singular values", lambda: weights.low_rank(subject, too_large)))
     steps = len(kinds) + measure
     for number, (what, kind) in enumerate(kinds):
         progress(number, steps, what)
@@ -57,7 +59,7 @@ def _gathered(pieces: list[Advice]) -> Iterator[Advice]:
             )
 
 
-def _kinds(subject: Subject, too_large: list[str]) -> list[tuple[str, Callable[[], Iterator[Advice]]]]:
+def _kinds(subject: Subject) -> list[tuple[str, Callable[[], Iterator[Advice]]]]:
     return [
         ("dense layers", lambda: structure.depthwise_separable(subject)),
         ("layers that could be one", lambda: structure.pairs(subject)),
@@ -69,5 +71,4 @@ def _kinds(subject: Subject, too_large: list[str]) -> list[tuple[str, Callable[[
         ("receptive fields", lambda: fields.past_the_borders(subject)),
         ("branches", lambda: fields.misaligned(subject)),
         ("vectors", lambda: coverage.idle_lanes(subject, vector_lanes("float32"))),
-        ("singular values", lambda: weights.low_rank(subject, too_large)),
     ]
