@@ -134,6 +134,17 @@ def test_several_blocks(isa: str, dtype: str) -> None:
         check_rounding(problem, isa, dtype, batch)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_terms(isa: str, dtype: str) -> None:
+    """Products taken where they are transformed back: whole lines and parts of them, several blocks, samples, groups and axes."""
+    for in_channels, (out_channels, columns) in itertools.product((1, 2, 3, 4, 5), ((16, 16), (17, 33), (15, 47), (65, 24), (33, 65))):
+        check_rounding(problem_of(in_channels, out_channels, (9, columns)), isa, dtype, batch=2)
+    check_rounding(problem_of(6, 80, (70, 75), groups=2), isa, dtype)
+    check_rounding(problem_of(3, 40, (7, 33)), isa, dtype, batch=9)
+    check_rounding(problem_of(1, 33, (6, 12, 40), (3, 3, 3)), isa, dtype)
+    check_rounding(problem_of(3, 20, (20, 80), dilation=(1, 2)), isa, dtype, batch=2)
+
+
 def test_small_integers_are_exact_by_two(isa: str) -> None:
     """Tiles of 2 by 2 need no number but halves."""
     for size, dilation in (((7, 7), (1, 1)), ((2, 6), (1, 1)), ((1, 5), (1, 1)), ((14, 13), (7, 7)), ((5, 8), (3, 1))):
@@ -150,7 +161,7 @@ def test_same_bits(isa: str, dtype: str) -> None:
     for problem in (
         problem_of(24, 72, (20, 22)), problem_of(40, 33, (7, 7)), problem_of(5, 9, (60, 70), groups=2), problem_of(7, 40, (90,), (3,)),
         problem_of(4, 20, (5, 12, 13), (3, 3, 3), mode="circular"), problem_of(30, 65, (13, 14), mode="reflect"),
-        problem_of(24, 72, (21, 22), dilation=(2, 3)),
+        problem_of(24, 72, (21, 22), dilation=(2, 3)), problem_of(3, 40, (30, 50)), problem_of(2, 33, (12, 20)),
     ):  # fmt: skip
         x, weight, bias, y = arrays_of(problem, 5, dtype)
         expected = run(problem, isa, x, weight, bias, y)
@@ -207,10 +218,11 @@ def test_a_result_written_over_its_weights(dtype: str) -> None:
     check_same(out, expected, bits=True)
 
 
-def test_nothing_is_written_elsewhere(isa: str) -> None:
-    problem = problem_of(3, 19, (7, 9))
+@pytest.mark.parametrize(("in_channels", "columns"), [(3, 9), (3, 39), (9, 39)])
+def test_nothing_is_written_elsewhere(isa: str, in_channels: int, columns: int) -> None:
+    problem = problem_of(in_channels, 19, (7, columns))
     x, weight, bias, _ = arrays_of(problem, 2, "float32")
-    around = np.full((2, 1, 23, 11, 13), 7, np.float32)
+    around = np.full((2, 1, 23, 11, columns + 4), 7, np.float32)
     inner = around[:, :, 2:-2, 2:-2, 2:-2]
     kernel = Correlation("winograd", "float32", isa, native_problem(problem))
     kernel.run(x, kernel.pack(weight), bias, inner, False, 2)

@@ -94,7 +94,9 @@ void WinogradCorrelation<T>::choose_block() {
     const Index wanted = max_index(fewest_tiles, min_index(most_tiles, budget / max_index(tile_bytes, 1)));
     block_ = choose_tile_block(tile_rows(), tile_columns(), wanted);
     const Index m_bytes = form_.points() * m_pitch(block_) * Index(sizeof(T));
-    block_.channel_blocks = even_pieces(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
+    block_.channel_blocks = has_few_terms()
+                                ? channel_blocks()
+                                : even_pieces(channel_blocks(), max_index(1, m_budget_bytes / m_bytes));
     if (parts(block_, false).end > workspace_limit())
         throw std::invalid_argument(
             "algorithm 'winograd' does not serve this problem: too many input channels for its workspace");
@@ -111,8 +113,22 @@ Index WinogradCorrelation<T>::block_columns(const TileBlock& block) const {
 }
 
 template <class T>
+bool WinogradCorrelation<T>::has_few_terms() const {
+    using Few = WinogradFewTerms<T>;
+    return kernel_.multiply_few_terms && terms_ <= Few::most &&
+           kernel_.term_pitch(saturating_multiply(block_.units, block_.rows), block_.columns) <= Few::v_term;
+}
+
+template <class T>
+Index WinogradCorrelation<T>::v_term(const TileBlock& block) const {
+    if (has_few_terms()) return WinogradFewTerms<T>::v_term;
+    return kernel_.term_pitch(saturating_multiply(block.units, block.rows), block.columns);
+}
+
+template <class T>
 Index WinogradCorrelation<T>::v_pitch(const TileBlock& block) const {
-    const Index term = kernel_.term_pitch(saturating_multiply(block.units, block.rows), block.columns);
+    if (has_few_terms()) return WinogradFewTerms<T>::v_point(terms_);
+    const Index term = v_term(block);
     return odd_lines(saturating_add(saturating_multiply(terms_, term), kernel_.lanes), sizeof(T));
 }
 
@@ -144,7 +160,11 @@ typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const TileB
     Parts parts;
     constexpr Index size = sizeof(T);
     parts.v = pieces.take(v_bytes(block), 1);
-    parts.m = pieces.take((transforms ? 1 : block.channel_blocks) * form_.points() * m_pitch(block), size);
+    parts.m = pieces.take((transforms        ? 1
+                           : has_few_terms() ? 0
+                                             : block.channel_blocks) *
+                              form_.points() * m_pitch(block),
+                          size);
     parts.u = pieces.take(transforms ? form_.points() * u_pitch() : 0, size);
     parts.scratch = pieces.take(kernel_.scratch_elements(form_, block.columns), size);
     parts.gathered =

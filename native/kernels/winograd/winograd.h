@@ -50,7 +50,9 @@ class WinogradCorrelation : public Correlation {
     Index channel_blocks() const { return ceil_divide(problem_.out_channels, kernel_.channel_block); }
     // Of one point and block of channels. A line more: points a power of two apart would share a few sets of
     // L1.
-    Index packed_panel() const { return terms_ * kernel_.channel_block + line_elements<T>; }
+    bool has_few_terms() const;
+    Index packed_panel() const { return WinogradFewTerms<T>::u_point(terms_, kernel_.channel_block); }
+    Index v_term(const TileBlock& block) const;  // from term to term of the transformed input
     Index packed_block() const { return form_.points() * packed_panel(); }
     Index head_bytes() const { return packed_head_bytes(problem_.axes.size()); }
     Index transformed_bytes() const {

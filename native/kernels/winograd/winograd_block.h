@@ -91,6 +91,23 @@ struct WinogradOutput {
     Index rows, columns, channels;
     const T* bias;  // of the first output channel, or null
     bool accumulates;
+    const T* next_y = nullptr;  // what is written next, likewise; asked for with the columns before it
+};
+
+// Of so few terms that products are taken where they are transformed back, without m. Distances are known
+// when the kernel is compiled, or finding places would take longer than multiplying.
+template <class T>
+struct WinogradFewTerms {
+    static constexpr Index most = 4, v_term = 128;  // as many tiles, gaps between their rows included
+    static constexpr Index u_point(Index terms, Index channel_block) {
+        return terms * channel_block + line_elements<T>;
+    }
+    static constexpr Index v_point(Index terms) { return terms * v_term + line_elements<T>; }
+
+    const T* u;
+    const T* v;
+    Index tile_pitch;
+    Index terms;
 };
 
 template <class T>
@@ -98,6 +115,7 @@ struct WinogradKernel {
     void (*transform_input)(const WinogradInput<T>&) = nullptr;
     void (*multiply)(const WinogradProduct<T>&) = nullptr;
     void (*transform_output)(const WinogradOutput<T>&) = nullptr;
+    void (*multiply_few_terms)(const WinogradOutput<T>&, const WinogradFewTerms<T>&) = nullptr;  // or null
     void (*transform_weight)(const WinogradWeight<T>&) = nullptr;
     Index channel_block = 1;  // output channels of a block
     Index lanes = 1;

@@ -25,6 +25,12 @@ Index WinogradCorrelation<T>::Call::channels_of(Index channel_block) const {
 }
 
 template <class T>
+const T* WinogradCorrelation<T>::Call::weights_of(const Place& at, Index channel_block, Index point) const {
+    return packed + (at.group * op.channel_blocks() + channel_block) * op.packed_block() +
+           point * op.packed_panel();
+}
+
+template <class T>
 WinogradOutput<T> WinogradCorrelation<T>::Call::output_of(const Place& at, Index unit_number,
                                                           Index channel_block) const {
     const std::size_t far_axes = op.layout_.far_axes();
@@ -66,7 +72,7 @@ WinogradProduct<T> WinogradCorrelation<T>::Call::product_of(const Place& at) con
     product.tile_rows = at.tiles.units * at.tiles.rows;
     product.tile_columns = at.tiles.columns;
     product.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
-    product.term_pitch = op.kernel_.term_pitch(product.tile_rows, at.tiles.columns);
+    product.term_pitch = op.v_term(at.tiles);
     product.continues = false;
     return product;
 }
@@ -102,6 +108,27 @@ void WinogradCorrelation<T>::Call::prefetch_outputs(const Place& at, Index chann
 }
 
 template <class T>
+void WinogradCorrelation<T>::Call::multiply_few_terms(const Place& at, Index first_block, Index last_block,
+                                                      const char* v) const {
+    const Index tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
+    WinogradFewTerms<T> few;
+    few.v = reinterpret_cast<const T*>(v);
+    few.tile_pitch = tile_pitch;
+    few.terms = op.terms_;
+    for (Index unit = 0; unit < at.tiles.units; ++unit, few.v += at.tiles.rows * tile_pitch)
+        for (Index b = first_block; b < last_block; ++b) {
+            WinogradOutput<T> output = output_of(at, unit, b);
+            const bool is_last = b + 1 == last_block;
+            output.next_y = is_last ? output_of(at, unit, first_block).y + output.rows * output.y_row_stride
+                                    : output_of(at, unit, b + 1).y;
+            few.u = weights_of(at, b);
+            op.kernel_.multiply_few_terms(output, few);
+            epilogue.finish(output.y, output.channels, output.y_channel_stride, output.rows,
+                            output.y_row_stride, output.columns, output.y_column_stride);
+        }
+}
+
+template <class T>
 void WinogradCorrelation<T>::Call::store(const Place& at, Index channel_block, const T* m) const {
     for (Index u = 0; u < at.tiles.units; ++u, m += at.tiles.tiles() * op.kernel_.channel_block) {
         WinogradOutput<T> output = output_of(at, u, channel_block);
@@ -117,19 +144,16 @@ void WinogradCorrelation<T>::Call::multiply(const Place& at, Index first_block, 
                                             const char* v, char* own) const {
     const Index points = op.form_.points(), v_pitch = op.v_pitch(at.tiles), m_pitch = op.m_pitch(at.tiles);
     const auto products_of = [&](Index b) { return products(own) + (b - first_block) * points * m_pitch; };
-    const auto weights_of = [&](Index point, Index b) {
-        return packed + (at.group * op.channel_blocks() + b) * op.packed_block() + point * op.packed_panel();
-    };
     WinogradProduct<T> product = product_of(at);
     const WinogradOutput<T> first = output_of(at, 0, 0);
     for (Index point = 0; point < points; ++point)
         for (Index b = first_block; b < last_block; ++b) {
             prefetch_outputs(at, b, point, first);
             const bool is_last = b + 1 == last_block;
-            product.u = weights_of(point, b);
+            product.u = weights_of(at, b, point);
             product.next = is_last && point + 1 == points
                                ? product.u
-                               : weights_of(point + is_last, is_last ? first_block : b + 1);
+                               : weights_of(at, is_last ? first_block : b + 1, point + is_last);
             product.v = reinterpret_cast<const T*>(v) + point * v_pitch;
             product.next_v = product.v + (is_last && point + 1 < points ? v_pitch : 0);
             product.m = products_of(b) + point * m_pitch;
@@ -177,7 +201,9 @@ void WinogradCorrelation<T>::Call::operator()(Index number, int worker) {
     if (transformed != task.block) transform(at, v, own);
     transformed = task.block;
     const Index first_block = task.first_channel_block, last_block = first_block + at.tiles.channel_blocks;
-    if (packed) {
+    if (packed && op.has_few_terms()) {
+        multiply_few_terms(at, first_block, last_block, v);
+    } else if (packed) {
         multiply(at, first_block, last_block, v, own);
     } else {
         for (Index b = first_block; b < last_block; ++b) transform_and_multiply(at, b, v, own);

@@ -54,10 +54,12 @@ struct WinogradCorrelation<T>::Call : CallArrays {
     T* products(char* own) const { return reinterpret_cast<T*>(own + parts.m); }
     WinogradProduct<T> product_of(const Place& at) const;
     Index channels_of(Index channel_block) const;
+    const T* weights_of(const Place& at, Index channel_block, Index point = 0) const;  // packed
     void multiply(const Place& at, Index first_block, Index last_block, const char* v, char* own) const;
     void transform_and_multiply(const Place& at, Index channel_block, const char* v, char* own) const;
     void prefetch_outputs(const Place& at, Index channel_block, Index point,
                           const WinogradOutput<T>& only) const;
+    void multiply_few_terms(const Place& at, Index first_block, Index last_block, const char* v) const;
     void store(const Place& at, Index channel_block, const T* m) const;
     WinogradOutput<T> output_of(const Place& at, Index unit_number, Index channel_block) const;
     void operator()(Index task, int worker);

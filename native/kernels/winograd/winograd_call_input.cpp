@@ -124,7 +124,7 @@ void WinogradCorrelation<T>::Call::transform(const Place& at, char* v, char* own
     input.tile_rows = at.tiles.rows;
     input.tile_columns = at.tiles.columns;
     input.tile_pitch = op.kernel_.tile_pitch(at.tiles.columns);
-    input.term_pitch = op.kernel_.term_pitch(at.tiles.units * at.tiles.rows, at.tiles.columns);
+    input.term_pitch = op.v_term(at.tiles);
     input.point_pitch = op.v_pitch(at.tiles);
     input.scratch = reinterpret_cast<T*>(own + parts.scratch);
 

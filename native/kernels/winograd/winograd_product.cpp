@@ -9,6 +9,8 @@ void (*winograd_input_transform(WinogradForm form))(const WinogradInput<T>&);
 template <class T>
 void (*winograd_output_transform(WinogradForm form))(const WinogradOutput<T>&);
 template <class T>
+void (*winograd_few_terms(WinogradForm form))(const WinogradOutput<T>&, const WinogradFewTerms<T>&);
+template <class T>
 void (*winograd_weight_transform(WinogradForm form))(const WinogradWeight<T>&);
 
 namespace {
@@ -112,6 +114,7 @@ WinogradKernel<T> winograd_kernel(WinogradForm form) {
     kernel.transform_input = winograd_input_transform<T>(form);
     kernel.multiply = multiply<T>;
     kernel.transform_output = winograd_output_transform<T>(form);
+    kernel.multiply_few_terms = winograd_few_terms<T>(form);
     kernel.transform_weight = winograd_weight_transform<T>(form);
     kernel.channel_block = vectors * lanes<T>;
     kernel.lanes = lanes<T>;

@@ -34,6 +34,9 @@ TILES_OF_A_BLOCK = 48
 FEW_TILES = 12
 """Of a whole sample: with fewer, 36 numbers for 9 weights take longer to fetch than to multiply."""
 
+FEW_TERMS, FEW_TERMS_LANES = 4, 16
+"""Of `multiply_few_terms` in ``native/kernels/winograd``, which wants many registers."""
+
 L2_BYTES, L3_BYTES = 2**19, 12 * 2**20
 """What one core may count on to find again in each cache."""
 
@@ -183,7 +186,8 @@ def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
 
     Measured on one Zen 4 core with AVX-512 over fifty layers: a vector of products takes a cycle; a row of tiles of one
     channel 90 cycles and 13 more a tile to transform; a vector of channels of a tile 260 to transform back; all for 36 points.
-    Phases of a dilation are copied row by row, 20 cycles each, before, and stored number by number.
+    Phases of a dilation are copied row by row, 20 cycles each, before, and stored number by number. Of few terms products go
+    straight into the transform back, and lines of the output arrive meanwhile: 170 cycles, and a fifth of the waiting.
     """
     form = form_of(problem, by_six=by_six)
     if form is None:
@@ -195,10 +199,12 @@ def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
     there = share * form.terms * (90 * rows + 13 * 16 / lanes * tiles)
     if form.column_phases > 1:
         there += 20 * rows * form.terms * _points(form.rows, form.taps)
-    back = share * tiles * blocks * (260 if form.column_phases == 1 else 500)
+    has_few_terms = form.terms <= FEW_TERMS and lanes >= FEW_TERMS_LANES and (form.rows, form.columns, form.taps) == (4, 4, TAPS)
+    back = share * tiles * blocks * (500 if form.column_phases > 1 else 170 if has_few_terms else 260)
     multiplied = _multiplying_cycles(problem, form, lanes)
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
-    return CALL_CYCLES + COMPARED * summed + 0.3 * max(0, array_bytes(problem) - L2_BYTES)
+    waiting = (0.06 if has_few_terms else 0.3) * max(0, array_bytes(problem) - L2_BYTES)
+    return CALL_CYCLES + COMPARED * summed + waiting
 
 
 def shared_cycles(problem: Problem, lanes: int) -> float:
