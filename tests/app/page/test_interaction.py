@@ -42,6 +42,9 @@ def test_a_click_pins_and_escape_lets_go(chromium: Any) -> None:
         assert shown.text(".views-state") == "pinned"
         shown.cell("output", 0).hover()
         assert shown.text(".views-title").startswith("y[0, 1, 1] =")
+        shown.cell("kernel", 5).hover()  # of the pinned output, the product with this weight
+        assert shown.lit("input", "now") == {own(1, 2)}
+        assert shown.text(".views-term[data-now]") == "0·3"
         shown.page.keyboard.press("Escape")
         assert shown.text(".views-state") == ""
         shown.cell("input", own(0, 0)).hover()
@@ -158,7 +161,7 @@ def test_the_player_steps_hides_what_is_not_computed_and_sums_up(chromium: Any) 
         assert shown.texts("output") == whole[:2] + [""] * 14
         shown.page.get_by_role("slider", name="Step").fill("9")
         assert shown.texts("output") == whole[:9] + [""] * 7
-        assert shown.text(".views-count") == "9 / 16"
+        assert shown.text(".views-count") == "step 9 / 16"
 
         shown.page.get_by_role("button", name="by product").click()
         products = list(fl.explain(SPEC, np.array(X), np.array(WEIGHT), np.array([7]))[0, 2, 0].products)
@@ -180,10 +183,10 @@ def test_playing_goes_on_by_itself_and_ends(chromium: Any) -> None:
         before = [shown.page.locator(part).bounding_box() for part in (".views-formula", ".views-tabs", ".views-output")]
         shown.page.keyboard.press(" ")
         assert shown.page.get_by_role("button", name="Pause").count() == 1
-        shown.page.wait_for_function("() => document.querySelector('.views-count').textContent.startsWith('5 ')")
+        shown.page.wait_for_function("() => document.querySelector('.views-count').textContent.startsWith('step 5 ')")
         shown.cell("output", 15).hover()
         assert not shown.text(".views-title").startswith("y[0, 3, 3]")  # the pointer does not disturb it
-        shown.page.wait_for_function("() => document.querySelector('.views-count').textContent.startsWith('16 ')")
+        shown.page.wait_for_function("() => document.querySelector('.views-count').textContent.startsWith('step 16 ')")
         shown.page.get_by_role("button", name="Play").wait_for()
         assert shown.texts("output") == outputs()
         assert before == [shown.page.locator(part).bounding_box() for part in (".views-formula", ".views-tabs", ".views-output")]
@@ -218,8 +221,10 @@ def test_two_stages_are_switched_between(chromium: Any) -> None:
     }  # fmt: skip
     with explorer(chromium, state) as shown:
         middle = shown.texts("output")
+        shown.cell("output", 5).click()
         shown.page.get_by_role("button", name=re.compile("^2. pointwise")).click()
         assert shown.texts("input") == middle
+        assert shown.text(".views-title") == f"x[1, 0, 1] = {middle[5]} feeds 3 outputs"  # the pinned output is an input now
         values = shown.page.evaluate("store.answer.state.values")
         weights = [np.array(values["weight"]), np.array(values["then"][0]["weight"])]
         between = fl.conv("conv2d(2, 2, 2, groups=2, bias=False)", np.array(values["x"]), weights[0])

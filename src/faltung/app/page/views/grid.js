@@ -33,6 +33,8 @@ export class GridView {
     this.frames = [];
     /** @type {GridColumns | null} */
     this.grid = null;
+    /** @type {ArrayLike<CellValue | undefined> | null} What stands in the cells. */
+    this.shown = null;
     this.size = nodeOf("span", { class: "views-size" });
     this.tools = nodeOf("div", { class: "views-tools" });
     this.tiles = nodeOf("div", { class: "views-tiles" });
@@ -80,6 +82,7 @@ export class GridView {
     this.board.clear();
     this.frames = [];
     this.texts = [];
+    this.shown = null;
     const made = [];
     for (let channel = 0; channel < grid.channels; channel++) {
       for (let plane = 0; plane < planes; plane++) {
@@ -140,7 +143,8 @@ export class GridView {
    */
   show(values) {
     const { grid } = this;
-    if (!grid) return;
+    if (!grid || values === this.shown) return;
+    this.shown = values;
     const places = placesOf(grid);
     const cells = grid.size.reduce((count, extent) => count * extent, 1);
     let most = 0;

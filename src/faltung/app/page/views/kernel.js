@@ -40,7 +40,7 @@ export class KernelView {
   update(index, roles) {
     const { stage } = index;
     const pairs = weightBlocks(index);
-    const shape = JSON.stringify([stage.kernel.shape, [...pairs], stage.kernel.bias?.length, roles]);
+    const shape = JSON.stringify([stage.kernel.shape, stage.kernel.dilation, index.isFlipped, [...pairs], stage.kernel.bias?.length, roles]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.build(index, pairs, roles);
@@ -106,8 +106,9 @@ export class KernelView {
     this.buildBias(kernel.bias);
     const channels = `${kernel.shape[0]} × ${kernel.shape[1]}`;
     sayIn(this.size, isMany ? `${channels} × ${size.join(" × ")}` : size.join(" × "));
-    const spread = kernel.dilation.some((entry) => entry > 1) ? `Its taps lie ${kernel.dilation.join(" × ")} cells apart.` : "";
-    sayIn(this.note, spread);
+    const apart = new Set(kernel.dilation).size > 1 ? kernel.dilation.join(" × ") : kernel.dilation[0];
+    const spread = kernel.dilation.some((entry) => entry > 1) ? `Its taps lie ${apart} cells apart. ` : "";
+    sayIn(this.note, spread + (index.isFlipped ? "It lies flipped on the input." : ""));
   }
 
   /** @param {CellValue[] | null} bias */

@@ -1,6 +1,7 @@
 /**
  * What an item lights on every grid: the products that it takes part in, looked up, and the cells that they name.
  */
+import { isSameItem } from "../selection.js";
 import { placesOf } from "./scene.js";
 
 /** @typedef {import("./scene.js").StageIndex} StageIndex */
@@ -33,6 +34,20 @@ export function productsOf(index, item) {
     return grid === index.under ? index.byPlace.of(item.channel * placesOf(grid) + item.place) : new Int32Array(0);
   }
   return (item.grid === "input" ? index.byInput : index.byOutput).of(item.channel * cells + source);
+}
+
+/**
+ * The first product of an item in which another one takes part; -1: none.
+ * @param {StageIndex} index
+ * @param {Item} item
+ * @param {Item} other
+ */
+export function sharedProduct(index, item, other) {
+  if (isSameItem(item, other)) return -1;
+  const others = new Set(Array.from(productsOf(index, other)));
+  const products = productsOf(index, item);
+  for (let number = 0; number < products.length; number++) if (others.has(products[number])) return products[number];
+  return -1;
 }
 
 /**

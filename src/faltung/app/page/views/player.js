@@ -178,7 +178,7 @@ export class PlayerView {
     this.slider.disabled = frames < 2;
     const product = selection.made >= 0 ? `, product ${selection.made}` : "";
     this.slider.setAttribute("aria-valuetext", `${selection.frame + 1} of ${frames}${product}`);
-    sayIn(this.count, `${selection.frame + 1} / ${frames}`);
+    sayIn(this.count, `step ${selection.frame + 1} / ${frames}`);
     if (this.toggle.getAttribute("aria-label") !== (selection.isPlaying ? "Pause" : "Play")) {
       this.toggle.setAttribute("aria-label", selection.isPlaying ? "Pause" : "Play");
       this.toggle.replaceChildren(iconOf(selection.isPlaying ? PATHS.pause : PATHS.play));

@@ -157,6 +157,8 @@ export class StageIndex {
     for (const writes of steps.writes) for (const [channel, cell, , value] of writes) this.results[channel * this.outputCells + cell] = value;
     /** Frames of the player: every cell that the steps go through, channel after channel. */
     this.frames = steps.focus.length * this.focusGrid.channels;
+    /** Whether the first tap of the window is not the first weight: the kernel lies flipped. */
+    this.isFlipped = patterns.some((pattern) => pattern.tap.some((tap, term) => tap === 0 && pattern.weight[term] % this.taps !== 0));
     this.weights = /** @type {CellValue[]} */ (stage.kernel.values.flat(Infinity));
   }
 

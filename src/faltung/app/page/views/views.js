@@ -6,8 +6,9 @@ import { openEditor, withNumber } from "./editor.js";
 import { FormulaView } from "./formula.js";
 import { GridView } from "./grid.js";
 import { isFlowing, KernelView, weightBlocks } from "./kernel.js";
-import { lightsOf } from "./lighting.js";
+import { lightsOf, sharedProduct } from "./lighting.js";
 import { MatrixView } from "./matrix.js";
+import { flatOf } from "./naming.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
 import { PaintTool } from "./painting.js";
 import { measureCells, planesOf } from "./planes.js";
@@ -47,6 +48,8 @@ class ExplorerViews {
     this.index = null;
     /** @type {import("./lighting.js").Lit | null} What is lit. */
     this.lit = null;
+    /** @type {boolean | null} Whether cells are shaded; null: nobody has said. */
+    this.isShaded = null;
     /** The width that the cells were measured for. */
     this.fitted = 0;
     /** @type {any} */
@@ -60,6 +63,7 @@ class ExplorerViews {
     this.note = nodeOf("p", { class: "views-note views-reading" });
     this.sign = nodeOf("span", { class: "views-sign" }, "⋆");
     this.grids = nodeOf("div", { class: "views-grids" }, this.input.element, this.sign, this.kernel.element, nodeOf("span", { class: "views-sign" }, "="), this.output.element);
+    const edits = store.canEdit;
     this.element = nodeOf(
       "div",
       { class: "explorer" },
@@ -69,6 +73,7 @@ class ExplorerViews {
       this.grids,
       this.formula.element,
       this.tabs.element,
+      helpOf(edits),
     );
     root.append(this.element);
     this.listen(options);
@@ -79,7 +84,7 @@ class ExplorerViews {
   /** @param {{page?: boolean}} options */
   listen(options) {
     const { selection } = this;
-    const edits = this.store.canEdit !== false;
+    const edits = this.store.canEdit;
     /** @param {"input" | "output"} grid @returns {(key: number) => Item} */
     const cellsOf = (grid) => (key) => {
       const places = this.index ? placesOf(this.index.stage[grid]) : 1;
@@ -116,8 +121,8 @@ class ExplorerViews {
       else if (item?.grid === "bias") this.editBias(item.channel, null);
     });
     this.shades.addEventListener("click", () => {
-      const isOn = this.element.toggleAttribute("data-shades");
-      this.shades.setAttribute("aria-pressed", String(isOn));
+      this.isShaded = !this.element.hasAttribute("data-shades");
+      this.drawShades();
     });
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented && selection.pinned) {
@@ -185,16 +190,44 @@ class ExplorerViews {
     const roles = this.roles[selection.stage];
     sayIn(this.title, scene.title);
     this.drawChoices();
+    this.drawShades();
     this.input.update(input, roles.input, input.values.flat());
     this.kernel.update(index, roles.input);
     this.output.update(output, roles.output, index.results);
-    sayIn(this.sign, this.store.state?.flip ? "∗" : "⋆");
-    this.sign.title = this.store.state?.flip ? "convolution: the kernel is flipped" : "cross-correlation: the kernel is not flipped";
+    const sign = index.isScatter ? "×" : index.isFlipped ? "∗" : "⋆";
+    sayIn(this.sign, sign);
+    this.sign.title = { "×": "every input cell times the kernel", "∗": "convolution: the kernel lies flipped", "⋆": "cross-correlation: the kernel lies as it is" }[sign] ?? "";
     this.player.update(index);
     this.matrix.update(index, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
     this.fitted = 0;
     this.fit();
     this.light();
+  }
+
+  /** Shading by value: as somebody wants it, else for pictures. */
+  drawShades() {
+    const x = /** @type {{named?: string} | null} */ (this.store.state?.x);
+    const isOn = this.isShaded ?? (x !== null && typeof x === "object" && "named" in x);
+    this.element.toggleAttribute("data-shades", isOn);
+    this.shades.setAttribute("aria-pressed", String(isOn));
+  }
+
+  /**
+   * Show another stage; a pinned cell that both share stays pinned: the output of one is the input of the next.
+   * @param {number} stage
+   */
+  goToStage(stage) {
+    const { selection, index } = this;
+    const { pinned } = selection;
+    const step = stage - selection.stage;
+    const isShared = pinned && ((step === 1 && pinned.grid === "output") || (step === -1 && pinned.grid === "input"));
+    const flat = isShared && index ? flatOf(index, pinned) : -1;
+    selection.reset(stage);
+    this.player.play(false);
+    this.showStage(null);
+    if (flat < 0 || !this.index) return;
+    const [cells, places] = step > 0 ? [this.index.inputCells, this.index.inputPlace] : [this.index.outputCells, this.index.outputPlace];
+    selection.pin({ grid: step > 0 ? "input" : "output", channel: Math.floor(flat / cells), place: places[flat % cells] });
   }
 
   /** Switches for stages and readings, where there is something to choose. */
@@ -206,15 +239,14 @@ class ExplorerViews {
       ...(stages.length < 2 ? [] : stages).map((/** @type {{name: string}} */ one, /** @type {number} */ number) => {
         const button = buttonOf({ "aria-pressed": String(number === this.selection.stage) }, `${number + 1}. ${one.name}`);
         button.addEventListener("click", () => {
-          this.selection.reset(number);
-          this.player.play(false);
-          this.showStage(null);
+          this.goToStage(number);
           /** @type {HTMLElement | undefined} */ (this.stages.children[number])?.focus();
         });
         return button;
       }),
     );
-    this.readings.hidden = !stage.is_transposed || this.store.canEdit === false;
+    const { link } = this.store;
+    this.readings.hidden = !stage.is_transposed || !(this.store.canEdit || (link.varying && "reading" in link.varying));
     if (!this.readings.hidden && this.readings.childElementCount === 0) {
       for (const [reading, words] of [["scatter", "scatter: stamp the kernel"], ["gather", "gather: slide over zeros"]]) {
         const button = buttonOf({ "data-reading": reading }, words);
@@ -263,8 +295,10 @@ class ExplorerViews {
   light() {
     const { index, selection } = this;
     if (!index) return;
-    const { item } = selection;
+    const { item, pinned, hovered } = selection;
     const made = item === selection.stepped ? selection.made : -1;
+    // What is pointed at while something is pinned stands out among its products.
+    if (pinned && hovered) selection.product = sharedProduct(index, pinned, hovered);
     const lit = lightsOf(index, item, selection.product, made);
     this.lit = lit;
     const { isScatter } = index;
@@ -408,6 +442,22 @@ class ExplorerViews {
     this.quiet?.();
     this.element.remove();
   }
+}
+
+/**
+ * What can be done here, in a fold at the end.
+ * @param {boolean} edits
+ */
+function helpOf(edits) {
+  const lines = [
+    ["Point at a cell", "an output shows its window, every product and the sum; an input all outputs that it feeds; a weight everything that it meets"],
+    ["Click, tap or Enter", "pins it, again or Escape lets go; while it is pinned, point at other cells to see their products in it"],
+    ["Tab and arrows", "go to a grid and from cell to cell; Page Up and Page Down to the next channel"],
+    ...(edits ? [["Double click, F2 or a digit", "changes a number of the input, the kernel or the bias; Paint sets every cell that is passed"]] : []),
+    ["Space, ← and →", "play and step, where no cell has the focus"],
+  ];
+  const list = nodeOf("dl", {}, ...lines.flatMap(([key, words]) => [nodeOf("dt", {}, key), nodeOf("dd", {}, words)]));
+  return nodeOf("details", { class: "views-help" }, nodeOf("summary", {}, "How to use this: point, click, type, play"), list);
 }
 
 /**
