@@ -74,8 +74,9 @@ export class FormulaView {
       this.terms.replaceChildren();
       return;
     }
-    sayIn(this.title, this.headline(index, item, lit));
     const made = item === this.selection.stepped ? this.selection.made : -1;
+    const isHalf = item.grid === "output" && made >= 0 && made < lit.products.length;
+    sayIn(this.title, isHalf ? itemName(index, item) : this.headline(index, item, lit));
     this.terms.replaceChildren(...(item.grid === "output" ? this.sum(index, item, lit, made) : this.uses(index, item, lit, made)));
     this.terms.querySelector("[data-now]")?.scrollIntoView({ block: "nearest" });
     this.say(index, item, lit);
@@ -113,14 +114,18 @@ export class FormulaView {
     if (flat < 0) return ["What is stamped here lies outside the output and is cut off."];
     if (!products.length) shown.push("no product reaches it");
     for (let number = 0; number < Math.min(products.length, MOST_TERMS); number++) {
-      if (number) shown.push(" + ");
-      const term = this.term(index, products[number], made >= 0 && number >= made, number === made - 1);
-      shown.push(term);
+      const isLater = made >= 0 && number >= made;
+      if (number) shown.push(nodeOf("span", { class: "views-plus", "data-later": isLater }, " + "));
+      shown.push(this.term(index, products[number], isLater, number === made - 1));
     }
     if (products.length > MOST_TERMS) shown.push(` + … ${products.length - MOST_TERMS} more, in the table`);
     const bias = index.stage.kernel.bias?.[item.channel];
-    if (bias !== undefined) shown.push(" + ", nodeOf("span", { class: "views-term views-of-bias", title: "bias" }, this.withIndices ? `b[${item.channel}]` : factorNumber(bias)));
     const isWhole = made < 0 || made >= products.length;
+    if (bias !== undefined) {
+      const text = this.withIndices ? `b[${item.channel}]` : factorNumber(bias);
+      shown.push(nodeOf("span", { class: "views-plus", "data-later": !isWhole }, " + "));
+      shown.push(nodeOf("span", { class: "views-term views-of-bias", title: "bias", "data-later": !isWhole }, text));
+    }
     const result = isWhole ? index.results[flat] : made ? index.sum(products[made - 1]) : null;
     const words = isWhole ? mediumNumber(result) : `${mediumNumber(result)} so far`;
     shown.push(" = ", nodeOf("output", { class: "views-result", title: fullNumber(result) }, words));

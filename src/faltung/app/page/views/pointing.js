@@ -9,7 +9,7 @@
  * @property {HTMLElement} element that holds them
  * @property {Map<number, HTMLElement>} cells
  * @property {(key: number) => Item} itemOf
- * @property {((key: number, text: string | null) => boolean) | null} edit opens an editor: with the text typed, or with what stands there
+ * @property {(key: number, text: string | null) => boolean} edit opens an editor: with the text typed, or with what stands there
  */
 
 /**
@@ -46,7 +46,7 @@ export function listenToCells(board, selection) {
   });
   element.addEventListener("dblclick", (event) => {
     const key = keyOf(event.target);
-    if (key >= 0 && board.edit?.(key, null)) event.preventDefault();
+    if (key >= 0 && board.edit(key, null)) event.preventDefault();
   });
   element.addEventListener("focusin", (event) => {
     const key = keyOf(event.target);
@@ -63,10 +63,10 @@ export function listenToCells(board, selection) {
     const item = board.itemOf(key);
     if (event.key === "Enter" && !event.ctrlKey) {
       const isPinned = selection.pinned?.grid === item.grid && selection.pinned.place === item.place && selection.pinned.channel === item.channel;
-      if (!isPinned || !board.edit?.(key, null)) selection.pin(item);
-    } else if (event.key === "F2") board.edit?.(key, null);
+      if (!isPinned || !board.edit(key, null)) selection.pin(item);
+    } else if (event.key === "F2") board.edit(key, null);
     else if (/^[-−+.,0-9]$/.test(event.key) && !event.ctrlKey) {
-      if (!board.edit?.(key, event.key)) return;
+      if (!board.edit(key, event.key)) return;
     } else if (!walk(event, board, key)) return;
     event.preventDefault();
   });

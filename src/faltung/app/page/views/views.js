@@ -2,9 +2,10 @@
  * The convolution drawn: grids, kernel, formula, products and player, all showing one selection.
  */
 import { Selection } from "../selection.js";
-import { openEditor, withNumber } from "./editor.js";
+import { NumberChanges } from "./changes.js";
 import { FormulaView } from "./formula.js";
 import { GridView } from "./grid.js";
+import { helpOf } from "./help.js";
 import { isFlowing, KernelView, weightBlocks } from "./kernel.js";
 import { lightsOf, sharedProduct } from "./lighting.js";
 import { MatrixView } from "./matrix.js";
@@ -14,8 +15,9 @@ import { PaintTool } from "./painting.js";
 import { measureCells, planesOf } from "./planes.js";
 import { PlayerView } from "./player.js";
 import { listenToCells } from "./pointing.js";
+import { outputsAt } from "./progress.js";
 import { rolesOf } from "./roles.js";
-import { placesOf, shownSize, StageIndex, unravel } from "./scene.js";
+import { placesOf, shownSize, StageIndex } from "./scene.js";
 import { switchOf } from "./grid.js";
 import { TableView } from "./table.js";
 import { TabsView } from "./tabs.js";
@@ -90,36 +92,19 @@ class ExplorerViews {
       const places = this.index ? placesOf(this.index.stage[grid]) : 1;
       return { grid, channel: Math.floor(key / places), place: key % places };
     };
-    const itemOfInput = cellsOf("input");
-    this.paint = new PaintTool(this.input.element, this.input.board.cells, (strokes) => this.paintCells(strokes));
-    if (edits) this.input.tools.append(this.paint.element);
-    listenToCells({ element: this.input.element, cells: this.input.board.cells, itemOf: itemOfInput, edit: edits ? (key, text) => this.editInput(itemOfInput(key), text) : null }, selection);
-    listenToCells({ element: this.output.element, cells: this.output.board.cells, itemOf: cellsOf("output"), edit: null }, selection);
-    listenToCells(
-      {
-        element: this.kernel.tiles,
-        cells: this.kernel.board.cells,
-        itemOf: (key) => ({ grid: "kernel", channel: 0, place: key }),
-        edit: edits ? (key, text) => this.editWeight(key, text) : null,
-      },
-      selection,
-    );
-    listenToCells(
-      {
-        element: this.kernel.bias,
-        cells: this.kernel.biases.cells,
-        itemOf: (key) => ({ grid: "bias", channel: key, place: 0 }),
-        edit: edits ? (key, text) => this.editBias(key, text) : null,
-      },
-      selection,
-    );
-    this.formula.canEdit = (item) => edits && item.grid !== "output" && (item.grid !== "input" || selection.stage === 0);
-    this.formula.edit.addEventListener("click", () => {
-      const item = selection.pinned;
-      if (item?.grid === "input") this.editInput(item, null);
-      else if (item?.grid === "kernel") this.editWeight(item.place, null);
-      else if (item?.grid === "bias") this.editBias(item.channel, null);
-    });
+    const index = () => /** @type {StageIndex} */ (this.index);
+    const cells = { input: this.input.board.cells, output: this.output.board.cells, kernel: this.kernel.board.cells, bias: this.kernel.biases.cells };
+    const changes = new NumberChanges(this.store, selection, index, cells);
+    const paint = new PaintTool(this.input.element, cells.input, (strokes) => changes.paintCells(strokes));
+    if (edits) this.input.tools.append(paint.element);
+    /** @param {HTMLElement} element @param {keyof typeof cells} grid @param {(key: number) => Item} itemOf */
+    const listen = (element, grid, itemOf) => listenToCells({ element, cells: cells[grid], itemOf, edit: (key, text) => changes.edit(itemOf(key), text) }, selection);
+    listen(this.input.element, "input", cellsOf("input"));
+    listen(this.output.element, "output", cellsOf("output"));
+    listen(this.kernel.tiles, "kernel", (key) => ({ grid: "kernel", channel: 0, place: key }));
+    listen(this.kernel.bias, "bias", (key) => ({ grid: "bias", channel: key, place: 0 }));
+    this.formula.canEdit = (item) => changes.allows(item);
+    this.formula.edit.addEventListener("click", () => selection.pinned && changes.edit(selection.pinned, null));
     this.shades.addEventListener("click", () => {
       this.isShaded = !this.element.hasAttribute("data-shades");
       this.drawShades();
@@ -147,22 +132,6 @@ class ExplorerViews {
       if (options.page) document.removeEventListener("keydown", onPage);
       watch.disconnect();
     };
-  }
-
-  /**
-   * The newest numbers of a field, nested: those of the answer, or those that are being asked about.
-   * @param {"x" | "weight" | "bias_values"} field
-   * @param {number} stage
-   * @returns {any} null where they are not known
-   */
-  numbersOf(field, stage) {
-    /** @type {any} */
-    const { answer, state, busy } = this.store;
-    const answered = stage ? answer?.state?.values?.then?.[stage - 1]?.[field] : answer?.state?.values?.[field];
-    if (!busy || !answered) return answered ?? null;
-    const given = stage ? state.then?.[stage - 1]?.[field] : state[field];
-    const asked = given?.values ?? given;
-    return Array.isArray(asked) && extentsOf(asked) === extentsOf(answered) ? asked : answered;
   }
 
   /** A new answer: its scene, or the last one where there is none. */
@@ -302,7 +271,7 @@ class ExplorerViews {
     const lit = lightsOf(index, item, selection.product, made);
     this.lit = lit;
     const { isScatter } = index;
-    this.output.show(this.outputs());
+    this.output.show(outputsAt(index, selection));
     this.input.light(lit.input, isScatter ? null : lit.window);
     this.output.light(lit.output, isScatter ? lit.window : null);
     this.kernel.light(lit);
@@ -331,109 +300,10 @@ class ExplorerViews {
     }
   }
 
-  /** What the output holds at the frame of the player. */
-  outputs() {
-    const { selection } = this;
-    const index = /** @type {StageIndex} */ (this.index);
-    if (!selection.isPartial) return index.results;
-    const start = index.stage.output.values.flat();
-    return index.results.map((result, flat) => {
-      const products = index.byOutput.of(flat);
-      let [done, last] = [0, -1];
-      for (const product of products) {
-        const frame = index.frame(product);
-        const isDone = frame < selection.frame || (frame === selection.frame && (selection.made < 0 || this.isMade(product)));
-        if (!isDone) break;
-        done++;
-        last = product;
-      }
-      if (done === products.length && (products.length || index.isScatter || index.frameOfOutput(flat) <= selection.frame)) return result;
-      if (last >= 0) return index.sum(last);
-      return start[flat] ?? undefined;
-    });
-  }
-
-  /**
-   * Whether a product of the frame that the player is in is made already.
-   * @param {number} product
-   */
-  isMade(product) {
-    const lit = lightsOf(/** @type {StageIndex} */ (this.index), this.selection.stepped, -1).products;
-    return Array.prototype.indexOf.call(lit, product) < this.selection.made;
-  }
-
-  /**
-   * @param {Map<number, number>} strokes values by key of the cell
-   */
-  paintCells(strokes) {
-    const index = /** @type {StageIndex} */ (this.index);
-    const values = this.numbersOf("x", 0);
-    if (this.selection.stage !== 0 || !values) return;
-    const { input } = index.stage;
-    let next = values;
-    for (const [key, value] of strokes) {
-      const source = input.sources[key % placesOf(input)];
-      if (source >= 0) next = withNumber(next, [Math.floor(key / placesOf(input)), ...unravel(source, input.size)], value);
-    }
-    this.store.change({ x: { values: next } });
-  }
-
-  /**
-   * @param {Item} item
-   * @param {string | null} typed
-   */
-  editInput(item, typed) {
-    const index = /** @type {StageIndex} */ (this.index);
-    const { input } = index.stage;
-    const source = input.sources[item.place];
-    if (source < 0 || this.selection.stage !== 0 || !this.numbersOf("x", 0)) return false;
-    const cell = this.input.board.cells.get(item.channel * placesOf(input) + index.inputPlace[source]);
-    if (!cell) return false;
-    const at = [item.channel, ...unravel(source, input.size)];
-    openEditor(cell, input.values[item.channel][source], typed, (value) => this.store.change({ x: { values: withNumber(this.numbersOf("x", 0), at, value) } }));
-    return true;
-  }
-
-  /**
-   * @param {number} weight
-   * @param {string | null} typed
-   */
-  editWeight(weight, typed) {
-    const index = /** @type {StageIndex} */ (this.index);
-    const cell = this.kernel.board.cells.get(weight);
-    const at = unravel(weight, index.stage.kernel.shape);
-    return this.editStage(cell, index.weights[weight], typed, "weight", at);
-  }
-
-  /**
-   * @param {number} channel
-   * @param {string | null} typed
-   */
-  editBias(channel, typed) {
-    const { stage } = /** @type {StageIndex} */ (this.index);
-    return this.editStage(this.kernel.biases.cells.get(channel), stage.kernel.bias?.[channel] ?? null, typed, "bias_values", [channel]);
-  }
-
-  /**
-   * Edit a weight or a bias of whichever stage is shown.
-   * @param {HTMLElement | undefined} cell
-   * @param {import("./numbers.js").CellValue} value
-   * @param {string | null} typed
-   * @param {"weight" | "bias_values"} field
-   * @param {number[]} at
-   */
-  editStage(cell, value, typed, field, at) {
-    const { stage } = this.selection;
-    if (!cell || !this.numbersOf(field, stage)) return false;
-    openEditor(cell, value, typed, (number) => {
-      const changed = withNumber(this.numbersOf(field, stage), at, number);
-      const given = field === "weight" ? { values: changed } : changed;
-      if (!stage) return this.store.change({ [field]: given });
-      const then = /** @type {any[]} */ (this.store.state.then).slice();
-      then[stage - 1] = { ...then[stage - 1], [field]: given };
-      this.store.change({ then });
-    });
-    return true;
+  /** The step that is shown, of the stage that is shown: for a still of it. */
+  get step() {
+    const { index, selection } = this;
+    return index && index.frames ? index.ofFrame(selection.frame).step : 0;
   }
 
   destroy() {
@@ -442,22 +312,6 @@ class ExplorerViews {
     this.quiet?.();
     this.element.remove();
   }
-}
-
-/**
- * What can be done here, in a fold at the end.
- * @param {boolean} edits
- */
-function helpOf(edits) {
-  const lines = [
-    ["Point at a cell", "an output shows its window, every product and the sum; an input all outputs that it feeds; a weight everything that it meets"],
-    ["Click, tap or Enter", "pins it, again or Escape lets go; while it is pinned, point at other cells to see their products in it"],
-    ["Tab and arrows", "go to a grid and from cell to cell; Page Up and Page Down to the next channel"],
-    ...(edits ? [["Double click, F2 or a digit", "changes a number of the input, the kernel or the bias; Paint sets every cell that is passed"]] : []),
-    ["Space, ← and →", "play and step, where no cell has the focus"],
-  ];
-  const list = nodeOf("dl", {}, ...lines.flatMap(([key, words]) => [nodeOf("dt", {}, key), nodeOf("dd", {}, words)]));
-  return nodeOf("details", { class: "views-help" }, nodeOf("summary", {}, "How to use this: point, click, type, play"), list);
 }
 
 /**
@@ -470,20 +324,11 @@ function shapeOf(index) {
 }
 
 /**
- * The lengths of nested lists.
- * @param {any} nested
- * @returns {string}
- */
-function extentsOf(nested) {
-  return Array.isArray(nested) ? `${nested.length} ${extentsOf(nested[0])}` : "";
-}
-
-/**
  * The convolution, drawn into `root`.
  * @param {HTMLElement} root
  * @param {Store} store
  * @param {{page?: boolean}} [options] page: Space and arrow keys work also where nothing has the focus
- * @returns {{destroy(): void}}
+ * @returns {{destroy(): void, readonly step: number}}
  */
 export function makeViews(root, store, options = {}) {
   return new ExplorerViews(root, store, options);
