@@ -20,6 +20,9 @@ export const ORIGIN_WORDS = /** @type {Record<string, {sign: string, words: stri
   repeated: { sign: "=", words: "padding: the border repeated" },
 });
 
+/** From which share of the largest value on letters on a picture are dark. */
+const BRIGHT = 0.52;
+
 /** The cells of the input or of the output. */
 export class GridView {
   /** @param {"input" | "output"} name */
@@ -171,6 +174,7 @@ export class GridView {
       const shade = most ? shadeNumber(value) / most : 0;
       cell.style.setProperty("--shade", `${Math.round(Math.abs(shade) * 100)}%`);
       cell.toggleAttribute("data-negative", shade < 0);
+      cell.toggleAttribute("data-bright", shade > BRIGHT);
       cell.setAttribute("aria-label", this.words(channel, place, value));
       if (cell.title) cell.title = cell.getAttribute("aria-label") ?? "";
     }

@@ -77,11 +77,13 @@ export function measureCells(width, input, kernel, output) {
     });
     const isBeside = !isWide && kernelWidth + TILE_GAP + output.planes.columns * Math.min(output.tiles, 2) * cell <= width;
     if ((!isFitting || (!isWide && !isBeside && cell > least)) && cell > 4) continue;
-    let kernelCell = Math.max(cell, kernel.across * kernel.down === 1 ? Math.min(32, Math.floor(120 / kernel.planes.columns)) : cell);
-    const smallest = kernel.across > 1 ? Math.min(cell, 20) : 4;
+    // The kernel is small: its cells may be larger than those of the grids, and many of them smaller.
+    const isSingle = kernel.across * kernel.down === 1;
+    let kernelCell = Math.max(cell, Math.min(isSingle ? 32 : 28, Math.floor((isSingle ? 130 : 100) / kernel.planes.columns)));
+    const smallest = kernel.across > 1 ? Math.min(cell, 20) : 14;
     const isTooLarge = () =>
       kernel.across * (kernel.planes.columns * kernelCell + TILE_GAP) + 40 > kernelShare || kernel.down * (kernel.planes.rows * kernelCell + 10) > tallest;
-    while (kernelCell > smallest && kernel.across * kernel.down > 1 && isTooLarge()) kernelCell--;
+    while (kernelCell > smallest && !isSingle && isTooLarge()) kernelCell--;
     const natural = Math.min(input.tiles, Math.max(across[0], 1)) * (input.planes.columns * cell + TILE_GAP);
     return { isWide, isBeside, cell, kernel: kernelCell, input: Math.min(Math.max(natural, LEAST_PANEL), Math.max(given[0], LEAST_PANEL)) };
   }
@@ -93,6 +95,6 @@ export function measureCells(width, input, kernel, output) {
  * @param {number} characters
  */
 export function letterSize(cell, characters) {
-  const size = Math.min(cell * 0.42, (cell - 4) / (0.58 * Math.max(characters, 1)), 17);
+  const size = Math.min(cell * 0.42, (cell - 5) / (0.6 * Math.max(characters, 1)), 17);
   return size < 7.5 ? 0 : size;
 }

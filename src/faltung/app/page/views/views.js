@@ -11,6 +11,7 @@ import { lightsOf, sharedProduct } from "./lighting.js";
 import { MatrixView } from "./matrix.js";
 import { flatOf } from "./naming.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
+import { shadeNumber } from "./numbers.js";
 import { PaintTool } from "./painting.js";
 import { measureCells, planesOf } from "./planes.js";
 import { PlayerView } from "./player.js";
@@ -25,6 +26,9 @@ import { WorkingView } from "./working.js";
 
 /** @typedef {import("../store.js").Store} Store */
 /** @typedef {import("../selection.js").Item} Item */
+
+const PICTURE_CELLS = 144;
+const PICTURES = ["digit", "photo"];
 
 /** All views of one page. */
 class ExplorerViews {
@@ -61,7 +65,7 @@ class ExplorerViews {
     this.title = nodeOf("h2", { class: "views-name" });
     this.stages = nodeOf("div", { class: "views-choice", role: "group", "aria-label": "Stage" });
     this.readings = nodeOf("div", { class: "views-choice", role: "group", "aria-label": "How the transposed convolution is read" });
-    this.shades = switchOf("Shade", "Shade cells by their value");
+    this.shades = switchOf("Shade values", "Colour cells by their value");
     this.note = nodeOf("p", { class: "views-note views-reading" });
     this.sign = nodeOf("span", { class: "views-sign" }, "⋆");
     this.grids = nodeOf("div", { class: "views-grids" }, this.input.element, this.sign, this.kernel.element, nodeOf("span", { class: "views-sign" }, "="), this.output.element);
@@ -122,7 +126,7 @@ class ExplorerViews {
       this.player.press(event);
     };
     if (options.page) document.addEventListener("keydown", onPage);
-    const watch = new ResizeObserver(() => this.fit());
+    const watch = new ResizeObserver(() => this.fit() && this.light());
     watch.observe(this.element);
     const themed = new MutationObserver(() => this.light());
     const play = this.element.closest(".faltung-play");
@@ -165,6 +169,7 @@ class ExplorerViews {
     this.output.update(output, roles.output, index.results);
     const sign = index.isScatter ? "×" : index.isFlipped ? "∗" : "⋆";
     sayIn(this.sign, sign);
+    this.sign.classList.toggle("views-star", sign === "⋆");
     this.sign.title = { "×": "every input cell times the kernel", "∗": "convolution: the kernel lies flipped", "⋆": "cross-correlation: the kernel lies as it is" }[sign] ?? "";
     this.player.update(index);
     this.matrix.update(index, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
@@ -173,11 +178,14 @@ class ExplorerViews {
     this.light();
   }
 
-  /** Shading by value: as somebody wants it, else for pictures. */
+  /** Shading by value: as somebody wants it, else where the input is more of a picture than of numbers. */
   drawShades() {
-    const x = /** @type {{named?: string} | null} */ (this.store.state?.x);
-    const isOn = this.isShaded ?? (x !== null && typeof x === "object" && "named" in x);
+    const isPicture = (this.index?.inputCells ?? 0) >= PICTURE_CELLS || PICTURES.includes(namedIn(this.store.state?.x));
+    const isOn = this.isShaded ?? isPicture;
     this.element.toggleAttribute("data-shades", isOn);
+    // Of a picture what is large is bright.
+    const values = this.index?.stage.input.values.flat() ?? [];
+    this.input.element.toggleAttribute("data-picture", isOn && isPicture && !values.some((value) => shadeNumber(value) < 0));
     this.shades.setAttribute("aria-pressed", String(isOn));
   }
 
@@ -233,11 +241,11 @@ class ExplorerViews {
     );
   }
 
-  /** Give cells as many pixels as there is room for. */
+  /** Give cells as many pixels as there is room for; whether that has changed. */
   fit() {
     const { index } = this;
     const width = this.element.clientWidth;
-    if (!index || !width || this.fitted === width) return;
+    if (!index || !width || this.fitted === width) return false;
     this.fitted = width;
     const { input, output, kernel } = index.stage;
     const roomOf = (/** @type {typeof input} */ grid) => {
@@ -256,8 +264,12 @@ class ExplorerViews {
     this.output.resize(sizes.cell);
     this.kernel.resize(sizes.kernel);
     for (const view of [this.input, this.kernel, this.output]) view.isScrolling = view.scroll.scrollHeight > view.scroll.clientHeight + 1;
+    const terms = lightsOf(index, this.player.itemOf(0), -1).products.length;
+    const lines = Math.ceil(((terms || 1) * (index.isScatter ? 150 : 62)) / (width - 40)) + (sizes.isWide ? 0 : 1);
+    this.formula.element.style.setProperty("--lines", String(Math.min(Math.max(lines, 2), 4)));
     this.working.width = width;
     this.working.reserve(index);
+    return true;
   }
 
   /** Show what is lit, everywhere. */
@@ -312,6 +324,14 @@ class ExplorerViews {
     this.quiet?.();
     this.element.remove();
   }
+}
+
+/**
+ * The name by which Python knows values; "" where they are given otherwise.
+ * @param {Values | undefined} values
+ */
+function namedIn(values) {
+  return values && "named" in values ? values.named : "";
 }
 
 /**

@@ -24,6 +24,7 @@ export class WorkingView {
     this.element = nodeOf("div", { class: "views-working" }, this.note, this.rows);
     this.width = 600;
     this.shape = "";
+    this.cell = 38;
     /** @type {{row: HTMLElement, label: HTMLElement, total: HTMLElement, cells: HTMLElement[][]}[]} */
     this.made = [];
     this.rows.addEventListener("pointerover", (event) => {
@@ -46,6 +47,7 @@ export class WorkingView {
     this.build(shape, rows.length, slots);
     const made = item === this.selection.stepped && this.selection.made >= 0 ? this.selection.made : Infinity;
     const order = new Map(Array.from(lit.products, (product, number) => [product, number]));
+    let longest = 2;
     rows.slice(0, MOST_ROWS).forEach((row, number) => {
       const { row: line, label, total, cells } = this.made[number];
       line.className = `views-work views-role-${isStamp ? (item && roles.input[item.channel]) || "input" : roles.input[Number(row.key)]}`;
@@ -58,7 +60,9 @@ export class WorkingView {
         const values = product < 0 ? [null, null, null] : [index.inputValue(product), index.weightValue(product), isMade ? index.product(product) : null];
         cells.forEach((patch, which) => {
           const cell = patch[slot];
-          sayIn(cell, product < 0 ? "" : shortNumber(values[which]));
+          const text = product < 0 ? "" : shortNumber(values[which]);
+          longest = Math.max(longest, text.length);
+          sayIn(cell, text);
           cell.title = fullNumber(values[which]);
           if (product >= 0) cell.dataset.product = String(product);
           else delete cell.dataset.product;
@@ -77,6 +81,7 @@ export class WorkingView {
       sayIn(total, isSum && last >= 0 ? `Σ ${mediumNumber(index.sum(last))}${offset}` : "");
       total.title = isSum && last >= 0 ? `sum so far: ${fullNumber(index.sum(last))}` : "";
     });
+    this.element.style.setProperty("--letters", `${letterSize(this.cell, longest)}px`);
   }
 
   /**
@@ -111,7 +116,7 @@ export class WorkingView {
    */
   cellSize(down, columns) {
     const isLine = down === 1 && columns > 1;
-    return Math.max(Math.min(Math.floor((Math.min(this.width, 760) - (isLine ? 90 : 150)) / (isLine ? columns : columns * 3)), 38), 12);
+    return Math.max(Math.min(Math.floor((Math.min(this.width, 760) - (isLine ? 90 : this.width < 480 ? 100 : 150)) / (isLine ? columns : columns * 3)), 38), 12);
   }
 
   /**
@@ -130,7 +135,7 @@ export class WorkingView {
     const cell = this.cellSize(down * planes, columns);
     this.rows.classList.toggle("views-upright", isLine);
     this.element.style.setProperty("--cell", `${cell}px`);
-    this.element.style.setProperty("--letters", `${letterSize(cell, 4)}px`);
+    this.cell = cell;
     this.made = [];
     for (let number = 0; number < Math.min(rows, MOST_ROWS); number++) {
       const label = nodeOf("span", { class: "views-down" });

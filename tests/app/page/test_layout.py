@@ -1,0 +1,69 @@
+"""How the views lie on the page: on a telephone and wide, with many channels, as pictures; and that nothing jumps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.app.page.browsing import explorer
+
+BORDER = [[1, 1], [1, 1]]
+STATES: dict[str, dict[str, Any]] = {
+    "channels": {"in_channels": 3, "out_channels": 4, "padding": BORDER, "bias": True, "input_size": [8, 8]},
+    "depthwise": {"in_channels": 16, "out_channels": 16, "groups": 16, "input_size": [6, 6], "padding": BORDER, "padding_mode": "reflect"},
+    "line": {"ndim": 1, "input_size": [20], "kernel_size": [7], "padding": "same"},
+    "large": {"input_size": [40, 24], "kernel_size": [7, 7]},
+    "scatter": {"transposed": True, "stride": [3, 3], "input_size": [4, 4]},
+}
+PARTS = (".views-player", ".views-grids", ".views-formula", ".views-tabs", ".views-help")
+
+
+@pytest.mark.parametrize("name", [name for name in STATES if name != "depthwise"])
+def test_everything_fits_and_nothing_jumps(chromium: Any, name: str) -> None:
+    with explorer(chromium, STATES[name], viewport={"width": 1100, "height": 900}) as shown:
+        for width in (1100, 390):
+            shown.page.set_viewport_size({"width": width, "height": 900})
+            shown.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+            places = [shown.page.locator(part).bounding_box() for part in PARTS]
+            for grid in ("output", "input", "kernel"):
+                for cell in ("first", "last"):
+                    getattr(shown.page.locator(f".views-{grid} .views-tile .views-cell"), cell).dispatch_event("pointerover")
+                    assert [shown.page.locator(part).bounding_box() for part in PARTS] == places, f"{width}: {cell} of {grid}"
+            for _ in range(3):
+                shown.page.get_by_role("button", name="Step forward").click()
+                assert [shown.page.locator(part).bounding_box() for part in PARTS] == places
+            shown.page.get_by_role("button", name="First step").click()
+
+
+def test_what_is_lit_scrolls_into_view(chromium: Any) -> None:
+    with explorer(chromium, STATES["depthwise"]) as shown:
+        shown.page.locator(".views-output .views-tile").nth(15).locator(".views-cell").first.hover()
+        seen = """() => ['.views-input', '.views-kernel'].map(panel => {
+            const lit = document.querySelector(`${panel} .views-tile [data-lit]`).getBoundingClientRect();
+            const box = document.querySelector(`${panel} .views-scroll`).getBoundingClientRect();
+            return lit.top >= box.top && lit.bottom <= box.bottom + 1;
+        })"""
+        assert shown.page.evaluate(seen) == [True, True]
+        assert shown.text(".views-title").startswith("y[15, 0, 0] =")
+
+
+def test_a_picture_is_bright_where_it_is_large(chromium: Any) -> None:
+    with explorer(chromium, {"input_size": [30, 30], "x": {"named": "photo"}, "weight": {"named": "sobel_x"}}) as shown:
+        brightness = """grid => {
+            const cells = [...document.querySelectorAll(`.views-${grid} .views-tile .views-cell`)];
+            const parts = cells.map(cell => getComputedStyle(cell).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number));
+            return parts.map(([red, green, blue]) => red + green + blue);
+        }"""
+        values = [value for row in shown.page.evaluate("store.answer.state.values.x")[0] for value in row]
+        levels = shown.page.evaluate(brightness, "input")
+        order = sorted(range(len(values)), key=values.__getitem__)
+        assert levels[order[0]] < levels[order[len(order) // 2]] < levels[order[-1]]
+        outputs = shown.page.evaluate("store.answer.scene.stages[0].steps.writes.flat().map(write => write[3])")
+        negative = shown.page.eval_on_selector_all(
+            ".views-output .views-tile .views-cell", "cells => cells.map(cell => cell.hasAttribute('data-negative'))"
+        )
+        assert negative == [value < 0 for value in outputs]
+        shown.page.get_by_role("button", name="Shade values").click()
+        assert shown.page.locator(".explorer[data-shades]").count() == 0
