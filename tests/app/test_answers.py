@@ -8,6 +8,7 @@ import pytest
 
 from faltung.app.answers import QUESTIONS, answer
 from faltung.app.presets import PRESETS
+from faltung.errors import ConvError
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
@@ -39,6 +40,17 @@ def test_an_impossible_state_tells_the_sum_and_its_remedies() -> None:
         assert answer("show", {"state": remedy["state"]})["problem"] is None
 
 
+def test_a_photograph_that_is_not_installed_is_a_problem_with_a_remedy(monkeypatch) -> None:
+    def missing():
+        raise ConvError("scikit-image is not installed.", "Install it.")
+
+    monkeypatch.setattr("faltung.photo.default_photograph", missing)
+    shown = answer("show", {"state": {"x": {"named": "photo"}, "input_size": [4, 5]}})
+    assert shown["problem"]["message"] == "scikit-image is not installed."
+    (remedy,) = shown["problem"]["remedies"]
+    assert answer("show", {"state": remedy["state"]})["scene"]
+
+
 def test_what_is_too_large_to_show_has_facts_and_says_why() -> None:
     stem = {"in_channels": 3, "out_channels": 64, "kernel_size": 7, "stride": 2, "padding": 3, "input_size": 224}
     shown = answer("show", {"state": stem})
@@ -57,8 +69,13 @@ def test_what_is_too_large_to_show_has_facts_and_says_why() -> None:
         ("conv1d(1, 1, 2, padding='causal')", {"ndim": 1, "kernel_size": [2], "padding": "causal", "bias": True}),
         ("nn.ConvTranspose2d(1, 1, 4, 2, 1)", {"transposed": True, "stride": [2, 2]}),
         ('{"kernel_size": [1, 1]}', {"kernel_size": [1, 1]}),
-        ("http://127.0.0.1:8000/#state=%7B%22stride%22%3A2%7D", {"stride": [2, 2]}),
-        ("http://127.0.0.1:8000/#eyJzdHJpZGUiOjJ9", {"stride": [2, 2]}),
+        ("http://127.0.0.1:8765/#token=abc&stride=2x2&padding=1x0,1", {"stride": [2, 2], "padding": [[1, 1], [0, 1]]}),
+        ("#ndim=1&kernel_size=3&transposed=true&padding=same_upper", {"ndim": 1, "transposed": True, "padding": "same_upper"}),
+        (
+            "#x=[[[1,2],[3,4]]]&input_size=2x2&kernel_size=1x1&weight=box(1)",
+            {"x": {"values": [[[1, 2], [3, 4]]]}, "weight": {"named": "box(1)"}},
+        ),
+        ("#x=impulse&then=%5B%7B%22kernel_size%22%3A1%7D%5D", {"x": {"named": "impulse"}, "out_channels": 1}),
     ],
 )
 def test_reading_text(text: str, fields) -> None:
@@ -79,11 +96,15 @@ def test_reading_text(text: str, fields) -> None:
         ("show", {"state": {"x": {"values": [[[1, "2"]]]}}}, "x holds '2' of type str"),
         ("show", {"state": {"x": {"values": [[[float("nan")]]]}}}, "x holds nan, which is no finite number"),
         ("show", {"state": {"x": {"named": "lena"}}}, "x.named='lena' is not known"),
+        ("show", {"state": {"bias_values": {"named": "box"}}}, "bias_values has the name 'box': no bias has one"),
         ("show", {"state": {"weight": {"named": "sobel"}}}, "kernel='sobel' is not known"),
         ("show", {"state": {"input_size": 10**30}}, "input_size[0]=1000000000000000000000000000000 is not between"),
         ("read", {"text": "print(1)"}, "is no convolution that can be read"),
         ("read", {"text": 1}, "text=1 is no text"),
-        ("read", {"text": "#%%%"}, "holds no state"),
+        ("read", {"text": "#%%%"}, "tells of no layer"),
+        ("read", {"text": "https://example.org/"}, "tells of no layer"),
+        ("read", {"text": "#strides=2"}, "a field of state='strides' is not known"),
+        ("read", {"text": "#stride=2y2"}, "stride[0]='2y2' is of type str"),
     ],
 )
 def test_bad_input_is_a_problem(question: str, body, told: str) -> None:

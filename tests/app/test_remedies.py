@@ -80,6 +80,7 @@ def changed_controls(state: State, other: State) -> set[str]:
         ({"output_padding": 1}, ["output padding 0 instead of 1"]),
         ({"transposed": True, "stride": 2, "output_padding": 2}, ["output padding 1 instead of 2", "stride 3 instead of 2"]),
         ({"weight": {"named": "sobel_x"}, "kernel_size": 5}, ["kernel 3×3 instead of 5×5", "made-up weights instead of sobel_x"]),
+        ({"x": {"named": "lena"}}, ["made-up numbers instead of lena"]),
         ({"dilation": 4, "kernel_size": 3}, ["padding 2 instead of 0", "dilation 2 instead of 4"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Whether a state makes a convolution: its specs, the sizes on the way, kernels that have a size of their own."""
+"""Whether a state makes a convolution: its specs, the sizes on the way, names, kernels that have a size of their own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from faltung.app.named import kernel_of_size
+from faltung.app.numbers import INPUTS
 from faltung.app.state import State
-from faltung.errors import ConvShapeError
+from faltung.errors import ConvShapeError, ConvSpecError, one_of
 from faltung.spec import ConvSpec
 
 __all__ = ["MAX_CELLS_COUNTED", "Checked", "check"]
@@ -42,6 +43,8 @@ def check(state: State) -> Checked:
     >>> check(State.from_dict({"stride": 2, "input_size": 7})).sizes
     ((7, 7), (3, 3))
     """
+    if state.x is not None and state.x.name is not None:
+        one_of("x.named", state.x.name, INPUTS, ConvSpecError)
     specs = state.specs()
     sizes = [state.input_size]
     _check_count("input", state.in_channels, state.input_size)

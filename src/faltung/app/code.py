@@ -15,6 +15,9 @@ __all__ = ["code_of"]
 MAX_LITERAL = 4096
 """Numbers that are still written out; larger arrays are drawn at random in the code."""
 
+WIDTH = 80
+"""Characters of a line, where arrays need not be longer."""
+
 _FRAMEWORKS = (("PyTorch", "to_pytorch"), ("ONNX", "to_onnx"), ("JAX", "to_jax"), ("Keras", "to_keras"))
 
 
@@ -61,7 +64,21 @@ def _with_faltung(checked: Checked, x: Block | None, weights: list[Block | None]
 def _array(name: str, block: Block | None, shape: tuple[int, ...]) -> str:
     if block is None:
         return f"{name} = rng.standard_normal({shape}, dtype=np.float32)"
-    return f"{name} = np.array({nested(block)})"
+    head = f"{name} = np.array("
+    written = str(nested(block))
+    return f"{head}{written if len(head) + len(written) < WIDTH else _lines(nested(block), len(head))})"
+
+
+def _lines(level: Any, indent: int) -> str:
+    """A nested list with a line for each row, as NumPy prints arrays.
+
+    >>> print(_lines([[1, 2], [3, 4]], 0))
+    [[1, 2],
+     [3, 4]]
+    """
+    if not isinstance(level[0], list):
+        return str(level)
+    return f"[{(',' + chr(10) + ' ' * (indent + 1)).join(_lines(entry, indent + 1) for entry in level)}]"
 
 
 def _call(spec: ConvSpec, arguments: list[str]) -> str:

@@ -45,6 +45,15 @@ def _row(name: str, value: object, arithmetic: str = "") -> Row:
     return {"name": name, "value": str(value), "sum": arithmetic}
 
 
+def _sum(spelled: str) -> str:
+    """A sum that stands behind its value: ``9 = 1·(1·3·3)``.
+
+    >>> _sum("1·(1·3·3) = 9")
+    '= 1·(1·3·3)'
+    """
+    return f"= {spelled.rpartition(' = ')[0]}"
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
@@ -60,7 +69,7 @@ def _shapes(spec: ConvSpec, size: Size) -> list[Row]:
     rows += [_row("weight", _shape(spec.weight_shape), order), _row("bias", "none" if spec.bias_shape is None else spec.out_channels)]
     rows.append(_row("output", _shape((spec.out_channels, *output)), "(channels, size)"))
     for name, axis, cells, made in zip(names, spec.axes, size, output, strict=True):
-        rows.append(_row(f"output {name}", made, axis.output_sum(cells)))
+        rows.append(_row(f"output {name}", made, _sum(axis.output_sum(cells))))
     unused = [(name, axis.unused_cells(cells)) for name, axis, cells in zip(names, spec.axes, size, strict=True)]
     if any(count for _, count in unused):
         rows.append(_row("never reached", ", ".join(f"{count} at the end of the {name}" for name, count in unused if count)))
@@ -76,15 +85,16 @@ def _counts(spec: ConvSpec, size: Size) -> list[Row]:
     parts = [("input", memory.input_bytes), ("output", memory.output_bytes), ("weight", memory.weight_bytes), ("bias", memory.bias_bytes)]
     summed = " + ".join(f"{name} {readable_bytes(count)}" for name, count in parts if count)
     return [
-        _row("parameters", grouped(spec.parameters), parameters_sum(spec)),
-        _row("multiply-accumulates (MACs)", grouped(spec.macs(size)), macs_sum(spec, size)),
-        _row("floating-point operations (FLOPs)", grouped(spec.flops(size)), flops_sum(spec, size)),
-        _row("memory, float32", readable_bytes(memory.total_bytes), summed),
+        _row("parameters", grouped(spec.parameters), _sum(parameters_sum(spec))),
+        _row("multiply-accumulates (MACs)", grouped(spec.macs(size)), _sum(macs_sum(spec, size))),
+        _row("floating-point operations (FLOPs)", grouped(spec.flops(size)), _sum(flops_sum(spec, size))),
+        _row("memory, float32", readable_bytes(memory.total_bytes), f"= {summed}"),
     ]
 
 
 def _reach(spec: ConvSpec) -> list[Row]:
-    spans = ", ".join(f"{axis.dilation}*({axis.kernel}-1) + 1 = {axis.extent}" for axis in spec.axes)
+    sums = list(dict.fromkeys(f"{axis.dilation}*({axis.kernel}-1) + 1 = {axis.extent}" for axis in spec.axes))
+    spans = ", ".join(sums) if len(sums) > 1 else _sum(sums[0]) + " along each axis" * (spec.ndim > 1)
     field = times(spec.receptive_field())
     if spec.transposed:
         return [
@@ -107,8 +117,8 @@ def _together(checked: Checked) -> list[Row]:
     macs = [spec.macs(size) for spec, size in zip(checked.specs, checked.sizes, strict=False)]
     rows = [
         _row("output", _shape((checked.specs[-1].out_channels, *checked.sizes[-1])), "(channels, size)"),
-        _row("parameters", grouped(sum(parameters)), f"{' + '.join(map(grouped, parameters))} = {grouped(sum(parameters))}"),
-        _row("multiply-accumulates (MACs)", grouped(sum(macs)), f"{' + '.join(map(grouped, macs))} = {grouped(sum(macs))}"),
+        _row("parameters", grouped(sum(parameters)), f"= {' + '.join(map(grouped, parameters))}"),
+        _row("multiply-accumulates (MACs)", grouped(sum(macs)), f"= {' + '.join(map(grouped, macs))}"),
     ]
     rows.append(_field(checked))
     rows += _against_one(checked, sum(parameters), sum(macs))

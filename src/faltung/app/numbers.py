@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faltung.errors import ConvError, ConvShapeError, ConvSpecError, ConvTypeError, one_of, shown
+from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.viz.numbers import Number
 from faltung.viz.scene.values import Block, example_input, example_weight
 
@@ -153,7 +153,7 @@ def input_block(given: Given | None, channels: int, size: tuple[int, ...]) -> Bl
         return example_input(channels, size)
     if given.block is not None:
         return fitted(given.block, example_input(channels, size))
-    made = INPUTS[one_of("x.named", given.name, INPUTS, ConvSpecError)]
+    made = INPUTS[given.name or ""]
     if made is None:
         from faltung.app.photographs import default_cells
 
@@ -178,9 +178,7 @@ def bias_block(given: Given | None, channels: int) -> Block:
     counted = Block((channels,), tuple(1 + channel % 9 for channel in range(channels)))
     if given is None:
         return counted
-    if given.block is None:
-        raise ConvError("a bias has no names.", "Give its numbers, or null for made-up ones.")
-    return fitted(given.block, counted)
+    return counted if given.block is None else fitted(given.block, counted)
 
 
 # -- inputs that have names ----------------------------------------------------------------------

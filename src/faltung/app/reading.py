@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import urllib.parse
 from dataclasses import replace
 from typing import Any
 
+from faltung.app.addresses import state_of_address
 from faltung.app.checking import check
 from faltung.app.state import State
-from faltung.errors import ConvError, ConvSpecError, shown
+from faltung.errors import ConvError, ConvSpecError
 from faltung.spec import ConvSpec
 
 __all__ = ["read_text"]
@@ -27,7 +25,7 @@ def read_text(text: str, current: State | None = None) -> State:
     Parameters
     ----------
     text : str
-        What `ConvSpec.parse` reads; the JSON of a state; or a link whose part after ``#`` is such JSON, percent-encoded or in base64.
+        What `ConvSpec.parse` reads; the JSON of a state; or the page's address.
     current : State, optional
         Its input size is kept where a constructor, which has none, fits it.
 
@@ -45,20 +43,8 @@ def read_text(text: str, current: State | None = None) -> State:
     if stripped.startswith("{"):
         return State.from_dict(_json(stripped))
     if "://" in stripped[:12] or stripped.startswith("#"):
-        return State.from_dict(_json(_fragment(stripped)))
+        return state_of_address(stripped)
     return _of_spec(ConvSpec.parse(stripped), current)
-
-
-def _fragment(link: str) -> str:
-    fragment = link.partition("#")[2]
-    part = next((value for name, _, value in (piece.partition("=") for piece in fragment.split("&")) if name in ("state", "s")), fragment)
-    plain = urllib.parse.unquote(part)
-    if plain.startswith("{"):
-        return plain
-    try:
-        return base64.b64decode(part.encode() + b"=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise ConvSpecError(f"the link {shown(link)} holds no state.", _EXAMPLE) from None
 
 
 def _json(text: str) -> Any:

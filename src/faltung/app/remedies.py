@@ -77,6 +77,8 @@ def _single_changes(state: State, is_good: Test) -> Iterator[Change]:
     yield from of_input(state, is_good)
     for number in numbers:
         yield from _of_kind(state, number, is_good)
+    if state.x is not None:
+        yield from _first_of(state, (None, "x"), [None], is_good)
 
 
 def _first_wrong(state: State) -> int:
@@ -156,8 +158,8 @@ def _said(state: State, changed: State, control: Control) -> str:
     where = f" in layer {(number or 0) + 1}" if number is not None and len(state.layers) > 1 else ""
     if name == "transposed":
         return f"{'a transposed' if now else 'an ordinary'} convolution instead{where}"
-    if name == "weight":
-        return f"made-up weights instead of {was.name or 'those given'}{where}"
+    if name in ("x", "weight"):
+        return f"made-up {'numbers' if name == 'x' else 'weights'} instead of {was.name or 'those given'}{where}"
     if name in ("in_channels", "out_channels"):
         return f"{now} {'in' if name == 'in_channels' else 'out'}put channel{'s' * (now != 1)} instead of {was}{where}"
     if name == "input_size":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from faltung.app.code import code_of
 from faltung.app.facts import facts_of
 from faltung.app.matrices import matrices_of
 from faltung.app.numbers import MAX_VALUES, bias_block, input_block, nested, weight_block
-from faltung.app.remedies import remedies
+from faltung.app.remedies import remedies, remedy
 from faltung.app.shrinking import smaller
 from faltung.app.state import State
 from faltung.errors import ConvError
@@ -40,7 +41,11 @@ def show(state: State) -> dict[str, Any]:
         checked = check(state)
     except ConvError as error:
         return answer | {"problem": problem_of(error) | {"remedies": remedies(state)}}
-    numbers = numbers_of(state, checked)
+    try:
+        numbers = numbers_of(state, checked)
+    except ConvError as error:  # a picture that is not installed
+        mended = [remedy("made-up numbers instead", replace(state, x=None))]
+        return answer | {"problem": problem_of(error) | {"remedies": mended}}
     answer["state"]["values"] = numbers.to_dict()
     answer["facts"] = facts_of(checked)
     answer["plan"] = plan_of(checked)
@@ -155,6 +160,9 @@ def _plan(spec: ConvSpec, shape: tuple[int, ...]) -> tuple[str, tuple[dict[str, 
         return f"one for each of {pieces} pieces, which are not told here", ()
     from faltung.engine.plan import plan
 
-    made = plan(spec, shape)
+    try:
+        made = plan(spec, shape)
+    except ConvError as error:
+        return f"none: {error.problem}", ()
     why = ({"algorithm": one.algorithm, "takes": one.fits, "chosen": one.chosen, "reason": one.reason} for one in made.why)
     return made.algorithm, tuple(why)

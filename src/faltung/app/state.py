@@ -200,7 +200,7 @@ def _layer(where: str, given: Mapping[str, Any], ndim: int) -> Layer:
         output_padding=counts("output_padding", 0, 0),
         flip=_flag(f"{where}flip", given.get("flip", False)),
         weight=read_given(f"{where}weight", given.get("weight")),
-        bias_values=read_given(f"{where}bias_values", given.get("bias_values")),
+        bias_values=_bias(f"{where}bias_values", given.get("bias_values")),
     )
 
 
@@ -237,6 +237,13 @@ def _entries(name: str, value: object, ndim: int) -> list[Any]:
     if not 1 <= len(value) <= MAX_AXES:
         raise ConvSpecError(f"{name} has {len(value)} entries.", f"Give 1 to {MAX_AXES}, one an axis.")
     return [value[min(axis, len(value) - 1)] for axis in range(ndim)]
+
+
+def _bias(name: str, value: object) -> Given | None:
+    given = read_given(name, value)
+    if given is not None and given.name is not None:
+        raise ConvSpecError(f"{name} has the name {shown(given.name)}: no bias has one.", "Give its numbers, or null for made-up ones.")
+    return given
 
 
 def _per_axis(name: str, value: object, ndim: int, least: int, most: int) -> tuple[int, ...]:

@@ -79,6 +79,7 @@ def _at_rest(state: State) -> Iterator[tuple[Control, Any]]:
         "kernel_size": ones,
         "transposed": False,
     }
+    yield (None, "x"), None
     for name, rest in rests.items():
         for number in range(len(state.layers)):
             yield (number, name), rest
