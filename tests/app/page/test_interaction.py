@@ -52,6 +52,9 @@ def test_a_click_pins_and_escape_lets_go(chromium: Any) -> None:
         shown.cell("kernel", 4).click()
         shown.page.get_by_role("button", name="unpin").click()
         assert shown.text(".views-state") == ""
+        shown.cell("output", 3).click()
+        shown.page.get_by_role("heading", name="Output").click()
+        assert shown.text(".views-state") == ""
         shown.cell("input", own(0, 0)).hover()
         shown.page.locator(".views-player").hover()
         assert shown.text(".views-title").startswith("y[0, 0, 0] =")  # back at the step of the player
@@ -85,9 +88,13 @@ def test_arrows_walk_and_what_they_come_to_is_spoken(chromium: Any) -> None:
         assert spoken.text_content().count(" times ") == 9
         shown.page.keyboard.press("Enter")
         assert shown.text(".views-state") == "pinned"
+        shown.page.keyboard.press("ArrowUp")  # the pin comes along
+        assert shown.text(".views-title").startswith("y[0, 1, 3] =")
+        assert shown.text(".views-state") == "pinned"
         shown.page.keyboard.press("Escape")
         shown.page.keyboard.press("ArrowUp")
-        assert shown.text(".views-title").startswith("y[0, 1, 3] =")
+        assert shown.text(".views-title").startswith("y[0, 0, 3] =")
+        assert shown.text(".views-state") == ""
 
 
 def test_numbers_are_typed_and_what_is_none_is_told(chromium: Any) -> None:

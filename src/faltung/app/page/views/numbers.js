@@ -24,7 +24,7 @@ export function fullNumber(value) {
 }
 
 /**
- * A number in few characters: whole numbers whole, others to three digits.
+ * A number in few characters: whole numbers whole, others to three digits, small ones to two.
  * @param {CellValue | undefined} value
  * @returns {string}
  */
@@ -36,17 +36,16 @@ export function shortNumber(value) {
   if (typeof value !== "number") return fullNumber(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e5) return fullNumber(value);
   const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  const text = size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(size < 0.1 ? 2 : 3)));
   return text.replace("e+", "e").replace(/\.0e/, "e").replaceAll("-", MINUS);
 }
 
 /**
- * A number inside a product: in parentheses where it has a sign or two parts.
+ * A number inside a product, to four digits: in parentheses where it has a sign or two parts.
  * @param {CellValue | undefined} value
- * @param {(value: CellValue | undefined) => string} [write]
  */
-export function factorNumber(value, write = mediumNumber) {
-  const text = write(value);
+export function factorNumber(value) {
+  const text = typeof value === "number" && !Number.isInteger(value) ? fullNumber(Number(value.toPrecision(4))) : mediumNumber(value);
   return text.startsWith(MINUS) || (value && typeof value === "object") ? `(${text})` : text;
 }
 

@@ -79,7 +79,7 @@ export function measureCells(width, input, kernel, output) {
     if ((!isFitting || (!isWide && !isBeside && cell > least)) && cell > 4) continue;
     // The kernel is small: its cells may be larger than those of the grids, and many of them smaller.
     const isSingle = kernel.across * kernel.down === 1;
-    let kernelCell = Math.max(cell, Math.min(isSingle ? 32 : 28, Math.floor((isSingle ? 130 : 100) / kernel.planes.columns)));
+    let kernelCell = Math.max(cell, Math.min(isSingle ? 36 : 28, Math.floor((isSingle ? 175 : 100) / kernel.planes.columns)));
     const smallest = kernel.across > 1 ? Math.min(cell, 20) : 14;
     const isTooLarge = () =>
       kernel.across * (kernel.planes.columns * kernelCell + TILE_GAP) + 40 > kernelShare || kernel.down * (kernel.planes.rows * kernelCell + 10) > tallest;

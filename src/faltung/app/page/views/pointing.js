@@ -2,6 +2,8 @@
  * Pointer, touch and keyboard on cells: hover, pin, walk, type. One place in a panel takes Tab.
  */
 
+import { isSameItem } from "../selection.js";
+
 /** @typedef {import("../selection.js").Item} Item */
 /** @typedef {import("../selection.js").Selection} Selection */
 /**
@@ -62,12 +64,17 @@ export function listenToCells(board, selection) {
     if (key < 0 || event.defaultPrevented || event.target instanceof HTMLInputElement || event.altKey || event.metaKey) return;
     const item = board.itemOf(key);
     if (event.key === "Enter" && !event.ctrlKey) {
-      const isPinned = selection.pinned?.grid === item.grid && selection.pinned.place === item.place && selection.pinned.channel === item.channel;
-      if (!isPinned || !board.edit(key, null)) selection.pin(item);
+      if (!isSameItem(selection.pinned, item) || !board.edit(key, null)) selection.pin(item);
     } else if (event.key === "F2") board.edit(key, null);
     else if (/^[-−+.,0-9]$/.test(event.key) && !event.ctrlKey) {
       if (!board.edit(key, event.key)) return;
-    } else if (!walk(event, board, key)) return;
+    } else {
+      const next = walk(event, board, key);
+      if (next === null) return;
+      // A pin that somebody walks away from comes along.
+      if (isSameItem(selection.pinned, item)) selection.pinned = board.itemOf(next);
+      board.cells.get(next)?.focus();
+    }
     event.preventDefault();
   });
 }
@@ -88,12 +95,13 @@ export function makeStop(cells, key) {
  * @param {KeyboardEvent} event
  * @param {CellBoard} board
  * @param {number} key
+ * @returns {number | null} the key that it comes to, the same at an end; null: another key was pressed
  */
 function walk(event, board, key) {
   const cell = board.cells.get(key);
   const row = cell?.parentElement;
   const table = row?.parentElement;
-  if (!cell || !row || !table) return false;
+  if (!cell || !row || !table) return null;
   const tables = [...board.element.querySelectorAll('[role="grid"]')];
   const [rows, columns] = [table.children, row.children];
   const place = [tables.indexOf(table), [...rows].indexOf(row), [...columns].indexOf(cell)];
@@ -124,16 +132,14 @@ function walk(event, board, key) {
       place[0] = Math.min(place[0] + 1, tables.length - 1);
       break;
     default:
-      return false;
+      return null;
   }
   const grid = tables[place[0]];
-  if (!grid) return true;
+  if (!grid) return key;
   const line = grid.children[Math.min(place[1], grid.children.length - 1)];
   const next = line.children[Math.min(place[2], line.children.length - 1)];
-  if (next instanceof HTMLElement && next.dataset.key) {
-    makeStop(board.cells, Number(next.dataset.key));
-    next.focus();
-    next.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }
-  return true;
+  if (!(next instanceof HTMLElement) || !next.dataset.key) return key;
+  makeStop(board.cells, Number(next.dataset.key));
+  next.scrollIntoView({ block: "nearest", inline: "nearest" });
+  return Number(next.dataset.key);
 }

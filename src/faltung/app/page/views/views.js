@@ -113,6 +113,10 @@ class ExplorerViews {
       this.isShaded = !this.element.hasAttribute("data-shades");
       this.drawShades();
     });
+    this.grids.addEventListener("click", (event) => {
+      const isFree = event.target instanceof Element && !event.target.closest("[data-key], button, input");
+      if (isFree && selection.pinned) selection.pin(null);
+    });
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented && selection.pinned) {
         event.preventDefault();

@@ -56,7 +56,7 @@ export class WorkingView {
       let last = -1;
       row.products.forEach((product, slot) => {
         const isMade = product >= 0 && (order.get(product) ?? 0) < made;
-        if (isMade) last = product;
+        if (isMade && (last < 0 || (order.get(product) ?? 0) > (order.get(last) ?? 0))) last = product;
         const values = product < 0 ? [null, null, null] : [index.inputValue(product), index.weightValue(product), isMade ? index.product(product) : null];
         cells.forEach((patch, which) => {
           const cell = patch[slot];
