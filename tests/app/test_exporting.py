@@ -45,6 +45,21 @@ def test_png_and_gif_have_as_many_frames_as_there_are_steps() -> None:
         assert (film.format, film.n_frames) == ("GIF", 4)
 
 
+def test_long_films_are_drawn_smaller(monkeypatch) -> None:
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    with image.open(io.BytesIO(exported(format="gif"))) as film:
+        width, height = film.size
+    monkeypatch.setattr(exporting, "MOST_GIF_PIXELS", width * height)
+    with image.open(io.BytesIO(exported(format="gif"))) as film:
+        assert film.size == pytest.approx((width / 2, height / 2), abs=1)
+
+
+def test_files_of_many_layers_have_names_of_a_bearable_length() -> None:
+    state = {"kernel_size": [2], "input_size": [9], "then": [{"kernel_size": [2], "dilation": [2]}] * 3}
+    assert answer("export", {"state": state, "format": "json"})["name"] == "standard-convolution-then-dilated-convolution-then-dilated.json"
+
+
 def test_the_page_needs_nothing_but_itself() -> None:
     page = exported(format="html").decode()
     assert page.startswith("<!DOCTYPE html>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,9 @@ from faltung.errors import ConvShapeError, ConvSpecError, one_of
 from faltung.viz.scene.model import Scene
 
 __all__ = ["FORMATS", "STYLES", "export"]
+
+MOST_GIF_PIXELS = 24_000_000
+"""Of all frames together; what would have more is drawn smaller, and still takes seconds."""
 
 STYLES = ("flat", "stacked")
 """Grids side by side; the input below and the output above it, seen obliquely."""
@@ -52,13 +56,14 @@ def export(state: State, file_format: str, style: str = "flat", theme: str = "au
 
 
 def _file_name(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80].rstrip("-") or "convolution"
+    whole = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "convolution"
+    return whole if len(whole) <= 60 else whole[:60].rpartition("-")[0]
 
 
 def _animation(scene: Scene, style: str, theme: str) -> Any:
     from faltung.viz.pictures.animate import animate_scene
 
-    numbers = max(stage.input.channels for stage in scene.stages) <= 3
+    numbers = max(stage.input.channels for stage in scene.stages) <= 8  # else they are too small to be read
     return animate_scene(scene, style=style, theme=theme, numbers=numbers)  # type: ignore[arg-type]
 
 
@@ -90,7 +95,9 @@ def _png(_: State, scene: Scene, style: str, theme: str, step: int | None) -> by
 
 
 def _gif(_: State, scene: Scene, style: str, theme: str, _step: int | None) -> bytes:
-    return bytes(_moving(_animation(scene, style, theme)).to_gif())
+    animation = _moving(_animation(scene, style, theme))
+    pixels = animation.frames * animation.drawing.width * animation.drawing.height
+    return bytes(animation.to_gif(scale=min(math.sqrt(MOST_GIF_PIXELS / pixels), 1.0)))
 
 
 def _html(state: State, _scene: Scene, _style: str, theme: str, _step: int | None) -> str:
