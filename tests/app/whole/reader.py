@@ -69,14 +69,14 @@ class Reader:
     def fact(self, name: str) -> str:
         """The value of a row of the facts."""
         return str(
-            self.page.locator("div.facts tr", has=self.page.get_by_role("rowheader", name=name, exact=True))
+            self.page.locator("section.facts tr", has=self.page.get_by_role("rowheader", name=name, exact=True))
             .first.locator(".value")
             .text_content()
         )
 
     def facts(self) -> str:
         """All of them."""
-        return str(self.page.locator("div.facts").inner_text())
+        return str(self.page.locator("section.facts").inner_text())
 
     def problem(self) -> str:
         """What is said to be wrong; empty where nothing is."""
