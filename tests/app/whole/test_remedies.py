@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.app.conversation import Server
 from tests.app.whole.reader import Reader
 
 IMPOSSIBLE = {
@@ -47,9 +48,12 @@ def test_a_server_that_is_gone_is_told_and_asked_again(reader: Reader) -> None:
     reader.watch.troubles = [line for line in reader.watch.troubles if "ERR_FAILED" not in line]
 
 
-def test_a_wrong_token_is_told(reader: Reader) -> None:
+def test_a_wrong_token_is_told_and_the_right_address_mends_it(reader: Reader, server: Server) -> None:
     reader.page.evaluate("localStorage.setItem('faltung-token', 'another')")
     reader.page.reload()
     reader.settle()
     assert "Open the address that the terminal shows" in reader.problem()
+    reader.page.evaluate("address => void (location.href = address)", f"{server.address}&stride=2x2")
+    reader.until(lambda: reader.fragment == "stride=2x2" and not reader.problem())
+    assert reader.fact("output") == "1 × 2 × 2"
     reader.watch.troubles = [line for line in reader.watch.troubles if "401" not in line]

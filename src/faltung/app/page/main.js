@@ -59,8 +59,9 @@ export function mountPlayground(root, link, options = {}) {
     const bar = makeTabs("Parts of the page", tabs, "convolution", () => {});
     head.querySelector("h1")?.after(bar);
     makeModels(models, link, (layer) => {
-      store.replace(layer.state);
+      if (layer.state) store.replace(layer.state);
       opened.show(layer);
+      if (!playground.hidden) return;
       const first = /** @type {HTMLElement} */ (bar.firstElementChild);
       first.click();
       first.focus();
@@ -145,7 +146,10 @@ function isNarrow(root) {
 /** The page itself, where there is a place for it. */
 function boot() {
   const root = document.getElementById("faltung");
-  if (root) mountPlayground(root, new HttpLink(takeToken()), { isPage: true });
+  if (!root) return;
+  // The address of a server that was started anew differs in the token alone: a browser would not load the page for that.
+  window.addEventListener("hashchange", () => /[#&]token=/.test(location.hash) && location.reload());
+  mountPlayground(root, new HttpLink(takeToken()), { isPage: true });
 }
 
 boot();

@@ -29,7 +29,7 @@ export function makeGroupsField(store) {
     slider.value = String(Math.max(at, 0));
     const name = groups === 1 ? "standard" : groups === channels ? "depthwise" : "grouped";
     slider.setAttribute("aria-valuetext", `${groups}: ${name}`);
-    fill(words, slider.disabled && groups === 1 ? "standard: grouping needs more channels" : name);
+    fill(words, slider.disabled && groups === 1 ? "standard: no other number fits these channels" : name);
   }
 
   return {

@@ -12,13 +12,24 @@ export function makeProblem(root, store) {
   const remedies = element("div", { class: "remedies" });
   const box = element("div", { class: "problem", hidden: true }, message, hint, remedies);
   // The region is there before anything is said in it, or it would not be read aloud.
-  root.append(element("div", { role: "status", class: "problem-place" }, box));
+  const place = element("div", { role: "status", class: "problem-place", tabindex: -1 }, box);
+  root.append(place);
+  /** What is shown, so that buttons stay while nothing changes. @type {unknown[]} */
+  let last = [];
 
   function show() {
     const { answer, failure } = store;
     const problem = answer?.problem ?? answer?.unshown ?? null;
+    const now = [failure, problem, store.canUndo];
+    if (now.every((one, at) => one === last[at])) return;
+    last = now;
+    const had = remedies.contains(document.activeElement);
     box.hidden = !failure && !problem;
-    if (box.hidden) return fill(message, "");
+    if (box.hidden) {
+      fill(message, "");
+      if (had) place.focus();
+      return;
+    }
     box.classList.toggle("mild", !failure && !answer?.problem);
     fill(message, failure || problem?.message || "");
     fill(hint, failure ? "" : (problem?.hint ?? ""));
@@ -27,7 +38,6 @@ export function makeProblem(root, store) {
     const buttons = failure ? [button("Try again", () => store.refresh())] : (problem?.remedies ?? []).map(({ label, state }) => button(label, () => store.replace(state)));
     if (answer?.problem && store.canUndo) buttons.push(button("take the last change back", () => store.undo()));
     else if (answer?.problem && !buttons.length) buttons.push(button("start anew", () => store.reset()));
-    const had = remedies.contains(document.activeElement);
     fill(remedies, ...buttons);
     if (had) buttons[0]?.focus();
   }

@@ -3,7 +3,17 @@ import { messageOf } from "../store.js";
 import { showAudit } from "./audit.js";
 import { acceptDrops, makeChooser } from "./chooser.js";
 
-/** @typedef {{state: State, facts: Facts[], note: string, title: string}} OpenedLayer */
+/** @typedef {{output_channel: number, input_channel: number}} ShownChannels */
+/**
+ * @typedef {object} OpenedLayer
+ * @property {State | null} state
+ * @property {Facts[]} facts
+ * @property {string} note
+ * @property {string} problem why it could not be opened; "" where it is
+ * @property {string} title
+ * @property {ShownChannels} channels
+ * @property {(channels: ShownChannels) => Promise<void>} again opens it with other channels
+ */
 
 /**
  * A model from an ONNX file: its audit, and each of its convolutions in the playground with its own weights and input.
@@ -80,11 +90,20 @@ export function makeModels(root, link, open) {
   /** @param {string} layer */
   async function show(layer) {
     await attempt(`${layer} is being opened …`, async () => {
-      const asked = { ...model, layer, photo: input.value || null, range: range.value, ...(shape.value.trim() ? { input: shape.value.trim() } : {}) };
-      const answer = await link.ask("layer", asked);
+      const given = { ...model, photo: input.value || null, range: range.value, ...(shape.value.trim() ? { input: shape.value.trim() } : {}) };
+      let channels = { output_channel: 0, input_channel: 0 };
+      const title = `${layer}, of ${model?.name}`;
+
+      /** @param {ShownChannels} wanted */
+      async function again(wanted) {
+        const { problem, state, facts, note } = await link.ask("layer", { ...given, layer, ...wanted });
+        if (!problem) channels = wanted;
+        open({ state: state ?? null, facts: facts ?? [], note, title, channels, again, problem: problem ? problemWords(problem) : "" });
+      }
+
+      const answer = await link.ask("layer", { ...given, layer, ...channels });
       if (answer.problem) return problemWords(answer.problem);
-      open({ state: answer.state, facts: answer.facts, note: answer.note, title: `${layer}, of ${model?.name}` });
-      return "";
+      open({ ...answer, title, channels, again, problem: "" });
     });
   }
 
