@@ -77,3 +77,16 @@ def test_nonsense_in_the_address_is_told_and_left(reader: Reader, fragment: str)
     reader.settle()
     assert reader.problem() == ""
     assert reader.fact("output") == "1 × 3 × 3"
+
+
+def test_two_layers_are_in_the_address_and_each_has_controls(reader: Reader) -> None:
+    reader.press("Depthwise separable")
+    assert reader.fragment == 'in_channels=3&out_channels=3&groups=3&then=[{"out_channels":4,"kernel_size":[1,1]}]'
+    reader.press("Layer 2")
+    reader.set("Output channels", 5)
+    assert '"out_channels":5' in reader.fragment
+    reader.page.reload()
+    reader.settle()
+    assert reader.page.locator(".summary div").first.inner_text() == "output\n5 × 3 × 3"
+    reader.press("Layer 2")
+    assert reader.page.get_by_role("spinbutton", name="Kernel size, height").input_value() == "1"

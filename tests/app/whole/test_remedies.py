@@ -53,7 +53,9 @@ def test_a_wrong_token_is_told_and_the_right_address_mends_it(reader: Reader, se
     reader.page.reload()
     reader.settle()
     assert "Open the address that the terminal shows" in reader.problem()
-    reader.page.evaluate("address => void (location.href = address)", f"{server.address}&stride=2x2")
-    reader.until(lambda: reader.fragment == "stride=2x2" and not reader.problem())
+    with reader.page.expect_event("load"):
+        reader.page.evaluate("address => void (location.href = address)", f"{server.address}&stride=2x2")
+    reader.settle()
+    assert (reader.fragment, reader.problem()) == ("stride=2x2", "")
     assert reader.fact("output") == "1 × 2 × 2"
     reader.watch.troubles = [line for line in reader.watch.troubles if "401" not in line]

@@ -5,6 +5,10 @@ const NUMBERS = ["ndim", "in_channels", "out_channels", "groups"];
 const FLAGS = ["bias", "transposed", "flip"];
 const AXES = ["input_size", "kernel_size", "stride", "dilation", "output_padding"];
 const VALUES = ["x", "weight", "bias_values"];
+const LAYER = [
+  "out_channels", "kernel_size", "stride", "padding", "padding_mode", "dilation", "groups", "bias", "transposed", "output_padding", "flip", "weight",
+  "bias_values",
+];
 
 /**
  * The state as the fragment of an address, without "#".
@@ -14,7 +18,7 @@ export function addressOf(state) {
   const parts = [];
   for (const [field, value] of Object.entries(state)) {
     if (JSON.stringify(value) === JSON.stringify(usual(field, state.ndim))) continue;
-    parts.push(`${field}=${escapeValue(written(field, value))}`);
+    parts.push(`${field}=${escapeValue(field === "then" ? writtenLayers(value, state.ndim) : written(field, value))}`);
   }
   return parts.join("&");
 }
@@ -37,6 +41,7 @@ export function stateOfAddress(fragment) {
   const ndim = Number(said.ndim ?? 2);
   const state = structuredClone(DEFAULTS);
   for (const field of Object.keys(DEFAULTS)) state[field] = said[field] ?? usual(field, ndim);
+  if (Array.isArray(state.then)) state.then = state.then.map((layer) => (isPlain(layer) ? { ...usualLayer(ndim), ...layer } : layer));
   return state;
 }
 
@@ -48,6 +53,27 @@ export function stateOfAddress(fragment) {
 function usual(field, ndim) {
   const value = /** @type {any} */ (DEFAULTS[field]);
   return (AXES.includes(field) || field === "padding") && ndim > 0 && ndim < 4 ? Array.from({ length: ndim }, () => structuredClone(value[0])) : value;
+}
+
+/**
+ * The layers behind the first as JSON, without what is usual.
+ * @param {any} layers
+ * @param {number} ndim
+ */
+function writtenLayers(layers, ndim) {
+  if (!Array.isArray(layers)) return JSON.stringify(layers);
+  const isTold = (/** @type {[string, unknown]} */ [field, value]) => JSON.stringify(value) !== JSON.stringify(usual(field, ndim));
+  return JSON.stringify(layers.map((layer) => (isPlain(layer) ? Object.fromEntries(Object.entries(layer).filter(isTold)) : layer)));
+}
+
+/** @param {number} ndim */
+function usualLayer(ndim) {
+  return Object.fromEntries(LAYER.map((field) => [field, usual(field, ndim)]));
+}
+
+/** @param {unknown} value */
+function isPlain(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

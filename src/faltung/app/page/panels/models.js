@@ -58,7 +58,7 @@ export function makeModels(root, link, open) {
       model = { upload: await link.upload(await file.arrayBuffer()), name: file.name };
       shape.value = "";
       fill(audit);
-      await ask();
+      return ask();
     });
   }
 
