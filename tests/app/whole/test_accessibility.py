@@ -17,6 +17,14 @@ STATES = [
     "padding=1x1&padding_mode=circular",
 ]
 
+# A check takes seconds: each kind of state once, in one of the four appearances.
+CHECKED = {
+    (1280, "light"): ["in_channels=4&out_channels=4&groups=4", "kernel_size=9x9"],
+    (1280, "dark"): ["transposed=true&stride=2x2"],
+    (390, "light"): ["padding=1x1&padding_mode=circular"],
+    (390, "dark"): ["in_channels=2&out_channels=2", "kernel_size=9x9"],
+}
+
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
