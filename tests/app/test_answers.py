@@ -68,6 +68,13 @@ def test_what_is_too_large_to_show_has_facts_and_says_why() -> None:
         ("nn.Conv2d(3, 8, kernel_size=(3, 3), padding=(1, 2), bias=False)", {"in_channels": 3, "padding": [[1, 1], [2, 2]]}),
         ("conv1d(1, 1, 2, padding='causal')", {"ndim": 1, "kernel_size": [2], "padding": "causal", "bias": True}),
         ("nn.ConvTranspose2d(1, 1, 4, 2, 1)", {"transposed": True, "stride": [2, 2]}),
+        ("self.conv1 = nn.Conv2d(3, 8, (3, 5), bias=False)  # the stem", {"in_channels": 3, "kernel_size": [3, 5]}),
+        ("  (conv1): Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)", {"out_channels": 64}),
+        (
+            "Sequential(\n  (0): Conv2d(4, 4, kernel_size=(3, 3), padding=(1, 1), groups=4)\n  (1): BatchNorm2d(4, eps=1e-05)\n"
+            "  (2): ReLU(inplace=True)\n  (3): Conv2d(4, 6, kernel_size=(1, 1))\n)",
+            {"groups": 4, "out_channels": 4, "kernel_size": [3, 3]},
+        ),
         ('{"kernel_size": [1, 1]}', {"kernel_size": [1, 1]}),
         ("http://127.0.0.1:8765/#token=abc&stride=2x2&padding=1x0,1", {"stride": [2, 2], "padding": [[1, 1], [0, 1]]}),
         ("#ndim=1&kernel_size=3&transposed=true&padding=same_upper", {"ndim": 1, "transposed": True, "padding": "same_upper"}),
@@ -82,6 +89,15 @@ def test_reading_text(text: str, fields) -> None:
     state = answer("read", {"text": text})["state"]
     assert {name: state[name] for name in fields} == fields
     assert answer("show", {"state": state})["problem"] is None
+
+
+def test_a_printed_sequence_becomes_layers() -> None:
+    text = "Sequential((0): Conv2d(2, 3, kernel_size=(3, 3)) (1): Conv2d(3, 5, kernel_size=(2, 2), stride=(2, 2)))"
+    state = answer("read", {"text": text, "state": {"input_size": [9, 12]}})["state"]
+    (second,) = state["then"]
+    assert (state["input_size"], state["out_channels"], second["out_channels"], second["stride"]) == ([9, 12], 3, 5, [2, 2])
+    stages = answer("show", {"state": state})["scene"]["stages"]
+    assert [stage["output"]["size"] for stage in stages] == [[7, 10], [3, 5]]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +116,12 @@ def test_reading_text(text: str, fields) -> None:
         ("show", {"state": {"weight": {"named": "sobel"}}}, "kernel='sobel' is not known"),
         ("show", {"state": {"input_size": 10**30}}, "input_size[0]=1000000000000000000000000000000 is not between"),
         ("read", {"text": "print(1)"}, "is no convolution that can be read"),
+        ("read", {"text": "Conv2d(1, 2, 3)\nMaxPool2d(2)\nConv2d(2, 3, 3)"}, "'MaxPool2d' stands beside the convolutions"),
+        ("read", {"text": "Conv2d(1, 2, 3)\nConv2d(3, 3, 3)"}, "convolution 2 takes 3 channels on 2 axes, convolution 1 gives 2 on 2"),
+        ("read", {"text": "Conv1d(1, 1, 3) " * 9}, "the text tells of 9 convolutions"),
+        ("read", {"text": "Conv2d(1, 2, 3"}, "cannot read"),
+        ("read", {"text": "Conv2D(32, (3, 3))"}, "Keras"),
+        ("read", {"text": "conv2d(1, 1, (1, 1, 1, 1), ndim=4)"}, "contradicts the name"),
         ("read", {"text": 1}, "text=1 is no text"),
         ("read", {"text": "#%%%"}, "tells of no layer"),
         ("read", {"text": "https://example.org/"}, "tells of no layer"),

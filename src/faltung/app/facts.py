@@ -72,7 +72,8 @@ def _shapes(spec: ConvSpec, size: Size) -> list[Row]:
         rows.append(_row(f"output {name}", made, _sum(axis.output_sum(cells))))
     unused = [(name, axis.unused_cells(cells)) for name, axis, cells in zip(names, spec.axes, size, strict=True)]
     if any(count for _, count in unused):
-        rows.append(_row("never reached", ", ".join(f"{count} at the end of the {name}" for name, count in unused if count)))
+        ends = ", ".join(f"{count} at the end of the {name}" for name, count in unused if count)
+        rows.append(_row("never reached", ends, "cells of input and padding that no window reads"))
     ranges = spec.input_sizes(output)
     if any(len(along) > 1 for along in ranges):
         spans = ", ".join(f"{name} {along.start} to {along.stop - 1}" for name, along in zip(names, ranges, strict=True))

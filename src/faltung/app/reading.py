@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 from faltung.app.addresses import state_of_address
 from faltung.app.checking import check
-from faltung.app.state import State
-from faltung.errors import ConvError, ConvSpecError
+from faltung.app.state import MAX_LAYERS, MAX_SIZE, State
+from faltung.errors import ConvError, ConvSpecError, shown
 from faltung.spec import ConvSpec
 
 __all__ = ["read_text"]
@@ -25,7 +27,8 @@ def read_text(text: str, current: State | None = None) -> State:
     Parameters
     ----------
     text : str
-        What `ConvSpec.parse` reads; the JSON of a state; or the page's address.
+        What `ConvSpec.parse` reads, also as it is assigned or printed; several convolutions one after the other, as a printed
+        ``nn.Sequential`` has them; the JSON of a state; or the page's address.
     current : State, optional
         Its input size is kept where a constructor, which has none, fits it.
 
@@ -44,7 +47,7 @@ def read_text(text: str, current: State | None = None) -> State:
         return State.from_dict(_json(stripped))
     if "://" in stripped[:12] or stripped.startswith("#"):
         return state_of_address(stripped)
-    return _of_spec(ConvSpec.parse(stripped), current)
+    return _of_specs(_specs_of(stripped), current)
 
 
 def _json(text: str) -> Any:
@@ -54,23 +57,71 @@ def _json(text: str) -> Any:
         raise ConvSpecError(f"this is no JSON: {str(error)[:200]}.", _EXAMPLE) from None
 
 
-def _of_spec(spec: ConvSpec, current: State | None) -> State:
-    """The spec as a state, on the current input where it fits, else on a small one."""
-    fields = spec.to_dict()
-    channels, ndim = fields.pop("in_channels"), fields.pop("ndim")
-    layer = State.from_dict({"ndim": ndim, "in_channels": channels, **_as_json(fields)})
-    smallest = {1: 9, 2: 7, 3: 4}[ndim]
-    candidates = [current.input_size] if current is not None and current.ndim == ndim else []
-    candidates.append(tuple(max(smallest, extent) for extent in spec.effective_kernel_size))
+# -- constructors and printed modules --------------------------------------------------------------
+
+
+def _specs_of(text: str) -> list[ConvSpec]:
+    """The convolutions that a constructor, an assignment or a printed module tells of, in their order."""
+    starts = list(_CALL.finditer(text))
+    if not starts:
+        return [ConvSpec.parse(text)]
+    if len(starts) > MAX_LAYERS:
+        raise ConvSpecError(f"the text tells of {len(starts)} convolutions, at most {MAX_LAYERS} are shown.", "Paste fewer of them.")
+    calls = [text[start.start() : _end(text, start.end())] for start in starts]
+    rest = text
+    for call in calls:
+        rest = rest.replace(call, "", 1)
+    for name in re.findall(r"([A-Za-z_]\w*)\(", rest):
+        if not _WITHOUT_SIZES.fullmatch(name):
+            raise ConvSpecError(
+                f"{shown(name)} stands beside the convolutions, and may change sizes between them.", "Paste the convolutions alone."
+            )
+    specs = [ConvSpec.parse(call) for call in calls]
+    for number, (one, after) in enumerate(itertools.pairwise(specs), start=1):
+        if after.in_channels != one.out_channels or after.ndim != one.ndim:
+            raise ConvSpecError(
+                f"convolution {number + 1} takes {after.in_channels} channels on {after.ndim} axes, "
+                f"convolution {number} gives {one.out_channels} on {one.ndim}.",
+                "Paste layers of which each takes what the one before gives.",
+            )
+    return specs
+
+
+_CALL = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w*\.)*[Cc]onv\w*\(")
+_WITHOUT_SIZES = re.compile(
+    r"Sequential|Identity|Dropout\w*|BatchNorm\w*|\w*Norm|\w*ReLU6?|SiLU|GELU|ELU|Hardswish|Hardsigmoid|Sigmoid|Tanh"
+)
+"""Modules that leave the shape as it is; they are left out."""
+
+
+def _end(text: str, start: int) -> int:
+    """Behind the parenthesis that closes the one before `start`."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if depth == 0:
+            return place + 1
+    return len(text)
+
+
+def _of_specs(specs: list[ConvSpec], current: State | None) -> State:
+    """The specs as a state, on the current input where it fits, else on a small one."""
+    first, *others = specs
+    fields = {"ndim": first.ndim, "in_channels": first.in_channels, **_layer(first), "then": [_layer(spec) for spec in others]}
+    state = State.from_dict(fields)
+    smallest = {1: 9, 2: 7, 3: 4}[first.ndim]
+    candidates = [current.input_size] if current is not None and current.ndim == first.ndim else []
+    candidates += [tuple(min(max(size, extent), MAX_SIZE) for extent in first.effective_kernel_size) for size in (smallest, 16, 32, 224)]
     for size in candidates:
-        state = replace(layer, input_size=size)
+        sized = replace(state, input_size=size)
         try:
-            check(state)
+            check(sized)
         except ConvError:
             continue
-        return state
-    return replace(layer, input_size=candidates[-1])
+        return sized
+    return replace(state, input_size=candidates[0])
 
 
-def _as_json(fields: dict[str, Any]) -> dict[str, Any]:
+def _layer(spec: ConvSpec) -> dict[str, Any]:
+    fields = {name: value for name, value in spec.to_dict().items() if name not in ("in_channels", "ndim")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}

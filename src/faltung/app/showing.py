@@ -53,7 +53,8 @@ def show(state: State) -> dict[str, Any]:
     try:
         shown = scene_of(state, checked, numbers)
     except ConvError as error:
-        return answer | {"unshown": problem_of(error) | {"remedies": smaller(state, is_shown)}}
+        told = {"message": error.problem, "hint": "Facts, plan and code are below. To see it step by step, take it smaller:"}
+        return answer | {"unshown": told | {"remedies": smaller(state, is_shown)}}
     return answer | {"scene": shown.to_columns(), "matrices": matrices_of(shown)}
 
 
