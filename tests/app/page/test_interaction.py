@@ -69,7 +69,7 @@ def test_padding_says_where_its_value_comes_from(chromium: Any) -> None:
         assert corner.get_attribute("title") == "row −1, column −1: −3, padding: wrapped round from the other side"
         assert shown.lit("input", "source") == {own(3, 3)}
         assert shown.lit("input", "chief") == {0}
-        assert shown.text(".views-title") == "x[0, 3, 3] = −3, here wrapped round from the other side, feeds 1 output"
+        assert shown.text(".views-title") == "x[0, 3, 3] = −3 (wrapped) feeds 1 output"
 
 
 def test_arrows_walk_and_what_they_come_to_is_spoken(chromium: Any) -> None:
@@ -276,6 +276,10 @@ def test_nothing_keeps_anybody_out(chromium: Any) -> None:
 
         shown.cell("output", 0).click()
         check("main", off)
+        play, chosen = shown.page.get_by_role("button", name="Play"), shown.page.get_by_role("button", name="numbers")
+        for button in (play, chosen):
+            button.hover()
+            check("main", contrast)
         shown.page.evaluate("document.getElementById('root').dataset.theme = 'dark'")
         check("main", contrast)
         for tab in ("As a matrix", "Table"):

@@ -95,7 +95,7 @@ export class FormulaView {
     if (item.grid === "output") return equals;
     const outputs = new Set(Array.from(lit.products, (product) => index.output[product])).size;
     const origin = item.grid === "input" ? ORIGIN_WORDS[index.stage.input.origins[item.place]] : undefined;
-    const copied = origin ? (flatOf(index, item) < 0 ? ` (${origin.words})` : `, ${origin.words.replace("padding: ", "here ")},`) : "";
+    const copied = origin ? (flatOf(index, item) < 0 ? ` (${origin.words})` : ` (${index.stage.input.origins[item.place]})`) : "";
     return `${equals}${copied} feeds ${outputs} output${outputs === 1 ? "" : "s"}${item.grid === "kernel" ? ` through ${lit.products.length} products` : ""}`;
   }
 

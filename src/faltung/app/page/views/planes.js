@@ -47,7 +47,8 @@ export function positionAt(grid, place) {
 
 const TILE_GAP = 14;
 const LARGEST_CELL = 46;
-const LEAST_PANEL = 170;
+const ROOMY_CELL = 22;
+const LEAST_PANEL = 190;
 
 /**
  * How large cells can be so that input, kernel and output stand side by side, or below one another where there is no room.
@@ -58,7 +59,9 @@ const LEAST_PANEL = 170;
  * @returns {Sizes}
  */
 export function measureCells(width, input, kernel, output) {
-  const isWide = width >= 640;
+  const isOne = input.tiles * output.tiles * kernel.across * kernel.down === 1;
+  const columns = input.planes.columns + kernel.planes.columns + output.planes.columns;
+  const isWide = width >= 640 || (isOne && width >= Math.max(columns * ROOMY_CELL + 120, 470));
   const tallest = isWide ? 440 : 280;
   // On a narrow page the kernel stands beside the output as long as cells can still be touched.
   const least = isWide ? 4 : 26;

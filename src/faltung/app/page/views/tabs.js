@@ -31,10 +31,10 @@ export class TabsView {
       const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!move) return;
       event.preventDefault();
-      const count = this.buttons.length;
-      const next = (this.buttons.findIndex((button) => button.tabIndex === 0) + move + count) % count;
-      this.open(next);
-      this.buttons[next].focus();
+      const offered = this.buttons.filter((button) => !button.hidden);
+      const next = offered[(offered.findIndex((button) => button.tabIndex === 0) + move + offered.length) % offered.length];
+      this.open(this.buttons.indexOf(next));
+      next.focus();
     });
     this.draw(0);
   }
@@ -52,6 +52,17 @@ export class TabsView {
       button.tabIndex = other === number ? 0 : -1;
       this.frames[other].hidden = other !== number;
     });
+  }
+
+  /**
+   * Offer a panel, or take its tab away.
+   * @param {HTMLElement} panel
+   * @param {boolean} isOffered
+   */
+  offer(panel, isOffered) {
+    const number = this.panels.indexOf(panel);
+    this.buttons[number].hidden = !isOffered;
+    if (!isOffered && this.isOpen(panel)) this.draw(0);
   }
 
   /** @param {HTMLElement} panel */

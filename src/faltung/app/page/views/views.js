@@ -176,6 +176,8 @@ class ExplorerViews {
     this.sign.classList.toggle("views-star", sign === "⋆");
     this.sign.title = { "×": "every input cell times the kernel", "∗": "convolution: the kernel lies flipped", "⋆": "cross-correlation: the kernel lies as it is" }[sign] ?? "";
     this.player.update(index);
+    // A piece of the playground in a page of its own may come without matrices.
+    this.tabs.offer(this.matrix.element, this.store.canEdit || Boolean(this.store.answer?.matrices));
     this.matrix.update(index, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
     this.fitted = 0;
     this.fit();
