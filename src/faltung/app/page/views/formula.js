@@ -70,7 +70,7 @@ export class FormulaView {
     this.edit.hidden = !pinned || !this.canEdit(pinned);
     sayIn(this.state, pinned ? "pinned" : "");
     if (!item) {
-      sayIn(this.title, "");
+      sayIn(this.title, "Point at a cell, or press play");
       this.terms.replaceChildren();
       return;
     }

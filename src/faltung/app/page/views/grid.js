@@ -3,8 +3,8 @@
  */
 import { LampBoard } from "./lighting.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
-import { fullNumber, shadeNumber, shortNumber } from "./numbers.js";
-import { axisNames, letterSize, planesOf, positionAt } from "./planes.js";
+import { fittingNumber, fullNumber, shadeNumber } from "./numbers.js";
+import { axisNames, letterSize, planesOf, positionAt, roomOf } from "./planes.js";
 import { placesOf, shownSize } from "./scene.js";
 
 /** @typedef {import("./scene.js").GridColumns} GridColumns */
@@ -38,6 +38,9 @@ export class GridView {
     this.grid = null;
     /** @type {ArrayLike<CellValue | undefined> | null} What stands in the cells. */
     this.shown = null;
+    this.cell = 46;
+    this.room = roomOf(46);
+    this.longest = 1;
     this.size = nodeOf("span", { class: "views-size" });
     this.tools = nodeOf("div", { class: "views-tools" });
     this.tiles = nodeOf("div", { class: "views-tiles" });
@@ -154,9 +157,12 @@ export class GridView {
     let longest = 1;
     for (let number = 0; number < values.length; number++) {
       most = Math.max(most, Math.abs(shadeNumber(values[number])));
-      longest = Math.max(longest, shortNumber(values[number]).length);
+      longest = Math.max(longest, fittingNumber(values[number], this.room).length);
     }
-    this.longest = longest;
+    if (longest !== this.longest) {
+      this.longest = longest;
+      this.setLetters();
+    }
     for (const [key, cell] of this.board.cells) {
       const channel = Math.floor(key / places);
       const place = key % places;
@@ -167,7 +173,7 @@ export class GridView {
       const mark = `${text} ${most}`;
       if (this.texts[key] === mark) continue;
       this.texts[key] = mark;
-      const short = value === undefined ? "" : origin === "cropped" ? "✕" : shortNumber(value);
+      const short = value === undefined ? "" : origin === "cropped" ? "✕" : fittingNumber(value, this.room);
       if (cell.firstChild instanceof Text) cell.firstChild.data = short;
       else cell.prepend(short);
       cell.toggleAttribute("data-blank", value === undefined);
@@ -199,8 +205,22 @@ export class GridView {
 
   /** @param {number} cell pixels */
   resize(cell) {
+    this.cell = cell;
     this.element.style.setProperty("--cell", `${cell}px`);
-    const letters = letterSize(cell, this.longest ?? 1);
+    const room = roomOf(cell);
+    if (room !== this.room) {
+      this.room = room;
+      this.texts = [];
+      const values = this.shown ?? [];
+      this.shown = null;
+      this.show(values);
+    }
+    this.setLetters();
+  }
+
+  /** Letters as large as the longest number allows. */
+  setLetters() {
+    const letters = letterSize(this.cell, this.longest);
     this.element.style.setProperty("--letters", `${letters}px`);
     this.element.toggleAttribute("data-shaded", letters === 0);
   }

@@ -3,8 +3,8 @@
  */
 import { LampBoard } from "./lighting.js";
 import { nodeOf, sayIn } from "./nodes.js";
-import { fullNumber, shadeNumber, shortNumber } from "./numbers.js";
-import { axisNames, letterSize, planesOf } from "./planes.js";
+import { fittingNumber, fullNumber, shadeNumber } from "./numbers.js";
+import { axisNames, letterSize, planesOf, roomOf } from "./planes.js";
 import { unravel } from "./scene.js";
 
 /** @typedef {import("./scene.js").StageIndex} StageIndex */
@@ -16,6 +16,10 @@ export class KernelView {
     this.board = new LampBoard();
     this.biases = new LampBoard();
     this.shape = "";
+    this.room = roomOf(46);
+    this.longest = 1;
+    /** @type {StageIndex | null} */
+    this.index = null;
     this.size = nodeOf("span", { class: "views-size" });
     this.tiles = nodeOf("div", { class: "views-kernels" });
     this.tools = nodeOf("div", { class: "views-tools" });
@@ -128,12 +132,13 @@ export class KernelView {
 
   /** @param {StageIndex} index */
   show(index) {
+    this.index = index;
     const { kernel, is_transposed: isTransposed } = index.stage;
     let most = 0;
     this.longest = 1;
     for (const value of [...index.weights, ...(kernel.bias ?? [])]) {
       most = Math.max(most, Math.abs(shadeNumber(value)));
-      this.longest = Math.max(this.longest, shortNumber(value).length);
+      this.longest = Math.max(this.longest, fittingNumber(value, this.room).length);
     }
     const names = axisNames(kernel.shape.length - 2);
     const channelNames = isTransposed ? ["input channel", "output channel of its group"] : ["output channel", "input channel of its group"];
@@ -153,7 +158,7 @@ export class KernelView {
    * @param {string} words
    */
   put(cell, value, most, words) {
-    const short = shortNumber(value);
+    const short = fittingNumber(value, this.room);
     if (cell.firstChild instanceof Text) {
       if (cell.firstChild.data !== short) cell.firstChild.data = short;
     } else cell.prepend(short);
@@ -168,7 +173,11 @@ export class KernelView {
   /** @param {number} cell pixels */
   resize(cell) {
     this.element.style.setProperty("--cell", `${cell}px`);
-    const letters = letterSize(cell, this.longest ?? 1);
+    if (roomOf(cell) !== this.room) {
+      this.room = roomOf(cell);
+      if (this.index) this.show(this.index);
+    }
+    const letters = letterSize(cell, this.longest);
     this.element.style.setProperty("--letters", `${letters}px`);
     this.element.toggleAttribute("data-shaded", letters === 0);
   }

@@ -41,6 +41,26 @@ export function shortNumber(value) {
 }
 
 /**
+ * A number in as many digits as there is room for: three, two or one, without the zero before the point if need be.
+ * @param {CellValue | undefined} value
+ * @param {number} room characters
+ * @returns {string}
+ */
+export function fittingNumber(value, room) {
+  const text = shortNumber(value);
+  if (text.length <= room || typeof value !== "number" || Number.isInteger(value)) return text;
+  let shortest = text;
+  for (const digits of [2, 1]) {
+    const rounded = shortNumber(Number(value.toPrecision(digits)));
+    for (const tried of [rounded, rounded.replace(/^(−?)0\./, "$1.")]) {
+      if (tried.length <= room) return tried;
+      if (tried.length < shortest.length) shortest = tried;
+    }
+  }
+  return shortest;
+}
+
+/**
  * A number inside a product, to four digits: in parentheses where it has a sign or two parts.
  * @param {CellValue | undefined} value
  */

@@ -101,3 +101,11 @@ export function letterSize(cell, characters) {
   const size = Math.min(cell * 0.42, (cell - 5) / (0.6 * Math.max(characters, 1)), 17);
   return size < 7.5 ? 0 : size;
 }
+
+/**
+ * How many characters a cell has room for in letters that can be read.
+ * @param {number} cell pixels
+ */
+export function roomOf(cell) {
+  return Math.max(Math.floor((cell - 5) / (0.6 * 8)), 1);
+}

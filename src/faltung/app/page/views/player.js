@@ -62,7 +62,8 @@ export class PlayerView {
     this.index = index;
     this.slider.max = String(Math.max(index.frames, 1));
     if (this.selection.frame >= index.frames) this.selection.frame = 0;
-    this.selection.stepped = this.itemOf(this.selection.frame);
+    // Of a scatter no stamp is shown before somebody steps: beside the sums at the end it would mislead.
+    this.selection.stepped = this.isIdle && index.isScatter ? null : this.itemOf(this.selection.frame);
     this.draw();
   }
 
@@ -108,7 +109,14 @@ export class PlayerView {
     selection.tell();
   }
 
+  /** Whether nobody has stepped yet: the output is whole, whatever the frame. */
+  get isIdle() {
+    const { selection, index } = this;
+    return !selection.isPartial && selection.frame < (index?.frames ?? 0) - 1;
+  }
+
   forward() {
+    if (this.isIdle) return this.go(0, this.byProduct && this.productsIn(0) > 1 ? 1 : -1);
     const { frame, made } = this.selection;
     const last = (this.index?.frames ?? 0) - 1;
     if (!this.byProduct) return frame < last ? this.go(frame + 1, -1) : undefined;
@@ -177,8 +185,8 @@ export class PlayerView {
     this.slider.value = String(selection.frame + 1);
     this.slider.disabled = frames < 2;
     const product = selection.made >= 0 ? `, product ${selection.made}` : "";
-    this.slider.setAttribute("aria-valuetext", `${selection.frame + 1} of ${frames}${product}`);
-    sayIn(this.count, `step ${selection.frame + 1} / ${frames}`);
+    this.slider.setAttribute("aria-valuetext", this.isIdle ? `all ${frames} steps` : `${selection.frame + 1} of ${frames}${product}`);
+    sayIn(this.count, this.isIdle ? `all ${frames} steps` : `step ${selection.frame + 1} / ${frames}`);
     if (this.toggle.getAttribute("aria-label") !== (selection.isPlaying ? "Pause" : "Play")) {
       this.toggle.setAttribute("aria-label", selection.isPlaying ? "Pause" : "Play");
       this.toggle.replaceChildren(iconOf(selection.isPlaying ? PATHS.pause : PATHS.play));

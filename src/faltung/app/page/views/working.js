@@ -3,8 +3,8 @@
  */
 import { itemValue } from "./naming.js";
 import { nodeOf, sayIn } from "./nodes.js";
-import { factorNumber, fullNumber, mediumNumber, shortNumber } from "./numbers.js";
-import { letterSize, planesOf } from "./planes.js";
+import { factorNumber, fittingNumber, fullNumber, mediumNumber, shortNumber } from "./numbers.js";
+import { letterSize, planesOf, roomOf } from "./planes.js";
 
 /** @typedef {import("./scene.js").StageIndex} StageIndex */
 /** @typedef {import("../selection.js").Selection} Selection */
@@ -25,6 +25,8 @@ export class WorkingView {
     this.width = 600;
     this.shape = "";
     this.cell = 38;
+    /** Whether numbers are long, so that cells are larger. */
+    this.isRoomy = false;
     /** @type {{row: HTMLElement, label: HTMLElement, total: HTMLElement, cells: HTMLElement[][]}[]} */
     this.made = [];
     this.rows.addEventListener("pointerover", (event) => {
@@ -60,7 +62,7 @@ export class WorkingView {
         const values = product < 0 ? [null, null, null] : [index.inputValue(product), index.weightValue(product), isMade ? index.product(product) : null];
         cells.forEach((patch, which) => {
           const cell = patch[slot];
-          const text = product < 0 ? "" : shortNumber(values[which]);
+          const text = product < 0 ? "" : fittingNumber(values[which], roomOf(this.cell));
           longest = Math.max(longest, text.length);
           sayIn(cell, text);
           cell.title = fullNumber(values[which]);
@@ -102,6 +104,7 @@ export class WorkingView {
    */
   reserve(index) {
     const { planes, rows, columns } = planesOf(index.stage.kernel.shape.slice(2));
+    this.isRoomy = [...index.weights, ...index.stage.input.values.flat()].some((value) => shortNumber(value).length > 3);
     const pattern = index.stage.patterns[0];
     const channels = new Set(pattern ? (index.isScatter ? pattern.oc : pattern.ic) : []).size;
     const isLine = rows * planes === 1 && columns > 1;
@@ -116,7 +119,7 @@ export class WorkingView {
    */
   cellSize(down, columns) {
     const isLine = down === 1 && columns > 1;
-    return Math.max(Math.min(Math.floor((Math.min(this.width, 760) - (isLine ? 90 : this.width < 480 ? 100 : 150)) / (isLine ? columns : columns * 3)), 38), 12);
+    return Math.max(Math.min(Math.floor((Math.min(this.width, 760) - (isLine ? 90 : this.width < 480 ? 100 : 150)) / (isLine ? columns : columns * 3)), this.isRoomy ? 48 : 38), 12);
   }
 
   /**
@@ -126,7 +129,7 @@ export class WorkingView {
    * @param {number} slots
    */
   build(size, rows, slots) {
-    const shape = `${size} ${Math.min(rows, MOST_ROWS)} ${slots} ${Math.round(this.width / 20)}`;
+    const shape = `${size} ${Math.min(rows, MOST_ROWS)} ${slots} ${Math.round(this.width / 20)} ${this.isRoomy}`;
     if (shape === this.shape) return;
     this.shape = shape;
     const { planes, rows: down, columns } = planesOf(size);
