@@ -29,7 +29,7 @@ exclude_patterns = ["_build", "_ext", "_ipython", "gallery", "images"]
 
 nitpicky = False
 default_role = "py:obj"
-suppress_warnings = ["config.cache"]  # objects of the configuration that cannot be kept between builds
+suppress_warnings = ["config.cache", "ref.python"]  # settings that cannot be kept between builds; words that are names of several attributes
 
 # -- text and code ------------------------------------------------------------------------------
 

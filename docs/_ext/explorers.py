@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 
 def _name_folder(app: Sphinx) -> None:
     os.environ["FALTUNG_EXPLORERS"] = str(Path(app.outdir) / "_explorers")
+    os.environ["FALTUNG_GALLERY"] = str(Path(app.outdir) / "_gallery")
 
 
 def _resolve_root(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:

@@ -131,11 +131,17 @@ def side_by_side(pictures: Mapping[str, fl.Animation]) -> Together:
 class Ran:
     """What a command printed."""
 
-    def __init__(self, line: str, printed: str) -> None:
-        self.line, self.printed = line, printed
+    def __init__(self, line: str, printed: str, summary: str = "") -> None:
+        self.line, self.printed, self.summary = line, printed, summary
 
     def _repr_html_(self) -> str:
-        return f'<div class="ran"><pre><b>$ {html.escape(self.line)}</b>\n{html.escape(self.printed)}</pre></div>'
+        printed = f"<pre><b>$ {html.escape(self.line)}</b>\n{html.escape(self.printed)}</pre>"
+        inside = f"<details><summary>{html.escape(self.summary)}</summary>{printed}</details>" if self.summary else printed
+        return f'<div class="ran">{inside}</div>'
+
+    def folded(self, summary: str) -> Ran:
+        """The same, to be opened."""
+        return Ran(self.line, self.printed, summary)
 
 
 def run(line: str, *, folder: str | Path | None = None, most: int = 60) -> Ran:
