@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ os.environ["IPYTHONDIR"] = str(HERE / "_ipython")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's remark on Python's own frozen modules
 
+logging.getLogger("traitlets").setLevel(logging.WARNING)  # a line for each page that is executed
+
 project = "Faltung"
 author = "the authors of Faltung"
 project_copyright = author
@@ -29,7 +32,11 @@ exclude_patterns = ["_build", "_ext", "_ipython", "gallery", "images"]
 
 nitpicky = False
 default_role = "py:obj"
-suppress_warnings = ["config.cache", "ref.python"]  # settings that cannot be kept between builds; words that are names of several attributes
+# Settings that cannot be kept between builds; words in docstrings that are names of several attributes.
+suppress_warnings = ["config.cache", "ref.python"]
+    "config.cache",
+    "ref.python",
+]  # settings that cannot be kept between builds; words that are names of several attributes
 
 # -- text and code ------------------------------------------------------------------------------
 
