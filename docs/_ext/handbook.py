@@ -20,6 +20,8 @@ import numpy as np
 
 import faltung as fl
 from faltung.app.embed import Explorer, explorer, state_of
+from faltung.viz.pictures.palette import Palette
+from faltung.viz.pictures.svg import animated_svg
 
 __all__ = ["Ran", "Shown", "Together", "run", "show", "side_by_side"]
 
@@ -118,9 +120,16 @@ class Together:
         self.pictures = pictures
 
     def _repr_html_(self) -> str:
-        told = ((picture.to_svg(), html.escape(caption)) for caption, picture in self.pictures.items())
+        told = ((_moving(picture), html.escape(caption)) for caption, picture in self.pictures.items())
         figures = "".join(f"<figure>{svg}<figcaption>{caption}</figcaption></figure>" for svg, caption in told)
         return f'<div class="together">{figures}</div>'
+
+
+def _moving(picture: fl.Animation) -> str:
+    """As SVG that follows the theme of the page, which may be another than the reader's general one."""
+    assert isinstance(picture.palette, Palette)
+    seconds, still = picture.seconds_per_frame, picture.frames - 1
+    return animated_svg(picture.drawing, picture.palette, picture.theme, seconds=seconds, still=still, hosted=True)
 
 
 def side_by_side(pictures: Mapping[str, fl.Animation]) -> Together:
