@@ -34,9 +34,6 @@ nitpicky = False
 default_role = "py:obj"
 # Settings that cannot be kept between builds; words in docstrings that are names of several attributes.
 suppress_warnings = ["config.cache", "ref.python"]
-    "config.cache",
-    "ref.python",
-]  # settings that cannot be kept between builds; words that are names of several attributes
 
 # -- text and code ------------------------------------------------------------------------------
 
