@@ -31,6 +31,9 @@ MOST_PIXELS = 2**24
 
 MOST_MACS = 2**36
 
+_LEAST_PIXELS = 64
+"""Below, making a picture smaller is no remedy."""
+
 _LONG_ENOUGH, _RUNS = 0.3, 5
 """Seconds after which a call is not repeated, and how often it is at most: the best time counts."""
 
@@ -66,8 +69,7 @@ def filter_picture(upload: object, state: State, *, channel: int = 0, colour: bo
     from faltung.filtering import as_input, sums_to_zero
 
     specs = _specs(state)
-    photo, note = _bounded(picture(upload))
-    _check_work(specs, photo.shape[1:])
+    photo, note = _bounded(picture(upload), specs)
     weights = [
         np.array(nested(weight_block(layer.weight, spec.weight_shape)), np.float32) for spec, layer in zip(specs, state.layers, strict=True)
     ]
@@ -135,15 +137,24 @@ def _specs(state: State) -> tuple[ConvSpec, ...]:
     return specs
 
 
-def _bounded(photo: Array) -> tuple[Array, str]:
-    """The picture, made smaller where it has too many pixels, and what was done."""
+def _bounded(photo: Array, specs: tuple[ConvSpec, ...]) -> tuple[Array, str]:
+    """The picture, made smaller where it or its result has too many values, and what was done."""
     from faltung.photo import resize_photo
 
     _, height, width = photo.shape
-    if height * width <= MOST_PIXELS:
+    size, scale = (height, width), min(math.sqrt(MOST_PIXELS / (height * width)), 1.0)
+    while True:
+        if scale < 1:
+            size = max(int(height * scale), 1), max(min(int(width * scale), MOST_PIXELS), 1)
+        try:
+            _check_work(specs, size)
+            break
+        except ConvShapeError:
+            if size[0] * size[1] <= _LEAST_PIXELS:
+                raise
+        scale *= 0.8
+    if size == (height, width):
         return photo, ""
-    scale = math.sqrt(MOST_PIXELS / (height * width))
-    size = max(int(height * scale), 1), max(min(int(width * scale), MOST_PIXELS), 1)
     return resize_photo(photo, size), f"made smaller first: {height} × {width} to {size[0]} × {size[1]}, the most that is taken"
 
 
