@@ -46,7 +46,7 @@ export function mountPlayground(root, link, options = {}) {
   root.replaceChildren(head, main);
   const ask = (/** @type {string} */ question) => (link.isLive ? link.ask(question, {}).catch(() => ({})) : Promise.resolve({}));
   const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
-  const playground = element("div", { class: "playground" });
+  const playground = element("div", { class: link.varying ? "playground few" : "playground" });
   main.append(playground);
   const opened = mountConvolution();
   if (options.isPage) mountTabs();
@@ -114,7 +114,7 @@ export function mountPlayground(root, link, options = {}) {
       make(makeConstructor(box, store));
     }
     if (!wants("controls")) return;
-    const fields = element("details", { class: "fields", open: !isNarrow(root) }, element("summary", {}, "Controls"));
+    const fields = element("details", { class: "fields", open: link.varying !== undefined || !isNarrow(root) }, element("summary", {}, "Controls"));
     side.append(fields);
     make(makeForm(fields, store, options, named));
   }
