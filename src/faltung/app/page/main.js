@@ -48,7 +48,7 @@ export function mountPlayground(root, link, options = {}) {
   const named = ask("kernels").then(({ kernels = [], inputs = [] }) => ({ kernels, inputs }));
   const playground = element("div", { class: link.varying ? "playground few" : "playground" });
   main.append(playground);
-  const opened = mountConvolution();
+  const centre = mountConvolution();
   if (options.isPage) mountTabs();
 
   /** Two tabs: the playground, and the reader's own model. */
@@ -58,6 +58,9 @@ export function mountPlayground(root, link, options = {}) {
     const tabs = [{ name: "convolution", title: "Convolution", panel: playground }, { name: "model", title: "Your model", panel: models }];
     const bar = makeTabs("Parts of the page", tabs, "convolution", () => {});
     head.querySelector("h1")?.after(bar);
+    const place = element("section", { class: "opened", "aria-label": "A layer of the model" });
+    centre.prepend(place);
+    const opened = makeOpened(place);
     makeModels(models, link, (layer) => {
       if (layer.state) store.replace(layer.state);
       opened.show(layer);
@@ -78,9 +81,8 @@ export function mountPlayground(root, link, options = {}) {
     side.hidden = !side.childElementCount;
     const place = element("div", {});
     const drawn = element("div", { class: "drawn" });
-    const layer = element("section", { class: "opened", "aria-label": "A layer of the model" });
     const summary = element("div", {});
-    centre.append(layer, place, summary, drawn);
+    centre.append(place, summary, drawn);
     make(makeProblem(place, store));
     if (wants("summary")) make(makeSummary(summary, store));
     make(makeViews(drawn, store, { page: options.isPage }));
@@ -101,7 +103,7 @@ export function mountPlayground(root, link, options = {}) {
       make(makePhotograph(section, store, named.then(({ kernels }) => kernels)));
     }
     beside.hidden = !beside.childElementCount;
-    return makeOpened(layer);
+    return centre;
   }
 
   /** @param {HTMLElement} side */
