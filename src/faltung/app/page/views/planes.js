@@ -48,7 +48,7 @@ export function positionAt(grid, place) {
 const TILE_GAP = 14;
 const LARGEST_CELL = 46;
 const ROOMY_CELL = 22;
-const LEAST_PANEL = 190;
+const LEAST_PANEL = 252;
 
 /**
  * How large cells can be so that input, kernel and output stand side by side, or below one another where there is no room.
@@ -99,7 +99,7 @@ export function measureCells(width, input, kernel, output) {
  */
 export function letterSize(cell, characters) {
   const size = Math.min(cell * 0.42, (cell - 5) / (0.6 * Math.max(characters, 1)), 17);
-  return size < 7.5 ? 0 : size;
+  return size < 6.9 ? 0 : size;
 }
 
 /**
