@@ -49,6 +49,13 @@ def test_everything_fits_and_nothing_jumps(chromium: Any, name: str) -> None:
             assert {moment for moment, place in places.items() if place != places["at first"]} == set(), width
 
 
+def test_no_column_is_cut_off(chromium: Any) -> None:
+    state = {"padding": BORDER, "flip": True, "dilation": [2, 2], "input_size": [7, 7]}
+    with explorer(chromium, state, viewport={"width": 738, "height": 700}) as shown:
+        boxes = ".views-scroll, .views-sheet"
+        assert shown.page.eval_on_selector_all(boxes, "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).length") == 0
+
+
 def test_what_is_lit_scrolls_into_view(chromium: Any) -> None:
     with explorer(chromium, STATES["depthwise"]) as shown:
         shown.page.locator(".views-output .views-tile").nth(15).locator(".views-cell").first.hover()
