@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -75,11 +76,17 @@ class Server:
         return Reply(int(words[1]) if len(words) > 1 else 0, {name.lower(): value.strip() for name, _, value in pairs}, rest)
 
 
+def _heed_interrupts() -> None:
+    """As a program in the foreground does: a shell has those in the background ignore them, and what they start as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(*arguments: str, command: Sequence[str] = ()) -> Iterator[Server]:
     """`faltung play` on a free port, or another command that says the same; ended afterwards."""
     command = command or [sys.executable, "-m", "faltung", "play", "--no-browser", *(arguments or ("--port", "0"))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    heeding: Any = None if sys.platform == "win32" else _heed_interrupts
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeding) as process:
         assert process.stdout is not None
         try:
             said = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))

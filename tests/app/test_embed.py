@@ -75,6 +75,15 @@ def test_parts_stand_once() -> None:
     assert len(same["pool"]) < len(set(names)) + 2
 
 
+@pytest.mark.parametrize(("parts", "held"), [((), ()), (("summary",), ("facts", "plan")), (("code", "facts"), ("code", "facts"))])
+def test_what_is_not_shown_takes_no_room(parts: tuple[str, ...], held: tuple[str, ...]) -> None:
+    table = explorer({}, parts=parts).table
+    (found,) = ({name: table["pool"][at] for name, at in one.items()} for one in table["answers"])
+    assert {name for name in ("facts", "plan", "code", "matrices") if found[name]} == set(held)
+    assert found["scene"]
+    assert table["options"]["parts"] == list(parts)
+
+
 def test_values_given_twice_are_offered_once() -> None:
     assert explorer({}, {"stride": [1, [1, 1], 2]}).table["varying"] == {"stride": [[1, 1], [2, 2]]}
 

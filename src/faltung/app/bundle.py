@@ -15,7 +15,7 @@ from pathlib import Path
 
 from faltung.errors import ConvError, shown
 
-__all__ = ["PAGE", "joined", "page_script", "page_style"]
+__all__ = ["PAGE", "joined", "page_modules", "page_script", "page_style"]
 
 PAGE = Path(__file__).resolve().parent / "page"
 STYLES = ("style.css", "views.css")
@@ -61,6 +61,14 @@ def joined(modules: Mapping[str, str], entry: str) -> str:
     })();
     })()
     """
+    parts, exported, order = _walked(modules, entry)
+    _check_names(modules, exported)
+    lines = [f"const {_variable(path)} = {parts[path]};" for path in order[:-1]]
+    return "\n".join(["(() => {", '"use strict";', *lines, f"return {parts[entry]};", "})()"])
+
+
+def _walked(modules: Mapping[str, str], entry: str) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
+    """Of all modules that `entry` needs: each as a function, what each exports, and an order in which they can run, `entry` last."""
     needed: dict[str, list[str]] = {}
     exported: dict[str, list[str]] = {}
     parts: dict[str, str] = {}
@@ -70,13 +78,10 @@ def joined(modules: Mapping[str, str], entry: str) -> str:
         if path not in needed:
             parts[path], needed[path], exported[path] = _function(path, modules)
             waiting += needed[path]
-    _check_names(modules, exported)
     try:
-        order = list(graphlib.TopologicalSorter(needed).static_order())
+        return parts, exported, list(graphlib.TopologicalSorter(needed).static_order())
     except graphlib.CycleError as error:
         raise BundleError(f"modules import each other: {' ← '.join(error.args[1])}.", "Move what both need into a third.") from None
-    lines = [f"const {_variable(path)} = {parts[path]};" for path in order[:-1]]
-    return "\n".join(["(() => {", '"use strict";', *lines, f"return {parts[entry]};", "})()"])
 
 
 def _function(path: str, modules: Mapping[str, str]) -> tuple[str, list[str], list[str]]:
@@ -140,7 +145,16 @@ def _variable(path: str) -> str:
 @lru_cache(maxsize=8)
 def page_script(entry: str) -> str:
     """The page's module `entry` and all that it needs, as `joined` makes one of them."""
-    return joined({file.relative_to(PAGE).as_posix(): file.read_text(encoding="utf-8") for file in PAGE.rglob("*.js")}, entry)
+    return joined(_modules(), entry)
+
+
+def page_modules(entry: str) -> list[str]:
+    """The paths of the page's module `entry` and of all that it needs, in an order in which they can run."""
+    return _walked(_modules(), entry)[2]
+
+
+def _modules() -> dict[str, str]:
+    return {file.relative_to(PAGE).as_posix(): file.read_text(encoding="utf-8") for file in PAGE.rglob("*.js")}
 
 
 @lru_cache(maxsize=1)

@@ -32,8 +32,8 @@ MOST_STATES = 400
 MOST_BYTES = 8 * 2**20
 """Of the table, as it stands in the file."""
 
-PARTS = {"facts": ("facts",), "plan": ("plan",), "code": ("code",), "matrices": ("matrices",)}
-"""Parts of the page that can be left out, and what of an answer is theirs."""
+PARTS = {"summary": ("facts", "plan"), "facts": ("facts",), "plan": ("plan",), "code": ("code",), "matrices": ("matrices",)}
+"""Parts of the page that can be left out, and what of an answer they show."""
 
 _STYLE = """
 body { margin: 0; }
@@ -193,7 +193,7 @@ def _varying(base: Mapping[str, Any], vary: Any) -> dict[str, list[Any]]:
 
 
 def _table(base: Mapping[str, Any], varying: Mapping[str, list[Any]], parts: Sequence[str]) -> dict[str, Any]:
-    hidden = {name for part, names in PARTS.items() if part not in parts for name in names}.union(_LIVE)
+    hidden = {name for names in PARTS.values() for name in names}.union(_LIVE).difference(*(PARTS[part] for part in parts))
     pool: dict[str, int] = {}
     answers: dict[tuple[tuple[str, int], ...], int] = {}
     places = []

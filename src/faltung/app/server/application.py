@@ -11,9 +11,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from faltung.app.bundle import page_modules
 from faltung.app.server.computing import Computing
 from faltung.app.server.guard import Guard
-from faltung.app.server.limits import BODY_SECONDS, MOST_BYTES, QUESTION_BYTES, QUICK, QUICK_SECONDS, SLOW_SECONDS, UPLOAD_SECONDS
+from faltung.app.server.limits import (
+    BODY_SECONDS,
+    MOST_BYTES,
+    QUESTION_BYTES,
+    QUICK,
+    QUICK_SECONDS,
+    SLOW_SECONDS,
+    UPLOAD_SECONDS,
+    UPLOADS_AT_ONCE,
+)
 from faltung.app.server.page_files import page_file
 from faltung.app.server.questions import problem
 from faltung.app.uploads import Uploads
@@ -33,7 +43,11 @@ class Refused(Exception):
 def make_application(port: int, token: str) -> Guard:
     """The application for a server on `port`, behind its guard."""
     uploads = Uploads()
+    uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
     quick, slow = Computing(uploads, QUICK_SECONDS), Computing(uploads, SLOW_SECONDS)
+
+    # All modules are asked for at once, and not each when the one that imports it has come.
+    preloaded = {"link": ", ".join(f"</{path}>; rel=modulepreload" for path in page_modules("main.js"))}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -56,7 +70,8 @@ def make_application(port: int, token: str) -> Guard:
     async def upload(request: Request) -> Response:
         _expect(request, "application/octet-stream")
         try:
-            return JSONResponse({"upload": uploads.keep(await _body(request, MOST_BYTES, UPLOAD_SECONDS))})
+            async with uploading:
+                return JSONResponse({"upload": uploads.keep(await _body(request, MOST_BYTES, UPLOAD_SECONDS))})
         except ConvError as error:
             return JSONResponse(problem(error.problem, error.remedy))
 
@@ -64,7 +79,7 @@ def make_application(port: int, token: str) -> Guard:
         found = page_file(request.url.path)
         if found is None:
             raise Refused(404, "There is no such file.")
-        return Response(found[0], media_type=found[1])
+        return Response(found[0], media_type=found[1], headers=preloaded if found[1].startswith("text/html") else None)
 
     async def refused(_: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, Refused) else 400

@@ -6,7 +6,7 @@ from faltung.app.uploads import MOST_BYTES
 
 __all__ = [
     "BODY_SECONDS", "CONNECTIONS", "HEAD_SECONDS", "MEMORY", "MOST_BYTES", "QUESTION_BYTES", "QUESTION_DEPTH", "QUICK", "QUICK_SECONDS",
-    "SLOW_SECONDS", "START_SECONDS", "UPLOAD_SECONDS", "WAITING",
+    "SLOW_SECONDS", "START_SECONDS", "UPLOADS_AT_ONCE", "UPLOAD_SECONDS", "WAITING",
 ]  # fmt: skip
 
 QUESTION_BYTES = 2**20
@@ -22,6 +22,9 @@ BODY_SECONDS = 10.0
 """For the body of a question to arrive."""
 
 UPLOAD_SECONDS = 60.0
+
+UPLOADS_AT_ONCE = 2
+"""That are being read; the others wait, and take no memory."""
 
 CONNECTIONS = 64
 """At a time; a browser opens six."""
