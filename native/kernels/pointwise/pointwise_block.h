@@ -26,6 +26,7 @@ struct PointwiseBlock {
     T* panel;  // [term][vectors of positions]; holds x already where is_packed; 64-byte aligned
     bool is_packed;
     const T* next_x = nullptr;  // what the next block reads, likewise: asked for meanwhile
+    Index next_cells = 0;       // or, where not 0, so far behind the cells of each tap
     const T*
         weight;  // [channel block][term][channel_block], blocks weight_pitch apart, zero beyond the channels
     Index weight_pitch, terms;

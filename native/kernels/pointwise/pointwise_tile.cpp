@@ -58,10 +58,17 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             weight + min_index(c, channels - 1) * b.weight_row;
     const T* next = nullptr;
     const Index terms_of_row = b.out_channels < few_channels ? terms_a_row_for_few : terms_a_row;
-    if (From == Cells::panel && b.next_x) {
+    const PointwiseTap<T>* next_tap = nullptr;
+    Index next_channel = 0;
+    if (From == Cells::panel && (b.next_x || b.next_cells)) {
         const Index tile = channel / channel_block - (b.is_packed ? 0 : 1);
         const Index row = tile * ceil_divide(b.terms, terms_of_row);
-        if (row < b.terms) next = b.next_x + row * b.x_pitch;
+        if (row < b.terms && b.next_x) next = b.next_x + row * b.x_pitch;
+        if (row < b.terms && b.next_cells) {
+            next_tap = b.tap + row % b.taps;
+            next_channel = row / b.taps;
+            next = next_tap->cells + next_channel * next_tap->channel_stride + b.next_cells;
+        }
     }
     Index term = 0;
     T* to = b.panel;
@@ -75,7 +82,14 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
         if (From == Cells::panel && next && (term & (terms_of_row - 1)) == 0) {
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(next + v * L, 0, 2);
             __builtin_prefetch(next + V * L - 1, 0, 2);
-            next += b.x_pitch;
+            if (next_tap) {
+                if (++next_tap == b.tap + b.taps) next_tap = b.tap, ++next_channel;
+                next = next_channel * b.taps < b.terms
+                           ? next_tap->cells + next_channel * next_tap->channel_stride + b.next_cells
+                           : nullptr;
+            } else {
+                next += b.x_pitch;
+            }
         }
         Vec<T> cells[V];
         FALTUNG_UNROLL for (int v = 0; v < V; ++v) cells[v] =

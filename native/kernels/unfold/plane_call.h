@@ -135,6 +135,7 @@ struct UnfoldCorrelation<T>::PlaneCall {
             product.tap = tap_cells;
             product.taps = taps;
             product.is_packed = is_held || !is_fused;
+            if (is_fused && !is_held && !tiles.is_rest(tile + 1)) product.next_cells = count;
             weights.give(product, weight);
             product.terms = terms;
             product.y = y_tile;

@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from faltung.engine.arrays import HALVES, Array, ElementTypes, address, trailing
 from faltung.engine.catalog import BY_NAME
 from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
 from faltung.engine.kernel import Kernel
-from faltung.engine.lowering import Lowered, Strip, is_gather, lower
+from faltung.engine.lowering import Lowered, Skipping, Strip, is_gather, lower
 from faltung.engine.magnitude import LARGEST
 from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.problem import Problem
@@ -299,7 +299,7 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     native = request.dtype
     kernels = tuple(tuple(_kernel(step.problem, served[step.problem].algorithm, native) for step in strip.steps) for strip in strips)
     label = chosen if is_gather(spec, backward=backward) else f"phases+{chosen}"
-    label = f"taps+{label}" if lowered.skips_padding else label
+    label = f"{lowered.skipping}+{label}" if lowered.skipping else label
     entries = [(problem, BY_NAME[decision.algorithm]) for problem, decision in served.items()]
     growth = max((entry.error_growth(problem, native) for problem, entry in entries if entry.error_growth is not None), default=1.0)
     is_direct = all(entry.is_direct for _, entry in entries)
@@ -324,7 +324,7 @@ tuning.on_change(compile_conv.cache_clear)
 
 
 def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: bool) -> Iterator[Lowered]:
-    """What is chosen among: phases one by one or all together, and taps one by one; of equally cheap ones the first is taken."""
+    """What is chosen among, of equally cheap ones the first: phases one by one or together, the padding left out by taps or borders."""
     apart = lower_as()
     known = measured(apart.problems[0], request) if apart.problems else None
     wanted = known.algorithm if known and known.algorithm else request.algorithm
@@ -340,7 +340,8 @@ def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: 
     if bundled:
         yield bundled
     if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
-        yield lower_as(skips_padding=True)
+        for skipping in get_args(Skipping):
+            yield lower_as(skipping=skipping)
 
 
 def _most_rank(lowered: Lowered, request: Request, seconds: float) -> int:

@@ -15,6 +15,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from faltung.borders import Image, images
 from faltung.engine.problem import Problem
@@ -22,10 +23,13 @@ from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.geometry import Axis, Phase
 from faltung.spec import ConvSpec
 
-__all__ = ["Lowered", "Step", "Strip", "is_gather", "lower"]
+__all__ = ["Lowered", "Skipping", "Step", "Strip", "is_gather", "lower"]
 
 MAX_STEPS = 4096
 MAX_NDIM = 61
+
+Skipping = Literal["taps", "borders"]
+"""How zeros of the padding are left out: tap by tap, or with fewer taps where the window lies over the border."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,19 @@ class Strip:
 class Lowered:
     """A convolution in one direction for one input size, as problems for the kernels.
 
-    Where it `skips_padding`, zeros of the padding take no part in some of them.
+    `skipping` tells how zeros of the padding take no part in some of them; None: all do.
     """
 
     in_size: tuple[int, ...]
     out_size: tuple[int, ...]
     main: Strip
     folded: tuple[Strip, ...]
-    skips_padding: bool = False
+    skipping: Skipping | None = None
+
+    @property
+    def skips_padding(self) -> bool:
+        """Whether zeros of the padding take no part in some of the problems."""
+        return self.skipping is not None
 
     @functools.cached_property
     def problems(self) -> tuple[Problem, ...]:
@@ -92,8 +101,9 @@ class Lowered:
     @property
     def terms(self) -> int:
         """At most so many products, each rounded once, are summed for one output."""
-        of_steps = [step.problem.terms for step in self.main.steps]
-        main = sum(of_steps) if self.skips_padding else max(of_steps, default=0)
+        writing = [step.problem.terms for step in self.main.steps if not step.accumulates]
+        adding = [step.problem.terms for step in self.main.steps if step.accumulates]
+        main = max(writing, default=0) + sum(adding)
         folded = sum(_strip_terms(strip) for strip in self.folded)
         return main + folded
 
@@ -113,14 +123,14 @@ def is_gather(spec: ConvSpec, *, backward: bool) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def lower(
-    spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skips_padding: bool = False, bundles_phases: bool = False
+    spec: ConvSpec, input_size: tuple[int, ...], *, backward: bool, skipping: Skipping | None = None, bundles_phases: bool = False
 ) -> Lowered:
     """`spec` for an input of `input_size`, or its input gradient.
 
     Where it `bundles_phases`, those of a scatter are one problem as far as that is possible.
 
-    Where `skips_padding`, a kernel that lies in the padding for much of its time is taken apart into its taps, each of which is
-    computed only where it meets the input.
+    By `skipping`, a kernel that lies in the padding for much of its time is taken apart: into its taps, each of which is computed
+    only where it meets the input; or along the axes before the last two, where the outputs at the borders have fewer taps.
 
     Raises
     ------
@@ -151,10 +161,10 @@ def lower(
         if bundles_phases:
             main, *folded = (_bundled(spec, small, strip) for strip in (main, *folded))
         whole = Lowered(small, large, main, tuple(folded))
-    taken_apart = _by_taps(main)
-    if not skips_padding or whole.folded or taken_apart == main:
+    if skipping is None or whole.folded:
         return whole
-    return replace(whole, main=taken_apart, skips_padding=True)
+    taken_apart = _by_taps(main) if skipping == "taps" else _by_borders(main)
+    return whole if taken_apart == main else replace(whole, main=taken_apart, skipping=skipping)
 
 
 # With fewer channels a tap alone has too little to do, and with less padding there is too little to skip.
@@ -215,6 +225,69 @@ def _tap_step(step: Step, axes: list[Axis], place: tuple[int, ...], outputs: tup
     taps = tuple(_one_of(taken, tap) for taken, tap in zip(step.taps, place, strict=True))
     writes = tuple(_part(written, along) for written, along in zip(step.writes, outputs, strict=True))
     return Step(alone, taps, writes, accumulates)
+
+
+# With less padding, setting out anew takes what was saved.
+MOST_INSIDE_BORDERS = 0.92
+LAST_AXES = 2
+"""Along these an output of the border is no block of memory, and kernels have their own ways with them."""
+
+
+def _by_borders(strip: Strip) -> Strip:
+    """The strip with a step for each block of outputs whose windows lie over the same borders, along the axes before the last two."""
+    if len(strip.steps) != 1 or not strip.steps[0].is_everything:
+        return strip
+    problem = strip.steps[0].problem
+    if problem.mode not in ("zeros", "absent") or problem.phases or 0 in problem.out_size:
+        return strip
+    far = len(problem.out_size) - LAST_AXES
+    blocks = [_border_blocks(problem, index) if index < far else [_whole_block(problem, index)] for index in range(len(problem.out_size))]
+    inside = math.prod(sum(len(outputs) * len(taps) for outputs, taps in along) for along in blocks)
+    if inside > MOST_INSIDE_BORDERS * math.prod(problem.out_size) * math.prod(problem.kernel_size):
+        return strip
+    if any(not taps for along in blocks for _, taps in along):
+        return strip
+    return replace(strip, steps=tuple(_block_step(problem, block) for block in itertools.product(*blocks)))
+
+
+Block = tuple[range, range]
+"""Outputs along an axis, and the taps that meet the input there."""
+
+
+def _whole_block(problem: Problem, index: int) -> Block:
+    return range(problem.out_size[index]), range(problem.kernel_size[index])
+
+
+def _border_blocks(problem: Problem, index: int) -> list[Block]:
+    """The outputs along an axis, cut wherever a tap begins or ends to meet the input."""
+    along = problem.axes[index]
+    axis = Axis(index, along.kernel, along.stride, along.dilation)
+    inside = [axis.outputs_inside(tap, along.out, along.size, along.before) for tap in range(along.kernel)]
+    cuts = sorted({0, along.out}.union(*((outputs.start, outputs.stop) for outputs in inside if outputs)))
+    return [
+        (range(first, end), _run([tap for tap, outputs in enumerate(inside) if first in outputs]))
+        for first, end in itertools.pairwise(cuts)
+    ]
+
+
+def _run(taps: list[int]) -> range:
+    """Neighbours all: a window that leaves the input does not come back."""
+    return range(taps[0], taps[-1] + 1) if taps else range(0)
+
+
+def _block_step(problem: Problem, block: tuple[Block, ...]) -> Step:
+    """Some outputs by the taps that meet the input there."""
+    before = tuple(
+        along.before - taps.start * along.dilation - outputs.start * along.stride
+        for along, (outputs, taps) in zip(problem.axes, block, strict=True)
+    )
+    part = replace(
+        problem,
+        out_size=tuple(len(outputs) for outputs, _ in block),
+        kernel_size=tuple(len(taps) for _, taps in block),
+        before=before,
+    )
+    return Step(part, tuple(_part(slice(None), taps) for _, taps in block), tuple(_part(slice(None), outputs) for outputs, _ in block))
 
 
 def _one_of(taken: slice, number: int) -> slice:

@@ -53,8 +53,9 @@ class Plan:
         Of the result.
     algorithm : str
         The name in the catalog; ``phases+NAME`` of a transposed convolution, whose phases NAME computes one by one or together;
-        ``taps+NAME`` where NAME computes one tap after another, and products with the padding are left out. Weights that are prepared
-        may turn out to be sums of few outer products: `PreparedConv.algorithm` says what runs.
+        ``taps+NAME`` where NAME computes one tap after another, and products with the padding are left out, ``borders+NAME`` where it
+        computes the outputs at the border apart, with fewer taps. Weights that are prepared may turn out to be sums of few outer
+        products: `PreparedConv.algorithm` says what runs.
     why : tuple of Decision
         Every algorithm with its reason for or against.
     workspace_bytes : int
