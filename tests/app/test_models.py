@@ -125,8 +125,11 @@ def test_rows_are_those_of_the_audit(tmp_path: Path) -> None:
 def test_sizes_left_open_are_taken_as_usual_ones_and_can_be_given() -> None:
     node = onnx.helper.make_node("Conv", ["picture", "w"], ["y"], "conv")
     upload = keep_upload(made([node], {"w": np.ones((4, 3, 3, 3), np.float32)}, ["n", 3, "h", "w"]))
-    assert answer("model", {"upload": upload})["inputs"][0]["shape"] == [1, 3, 224, 224]
+    usual = answer("model", {"upload": upload})
+    assert usual["inputs"][0]["shape"] == [1, 3, 224, 224]
+    assert any("all this is for 1×3×224×224" in note for note in usual["notes"])
     found = answer("model", {"upload": upload, "input": "1x3x32x48"})
+    assert not any("all this is for" in note for note in found["notes"])
     assert (found["inputs"][0]["shape"], found["layers"][0]["output"]) == ([1, 3, 32, 48], "4 × 30 × 46")
     assert "no shape" in answer("model", {"upload": upload, "input": "1x3x"})["problem"]["message"]
     assert "channels" in answer("model", {"upload": upload, "input": "1x4x32x32"})["problem"]["message"] + "channels"

@@ -48,6 +48,7 @@ class Opened:
     network: OnnxNetwork
     graph: Graph
     audit: Audit
+    notes: tuple[str, ...] = ()
 
 
 _OPENED: OrderedDict[tuple[str, str, str], Opened] = OrderedDict()
@@ -78,13 +79,16 @@ def _read(data: bytes, name: str, shape: tuple[int, ...] | None) -> Opened:
     from faltung.model.onnx_run import OnnxNetwork
 
     network = OnnxNetwork(name, data)
+    notes: tuple[str, ...] = ()
     try:
         graph = graph_of_proto(network.proto, name, shape)
     except OpenSizesError as error:
         if shape is not None:
             raise
         graph = graph_of_proto(network.proto, name, error.likely)
-    return Opened(network, graph, audit(graph, low_rank=False))
+        taken = ", ".join("×".join(map(str, sizes)) for sizes in error.likely.values())
+        notes = (f"The file leaves the size of its input open: all this is for {taken}. Give the shape that you want.",)
+    return Opened(network, graph, audit(graph, low_rank=False), notes)
 
 
 def _shape(text: str) -> tuple[int, ...] | None:
@@ -129,7 +133,7 @@ def answer_model(body: Mapping[str, Any]) -> dict[str, Any]:
             {"kind": one.kind, "sentence": _short(one.sentence, 1200), "layers": [_short(name) for name in one.layers]}
             for one in audit.advice[:200]
         ],
-        "notes": [*(_short(note, 400) for note in audit.notes), LEFT_OUT],
+        "notes": [*found.notes, *(_short(note, 400) for note in audit.notes), LEFT_OUT],
         "ranges": [{"name": name, "title": title} for name, (title, _, _) in RANGES.items()],
     }
 
