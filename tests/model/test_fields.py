@@ -115,6 +115,16 @@ def test_an_image_gives_the_shape() -> None:
     assert receptive_field("conv2d(3, 1, 3)", image=np.ones((2, 3, 9, 8))).positions == (7, 6)
 
 
+def test_a_model_may_have_a_method_called_double() -> None:
+    class Doubling(nn.Sequential):
+        def double(self, x):
+            return 2 * x
+
+    field = receptive_field(Doubling(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3)), input_shape=(1, 1, 9, 9), measured=True)
+    assert field.size == (5, 5)
+    assert field.effective is not None
+
+
 def test_the_model_is_left_as_it_is() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

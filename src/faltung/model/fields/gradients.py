@@ -105,7 +105,7 @@ def _changing(model: nn.Module, name: str, field: ReceptiveField, index: Index) 
     random = torch.Generator().manual_seed(0)
     found = None
     for _ in range(DRAWS):
-        simple = copy.deepcopy(model).eval().double().cpu()
+        simple = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)  # models have methods called double
         with torch.no_grad():
             for module in simple.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
