@@ -21,7 +21,8 @@ from faltung.engine.arrays import HALVES, Array, ElementTypes, address, trailing
 from faltung.engine.catalog import BY_NAME
 from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
 from faltung.engine.kernel import Kernel
-from faltung.engine.lowering import Lowered, Skipping, Strip, is_gather, lower
+from faltung.engine.lowered import Lowered, Skipping, Strip
+from faltung.engine.lowering import is_gather, lower
 from faltung.engine.magnitude import LARGEST
 from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.problem import Problem

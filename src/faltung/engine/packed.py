@@ -18,7 +18,7 @@ from faltung.engine.arrays import Array, ElementTypes, as_passed, is_finite, nar
 from faltung.engine.compiled import Compiled, compile_conv, too_many_weights
 from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
-from faltung.engine.lowering import Strip
+from faltung.engine.lowered import Strip
 from faltung.engine.magnitude import is_moderate
 from faltung.engine.native import Correlation, PreparedProgram, get_num_threads
 
