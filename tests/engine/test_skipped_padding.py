@@ -7,7 +7,7 @@ import pytest
 
 import faltung as fl
 from faltung import reference
-from faltung.engine import compiled, run
+from faltung.engine import compiled, run, skipping
 from faltung.engine.lowering import lower
 
 CASES = (
@@ -25,12 +25,14 @@ CASES = (
 
 @pytest.fixture(autouse=True)
 def _always_taken_apart(monkeypatch):
-    """Steps cost less than nothing; plans made so are forgotten afterwards."""
+    """Steps cost less than nothing, and nothing is too small; plans made so are forgotten afterwards."""
     monkeypatch.setattr(compiled, "STEP_SECONDS", -1.0)
-    for cache in (compiled.compile_conv, run._checked, run.programs):
+    monkeypatch.setattr(skipping, "LEAST_MACS", 0)
+    caches = (lower, compiled.compile_conv, run._checked, run.programs)
+    for cache in caches:
         cache.cache_clear()
     yield
-    for cache in (compiled.compile_conv, run._checked, run.programs):
+    for cache in caches:
         cache.cache_clear()
 
 

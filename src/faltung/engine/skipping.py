@@ -75,8 +75,9 @@ def _tap_step(step: Step, axes: list[Axis], place: tuple[int, ...], outputs: tup
     return Step(alone, taps, writes, accumulates)
 
 
-# With less padding, setting out anew takes what was saved.
+# With less padding, or less to do, setting out anew takes what was saved.
 MOST_INSIDE_BORDERS = 0.92
+LEAST_MACS = 2**18
 LAST_AXES = 2
 """Along these an output of the border is no block of memory, and kernels have their own ways with them."""
 
@@ -86,7 +87,7 @@ def by_borders(strip: Strip) -> Strip:
     if len(strip.steps) != 1 or not strip.steps[0].is_everything:
         return strip
     problem = strip.steps[0].problem
-    if problem.mode not in ("zeros", "absent") or problem.phases or 0 in problem.out_size:
+    if problem.mode not in ("zeros", "absent") or problem.phases or 0 in problem.out_size or problem.macs < LEAST_MACS:
         return strip
     far = len(problem.out_size) - LAST_AXES
     blocks = [_border_blocks(problem, index) if index < far else [_whole_block(problem, index)] for index in range(len(problem.out_size))]
