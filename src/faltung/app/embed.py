@@ -154,7 +154,7 @@ def explorer(
         if base[name] not in values:
             base = base | {name: values[0]}
     table = _table(base, varying, parts)
-    options = {"controls": list(varying), "parts": [*(["controls"] if varying else []), *parts], "heading": 0}
+    options = {"controls": list(varying), "parts": [*(["controls"] if varying else []), *parts]}
     return Explorer(table | {"options": options}, title or _title(base), height, theme)
 
 
