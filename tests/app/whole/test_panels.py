@@ -109,7 +109,7 @@ def test_a_photograph_becomes_the_input_and_is_filtered_at_full_resolution(reade
     assert {at for at, level in enumerate(row) if level} == {43, 44}  # the windows over the edge, and no other
     assert "88 × 60 in " in reader.page.locator("figcaption").last.inner_text()
     reader.press("Use it as the input above, made small")
-    assert numbers_shown(reader)[:4] == ["0", "200", "200", "0"]
+    reader.until(lambda: numbers_shown(reader)[:4] == ["0", "200", "200", "0"])
     reader.set("Input size, width", 8)  # the input is made anew of the photograph
     reader.until(lambda: numbers_shown(reader)[:6] == ["0", "0", "200", "200", "0", "0"])
     reader.page.get_by_role("combobox", name="Through").select_option("box")
