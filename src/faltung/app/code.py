@@ -6,7 +6,7 @@ from typing import Any
 
 from faltung.app.checking import Checked
 from faltung.app.numbers import nested
-from faltung.errors import ConvError
+from faltung.frameworks import to_every
 from faltung.spec import ConvSpec
 from faltung.viz.scene.values import Block
 
@@ -18,24 +18,17 @@ MAX_LITERAL = 4096
 WIDTH = 80
 """Characters of a line, where arrays need not be longer."""
 
-_FRAMEWORKS = (("PyTorch", "to_pytorch"), ("ONNX", "to_onnx"), ("JAX", "to_jax"), ("Keras", "to_keras"))
-
 
 def code_of(checked: Checked, x: Block | None, weights: list[Block | None], biases: list[Block | None]) -> list[dict[str, str]]:
     """The same as code for each framework, ``{"framework", "text"}``; what it cannot express says so in a comment."""
     found = [{"framework": "NumPy", "text": _with_faltung(checked, x, weights, biases)}]
-    for name, method in _FRAMEWORKS:
-        texts = [_text(spec, method) for spec in checked.specs]
-        heads = [f"# layer {number}: {spec}\n" if len(texts) > 1 else "" for number, spec in enumerate(checked.specs, start=1)]
-        found.append({"framework": name, "text": "\n\n\n".join(head + text for head, text in zip(heads, texts, strict=True))})
+    several = len(checked.specs) > 1
+    heads = [f"# layer {number}: {spec}\n" if several else "" for number, spec in enumerate(checked.specs, start=1)]
+    by_layer = [to_every(spec) for spec in checked.specs]
+    for name in by_layer[0]:
+        text = "\n\n\n".join(head + texts[name] for head, texts in zip(heads, by_layer, strict=True))
+        found.append({"framework": name, "text": text})
     return found
-
-
-def _text(spec: ConvSpec, method: str) -> str:
-    try:
-        return str(getattr(spec, method)())
-    except ConvError as error:
-        return f"# {error}".replace("\n", "\n# ")
 
 
 # -- NumPy ---------------------------------------------------------------------------------------

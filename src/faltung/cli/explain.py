@@ -12,7 +12,8 @@ from rich.text import Text
 from faltung.cli import output
 from faltung.cli.example_data import example_data
 from faltung.cli.inputs import SIZE_HELP, SPEC_HELP, axis_names, read_shape, read_spec, shortened
-from faltung.errors import ConvError, ConvShapeError
+from faltung.errors import ConvShapeError
+from faltung.frameworks import to_every
 from faltung.spec import ConvSpec
 from faltung.sums import flops_sum, macs_sum, parameters_sum
 from faltung.viz import Terms
@@ -22,8 +23,6 @@ __all__ = ["register"]
 
 AT_HELP = "Show the arithmetic of this output on example data: 0,0,1,2 is batch 0, channel 0, row 1, column 2. Needs --input."
 _TEXT_LIMIT = 24  # products of a reading, so that they stay on one screen
-
-_FRAMEWORKS = (("PyTorch", "to_pytorch"), ("ONNX", "to_onnx"), ("JAX", "to_jax"), ("Keras", "to_keras"))
 
 
 def register(app: typer.Typer) -> None:
@@ -107,15 +106,8 @@ def explanation(spec: ConvSpec, shape: tuple[int, ...] | None) -> dict[str, Any]
         }
     adjoint = spec.adjoint(size, batch=1 if shape is None else max(shape[0], 1))
     facts["adjoint"] = {"input_grad": str(adjoint.input_grad), "weight_grad": adjoint.weight_grad and str(adjoint.weight_grad)}
-    facts["code"] = {name: _code(spec, method) for name, method in _FRAMEWORKS}
+    facts["code"] = to_every(spec)
     return facts
-
-
-def _code(spec: ConvSpec, method: str) -> str:
-    try:
-        return str(getattr(spec, method)())
-    except ConvError as error:
-        return f"# {error}".replace("\n", "\n# ")
 
 
 def terms_at(spec: ConvSpec, shape: tuple[int, ...] | None, at: str) -> Terms:

@@ -17,12 +17,15 @@ their own: where it differs, a comment above the layer holds the statement that 
 
 PyTorch and ONNX Runtime refuse, when called, an input so small that its padding would wrap around twice.
 
+`to_every` gives all four texts, each by its framework's name.
+
 Uses the standard library and `geometry` only; the frameworks are never imported.
 """
 
+from faltung.frameworks.every import to_every
 from faltung.frameworks.jax import to_jax
 from faltung.frameworks.keras import to_keras
 from faltung.frameworks.onnx import to_onnx
 from faltung.frameworks.pytorch import to_pytorch
 
-__all__ = ["to_jax", "to_keras", "to_onnx", "to_pytorch"]
+__all__ = ["to_every", "to_jax", "to_keras", "to_onnx", "to_pytorch"]

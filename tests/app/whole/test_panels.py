@@ -134,8 +134,10 @@ def test_pictures_that_are_no_longer_shown_are_given_back(open_page: Open) -> No
         URL.revokeObjectURL = (url) => { window.held.delete(url); free.call(URL, url); };
     }""")
     reader.press("Use the example")
+    result = reader.page.get_by_role("img", name="The result")
+    result.wait_for()
     for kernel in ("sobel_x", "sobel_y", "box"):
+        before = result.get_attribute("src")
         reader.page.get_by_role("combobox", name="Through").select_option(kernel)
-        reader.page.locator(".photograph [role=status]", has_text="").wait_for(state="attached")
-        reader.page.wait_for_timeout(50)
-    reader.until(lambda: reader.page.evaluate("window.held.size") == 2)  # before and after
+        reader.until(lambda before=before: result.get_attribute("src") != before)
+    assert reader.page.evaluate("window.held.size") == 2  # the photograph and its result

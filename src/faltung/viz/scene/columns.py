@@ -11,7 +11,7 @@ from typing import Any
 
 from faltung.viz.numbers import Number, jsonable
 from faltung.viz.scene.model import Grid, Scene, Stage
-from faltung.viz.scene.objects import kernel_dict
+from faltung.viz.scene.objects import kernel_dict, stage_facts
 
 __all__ = ["COLUMNS_VERSION", "columns_of"]
 
@@ -26,14 +26,7 @@ def columns_of(scene: Scene) -> dict[str, Any]:
 
 def _stage(stage: Stage) -> dict[str, Any]:
     walk = stage.walk
-    return {
-        "name": stage.name,
-        "spec": stage.spec,
-        "kinds": list(stage.kinds),
-        "reading": stage.reading,
-        "padding_mode": stage.padding_mode,
-        "is_transposed": stage.is_transposed,
-        "arithmetic": list(stage.arithmetic),
+    return stage_facts(stage) | {
         "input": _grid(stage.input),
         "output": _grid(stage.output),
         "kernel": kernel_dict(stage.kernel),

@@ -8,7 +8,7 @@ from faltung.viz.numbers import jsonable
 from faltung.viz.scene.model import VERSION, Grid, Kernel, Scene, Stage, Step
 from faltung.viz.windows import Index
 
-__all__ = ["dict_of", "kernel_dict"]
+__all__ = ["dict_of", "kernel_dict", "stage_facts"]
 
 
 def dict_of(scene: Scene) -> dict[str, Any]:
@@ -20,6 +20,16 @@ def dict_of(scene: Scene) -> dict[str, Any]:
 
 
 def _stage(stage: Stage) -> dict[str, Any]:
+    return stage_facts(stage) | {
+        "input": _grid(stage.input),
+        "output": _grid(stage.output),
+        "kernel": kernel_dict(stage.kernel),
+        "steps": [_step(step) for step in stage.steps],
+    }
+
+
+def stage_facts(stage: Stage) -> dict[str, Any]:
+    """What a stage is, in words and flags: the same in every form."""
     return {
         "name": stage.name,
         "spec": stage.spec,
@@ -28,10 +38,6 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "padding_mode": stage.padding_mode,
         "is_transposed": stage.is_transposed,
         "arithmetic": list(stage.arithmetic),
-        "input": _grid(stage.input),
-        "output": _grid(stage.output),
-        "kernel": kernel_dict(stage.kernel),
-        "steps": [_step(step) for step in stage.steps],
     }
 
 
