@@ -19,7 +19,7 @@ NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help tour test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
+.PHONY: help tour play test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -28,6 +28,9 @@ help: ## list the targets (default)
 
 tour: $(VENV)/.package $(VENV)/.tour ## build, install, and run every kind of convolution on a photograph
 	$(VENV)/bin/faltung tour --out $(OUT) $(IMAGE) $(ARGS)
+
+play: $(VENV)/.package $(VENV)/.app ## open the playground in the browser
+	$(VENV)/bin/faltung play $(ARGS)
 
 # One thread for PyTorch, which is here as a second opinion: the tests already run in parallel.
 test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks ## install what the tests need and run them all, doctests included
