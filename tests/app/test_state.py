@@ -45,7 +45,7 @@ PLAUSIBLE = {
     "output_padding": ENTRIES,
     "flip": st.booleans(),
     "input_size": ENTRIES,
-    "reading": st.sampled_from(["auto", "gather", "scatter"]),
+    "reading": st.sampled_from(["auto", "gather", "scatter", "both"]),
     "x": st.none() | st.sampled_from([{"named": "digit"}, {"named": "impulse"}, {"values": [[[1, 2.5], [3, 4]]]}, {"values": [[1, 2, 3]]}]),
     "weight": st.none() | st.sampled_from([{"named": "box"}, {"named": "sobel_x"}, {"values": [[[[1, -1]]]]}]),
     "bias_values": st.none() | st.just({"values": [0.5]}),

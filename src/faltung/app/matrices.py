@@ -1,4 +1,4 @@
-"""Two matrices that compute a convolution, read off its scene: im2col, whose columns are windows, and Toeplitz.
+"""Matrices that compute a convolution, read off its scene: im2col, whose columns are windows, col2im, whose columns are stamps, Toeplitz.
 
 Entries are told by where they come from, so that a page can light up the same cell in every view.
 """
@@ -6,6 +6,7 @@ Entries are told by where they come from, so that a page can light up the same c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from faltung.viz.numbers import Number, jsonable, sum_of
@@ -17,9 +18,22 @@ MAX_ENTRIES = 2**14
 """Of one matrix: more cannot be made out on a screen."""
 
 
-def matrices_of(scene: Scene) -> dict[str, Any]:
-    """``{"stages": [{"toeplitz", "im2col"}, …]}``; instead of a matrix of too many entries ``{"reason"}``."""
-    return {"stages": [{"toeplitz": _toeplitz(stage), "im2col": _im2col(stage)} for stage in scene.stages]}
+def matrices_of(scene: Scene, gathered: Sequence[Stage | None] | None = None) -> dict[str, Any]:
+    """``{"stages": [{"toeplitz", "im2col", "col2im"}, …]}``; instead of a matrix of too many entries ``{"reason"}``.
+
+    Parameters
+    ----------
+    scene : Scene
+    gathered : sequence of (Stage or None), optional
+        Beside its stages those as gathers, where a scatter is read both ways: they have the windows that im2col writes out.
+    """
+    beside = gathered or (None,) * len(scene.stages)
+    return {
+        "stages": [
+            {"toeplitz": _toeplitz(stage), "im2col": _im2col(gather or stage), "col2im": _col2im(stage)}
+            for stage, gather in zip(scene.stages, beside, strict=True)
+        ]
+    }
 
 
 def _too_large(name: str, size: str) -> dict[str, str]:
@@ -91,6 +105,45 @@ def _im2col(stage: Stage) -> dict[str, Any] | None:
             }
         )
     return {"groups": groups}
+
+
+def _col2im(stage: Stage) -> dict[str, Any] | None:
+    """A matrix C for each group, a column an input cell: the product of the weights, transposed, with the input.
+
+    Row ``(oc, tap)`` of a column is what the input cell adds at ``places`` of that row and column: a place of the output as it is
+    shown, or one that is cropped. None of a gather, which adds nothing up on its output.
+    """
+    walk = stage.walk
+    if stage.reading != "scatter" or len({*walk.taps}) != 1:
+        return None
+    taps = walk.taps[0]
+    rows = stage.output.channels * len(taps)
+    if rows * len(walk.windows) > MAX_ENTRIES:
+        return _too_large("the matrix of stamps", f"{rows} rows * {len(walk.windows)} columns = {rows * len(walk.windows)}")
+    flat, (_, per_group, *kernel) = _flat_weights(stage), stage.kernel.shape
+    groups = []
+    for group in sorted(set(stage.input.groups)):
+        inputs = [channel for channel, own in enumerate(stage.input.groups) if own == group]
+        outputs = [channel for channel, own in enumerate(stage.output.groups) if own == group]
+        below = [(oc, slot) for oc in outputs for slot in range(len(taps))]
+        weights = [[(ic * per_group + oc % per_group) * math.prod(kernel) + taps[slot] for ic in inputs] for oc, slot in below]
+        read = [stage.input.values[ic] for ic in inputs]
+        groups.append(
+            {
+                "input_channels": inputs,
+                "output_channels": outputs,
+                "row_channel": [oc for oc, _ in below],
+                "row_tap": [slot for _, slot in below],
+                "weights": weights,
+                "places": [[window[slot] for window in walk.windows] for _, slot in below],
+                "values": [[jsonable(_dot(flat, line, cells)) for cells in zip(*read, strict=True)] for line in weights],
+            }
+        )
+    return {"groups": groups}
+
+
+def _dot(flat: Sequence[Number], line: Sequence[int], cells: Sequence[Number | None]) -> Number:
+    return sum_of([flat[weight] * cell for weight, cell in zip(line, cells, strict=True) if cell is not None])
 
 
 def _flat_weights(stage: Stage) -> list[Number]:

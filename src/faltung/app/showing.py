@@ -18,10 +18,11 @@ from faltung.app.state import State
 from faltung.errors import ConvError
 from faltung.spec import ConvSpec
 from faltung.viz.scene.build import MAX_CELLS, check_shown, scene
-from faltung.viz.scene.model import Scene
+from faltung.viz.scene.columns import stage_columns
+from faltung.viz.scene.model import Scene, Stage
 from faltung.viz.scene.values import Block
 
-__all__ = ["Numbers", "choices_of", "numbers_of", "problem_of", "scene_of", "scene_shown", "show"]
+__all__ = ["Numbers", "choices_of", "columns_beside", "gathered_of", "numbers_of", "problem_of", "scene_of", "scene_shown", "show"]
 
 
 def show(state: State) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def show(state: State) -> dict[str, Any]:
         "state": state.to_dict() | {"values": None},
         "choices": choices_of(state),
         "scene": None,
+        "gathered": None,
         "facts": [],
         "plan": None,
         "code": [],
@@ -52,10 +54,11 @@ def show(state: State) -> dict[str, Any]:
     answer["code"] = code_of(checked, numbers.x, numbers.weights, numbers.biases)
     try:
         shown = scene_of(state, checked, numbers)
+        gathered = gathered_of(state, checked, numbers, shown)
     except ConvError as error:
         told = {"message": error.problem, "hint": "Facts, plan and code are below. To see it step by step, take it smaller:"}
-        return answer | {"unshown": told | {"remedies": smaller(state, is_shown)}}
-    return answer | {"scene": shown.to_columns(), "matrices": matrices_of(shown)}
+        return answer | {"unshown": told | {"remedies": [*_one_reading(state), *smaller(state, is_shown)]}}
+    return answer | {"scene": shown.to_columns(), "gathered": columns_beside(gathered), "matrices": matrices_of(shown, gathered)}
 
 
 def choices_of(state: State) -> dict[str, Any]:
@@ -111,13 +114,30 @@ def numbers_of(state: State, checked: Checked) -> Numbers:
 
 
 def scene_of(state: State, checked: Checked, numbers: Numbers) -> Scene:
-    """The scene, or the error that says why it is too large for one."""
+    """The scene, or the error that says why it is too large for one; of two readings beside each other the scatter."""
+    return _read_as(_reading(state), state, checked, numbers)
+
+
+def gathered_of(state: State, checked: Checked, numbers: Numbers, shown: Scene) -> tuple[Stage | None, ...]:
+    """Beside the stages of a scene the same as gathers, where both readings are wanted; None where there is no other reading."""
+    if state.reading != "both" or not any(stage.is_transposed for stage in shown.stages):
+        return (None,) * len(shown.stages)
+    stages = _read_as("gather", state, checked, numbers).stages
+    return tuple(stage if stage.is_transposed else None for stage in stages)
+
+
+def columns_beside(gathered: tuple[Stage | None, ...]) -> list[dict[str, Any] | None] | None:
+    """The second readings as a page gets them; None where there is none."""
+    return [None if stage is None else stage_columns(stage) for stage in gathered] if any(gathered) else None
+
+
+def _read_as(reading: Any, state: State, checked: Checked, numbers: Numbers) -> Scene:
     specs = list(checked.specs)
-    check_shown(specs, state.input_size, _reading(state))
+    check_shown(specs, state.input_size, reading)
     assert numbers.x is not None
     weights = [weight and nested(weight) for weight in numbers.weights]
     biases = [bias and nested(bias) for bias in numbers.biases]
-    return scene(specs, x=nested(numbers.x), weight=weights, bias=biases, reading=_reading(state))
+    return scene(specs, x=nested(numbers.x), weight=weights, bias=biases, reading=reading)
 
 
 def scene_shown(state: State) -> Scene:
@@ -133,10 +153,19 @@ def _reading(state: State) -> Any:
 def is_shown(state: State) -> bool:
     """Whether the state is possible and small enough for a scene."""
     try:
-        check_shown(list(check(state).specs), state.input_size, _reading(state))
+        specs = list(check(state).specs)
+        check_shown(specs, state.input_size, _reading(state))
+        if state.reading == "both":
+            check_shown(specs, state.input_size, "gather")
     except ConvError:
         return False
     return True
+
+
+def _one_reading(state: State) -> list[dict[str, Any]]:
+    """Zeros between the inputs make a gather larger than its scatter: where both are too much, one of them may not be."""
+    alone = replace(state, reading="auto")
+    return [remedy("the scatter alone", alone)] if state.reading == "both" and is_shown(alone) else []
 
 
 def plan_of(checked: Checked) -> dict[str, Any] | None:

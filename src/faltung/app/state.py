@@ -24,7 +24,7 @@ MAX_CHANNELS = 2**16
 MAX_SIZE = 2**16
 """Of an input along an axis, and of every other count of cells."""
 
-READINGS = ("auto", "gather", "scatter")
+READINGS = ("auto", "gather", "scatter", "both")
 
 Sides = tuple[tuple[int, int], ...]
 
@@ -98,8 +98,8 @@ class State:
     ndim : int
     in_channels : int
     input_size : tuple of int
-    reading : {"auto", "gather", "scatter"}
-        As of `faltung.scene`; of what is not transposed it says nothing.
+    reading : {"auto", "gather", "scatter", "both"}
+        As of `faltung.scene`; "both": a scatter with a gather beside it. Of what is not transposed it says nothing.
     x : Given or None
         The numbers of the input; None: made-up ones.
     layers : tuple of Layer

@@ -95,9 +95,55 @@ def test_a_matrix_is_walked_by_keys(chromium: Any) -> None:
         assert shown.text(".views-state") == "pinned"
 
 
-def test_a_scatter_has_no_columns_and_says_why(chromium: Any) -> None:
-    with explorer(chromium, {"transposed": True, "input_size": [2, 2]}) as shown:
+TRANSPOSED: dict[str, Any] = {"transposed": True, "stride": [2, 2], "input_size": [2, 2], "padding": [[1, 0], [1, 0]], "in_channels": 2}
+
+
+def test_a_scatter_adds_the_columns_of_its_stamps(chromium: Any) -> None:
+    with explorer(chromium, TRANSPOSED) as shown:
         shown.page.get_by_role("tab", name="As a matrix").click()
-        assert "read it as a gather" in shown.text(".views-matrix .views-note")
+        assert "col2im adds each of its entries" in shown.text(".views-matrix .views-note")
+        values = shown.page.evaluate("store.answer.state.values")
+        x, weight = np.array(values["x"]), np.array(values["weight"])
+        explained = fl.explain("conv_transpose2d(2, 1, 3, stride=2, padding=((1, 0), (1, 0)), bias=False)", x, weight)
+        cell = 5  # row 1, column 1 of 4 × 4: all four stamps meet
+        shown.page.evaluate("views.selection.hover({ grid: 'output', channel: 0, place: views.index.outputPlace[5], reading: 'scatter' })")
+        products = list(explained[0, 1, 1].products)
+        taps = [product.weight_index[2] * 3 + product.weight_index[3] for product in products]
+        cells = [product.input_index[1] * 2 + product.input_index[2] for product in products]
+        channels = [product.input_index[0] for product in products]
+        lit = {(0, channel, place) for channel, place in zip(channels, cells, strict=True)}
+        lit |= {(1, tap, channel) for tap, channel in zip(taps, channels, strict=True)}
+        lit |= {(2, tap, place) for tap, place in zip(taps, cells, strict=True)} | {(3, 0, cell)}
+        assert lamps(shown) == lit
+        entries = shown.page.evaluate(
+            "places => places.map(([row, column]) => views.matrix.plan.blocks[2].value(row, column))",
+            sorted({(tap, place) for tap, place in zip(taps, cells, strict=True)}),
+        )
+        assert sum(entries) == explained[0, 1, 1].total
+
+        shown.page.mouse.move(*entry(shown, 2, taps[0], cells[0]))
+        assert shown.text(".views-title") == f"y[0, 1, 1] = {explained[0, 1, 1].total}"
+        shown.page.mouse.move(*entry(shown, 2, 0, 0))  # the first tap of the first stamp
+        assert shown.text(".views-title") == "a cropped place"
+        assert (shown.page.locator(".views-lamps").get_attribute("title") or "").endswith("cropped: it falls outside the output")
+        shown.page.mouse.move(*entry(shown, 0, 1, 3))
+        assert shown.lit("input", "chief") == {7}
+        shown.page.mouse.move(*entry(shown, 1, 4, 1))
+        assert shown.lit("kernel", "chief") == {13}
         shown.page.get_by_role("button", name="Toeplitz").click()
         assert shown.text(".views-matrix .views-note").startswith("Every output is a row")
+
+
+def test_readings_beside_each_other_have_the_matrices_of_both(chromium: Any) -> None:
+    with explorer(chromium, TRANSPOSED | {"reading": "both"}) as shown:
+        shown.page.get_by_role("tab", name="As a matrix").click()
+        assert shown.text(".views-matrix .views-note").startswith("Every window is written out")
+        shown.page.mouse.move(*entry(shown, 2, 0, 5))
+        assert shown.page.locator(".views-output .views-cell[data-lit~=chief]").count() == 2
+        windows = lamps(shown)
+        assert {column for block, _, column in windows if block == 0} == {5}
+        shown.page.get_by_role("group", name="Matrix").get_by_role("button", name="col2im").click()
+        assert "col2im adds each of its entries" in shown.text(".views-matrix .views-note")
+        shown.page.mouse.move(*entry(shown, 3, 0, 5))
+        assert {column for block, _, column in lamps(shown) if block == 3} == {5}
+        assert shown.page.locator(".views-output .views-cell[data-lit~=chief]").count() == 2

@@ -7,6 +7,7 @@
  * @property {"input" | "output" | "kernel" | "bias"} grid
  * @property {number} channel of the grid; of a weight 0
  * @property {number} place of a grid, border included; of a kernel the flat index of the weight; of a bias 0
+ * @property {string} [reading] of a cell of the input or the output: whose places are meant
  */
 
 /**
@@ -16,7 +17,7 @@
  */
 export function isSameItem(one, other) {
   if (one === null || other === null) return one === other;
-  return one.grid === other.grid && one.channel === other.channel && one.place === other.place;
+  return one.grid === other.grid && one.channel === other.channel && one.place === other.place && one.reading === other.reading;
 }
 
 /** One for all views of a scene. */

@@ -28,7 +28,7 @@ export const DEFAULTS = {
  * What an answer holds where nothing else is said.
  * @type {Omit<Shown, "state">}
  */
-const NOTHING = { scene: null, facts: [], plan: null, code: [], matrices: null, problem: null, unshown: null, choices: {} };
+const NOTHING = { scene: null, gathered: null, facts: [], plan: null, code: [], matrices: null, problem: null, unshown: null, choices: {} };
 
 const DEPTH = 200;
 const SAME_GESTURE_MS = 800;

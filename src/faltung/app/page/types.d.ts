@@ -58,6 +58,8 @@ interface Plan {
 interface Shown {
   state: State;
   scene: any;
+  /** Beside its stages the same read as gathers, where both readings are wanted; null for those that have one. */
+  gathered: any;
   facts: Facts[];
   plan: Plan | null;
   code: { framework: string; text: string }[];

@@ -13,7 +13,7 @@ from faltung.viz.numbers import Number, jsonable
 from faltung.viz.scene.model import Grid, Scene, Stage
 from faltung.viz.scene.objects import kernel_dict, stage_facts
 
-__all__ = ["COLUMNS_VERSION", "columns_of"]
+__all__ = ["COLUMNS_VERSION", "columns_of", "stage_columns"]
 
 COLUMNS_VERSION = 1
 """Of this form; grows when a field changes its meaning."""
@@ -21,10 +21,11 @@ COLUMNS_VERSION = 1
 
 def columns_of(scene: Scene) -> dict[str, Any]:
     """See `Scene.to_columns`."""
-    return {"version": COLUMNS_VERSION, "title": scene.title, "stages": [_stage(stage) for stage in scene.stages]}
+    return {"version": COLUMNS_VERSION, "title": scene.title, "stages": [stage_columns(stage) for stage in scene.stages]}
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
+def stage_columns(stage: Stage) -> dict[str, Any]:
+    """One stage of it."""
     walk = stage.walk
     return stage_facts(stage) | {
         "input": _grid(stage.input),

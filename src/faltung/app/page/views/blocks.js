@@ -43,8 +43,8 @@ export function toeplitzPlan(index, toeplitz, roles) {
   const entries = new Map();
   toeplitz.row.forEach((row, entry) => entries.set(row * columns + toeplitz.column[entry], entry));
   const { stage } = index;
-  const inputItem = (/** @type {number} */ flat) => /** @type {Item} */ ({ grid: "input", channel: Math.floor(flat / index.inputCells), place: index.inputPlace[flat % index.inputCells] });
-  const outputItem = (/** @type {number} */ flat) => /** @type {Item} */ ({ grid: "output", channel: Math.floor(flat / index.outputCells), place: index.outputPlace[flat % index.outputCells] });
+  const inputItem = (/** @type {number} */ flat) => /** @type {Item} */ ({ grid: "input", channel: Math.floor(flat / index.inputCells), place: index.inputPlace[flat % index.inputCells], reading: stage.reading });
+  const outputItem = (/** @type {number} */ flat) => /** @type {Item} */ ({ grid: "output", channel: Math.floor(flat / index.outputCells), place: index.outputPlace[flat % index.outputCells], reading: stage.reading });
   const inputs = stage.input.values.flat();
   /** @type {MatrixBlock[]} */
   const blocks = [
@@ -127,7 +127,7 @@ export function im2colPlan(index, group, roles) {
   const ofWeight = new Map();
   weights.forEach((line, number) => line.forEach((weight, row) => ofWeight.set(weight, [number, row])));
   const channelOf = (/** @type {number} */ row) => group.row_channel[row];
-  const outputItem = (/** @type {number} */ row, /** @type {number} */ column) => /** @type {Item} */ ({ grid: "output", channel: outputs[row], place: index.outputPlace[column] });
+  const outputItem = (/** @type {number} */ row, /** @type {number} */ column) => /** @type {Item} */ ({ grid: "output", channel: outputs[row], place: index.outputPlace[column], reading: stage.reading });
   const flatOfPlace = (/** @type {number} */ row, /** @type {number} */ column) => {
     const source = stage.input.sources[places[row][column]];
     return source < 0 ? -1 : channelOf(row) * index.inputCells + source;
@@ -145,7 +145,7 @@ export function im2colPlan(index, group, roles) {
         const origin = stage.input.origins[places[row][column]];
         return origin === "input" ? roles.input[channelOf(row)] : origin;
       },
-      item: (row, column) => ({ grid: "input", channel: channelOf(row), place: places[row][column] }),
+      item: (row, column) => ({ grid: "input", channel: channelOf(row), place: places[row][column], reading: stage.reading }),
       words: (row, column) => {
         const flat = flatOfPlace(row, column);
         return `${flat < 0 ? "a zero" : inputName(index, flat)} = ${fullNumber(group.values[row][column])}, in the window of output ${fullNumber(column)}`;
@@ -192,5 +192,104 @@ export function im2colPlan(index, group, roles) {
       return found;
     },
     sentence: `Every window is written out as a column of X, so that the whole convolution is one matrix product: Y = W X${stage.kernel.bias ? " + bias" : ""}. Point at an input cell to see how often it is copied.`,
+  };
+}
+
+/**
+ * C = Wᵀ X, and Y, onto which the entries of C are added: every column is the stamp of one input cell.
+ * @param {StageIndex} index
+ * @param {any} group
+ * @param {StageRoles} roles
+ * @returns {MatrixPlan}
+ */
+export function col2imPlan(index, group, roles) {
+  const { stage } = index;
+  const { sources } = stage.output;
+  const { reading } = stage;
+  const /** @type {number[]} */ inputs = group.input_channels;
+  const /** @type {number[]} */ outputs = group.output_channels;
+  const /** @type {number[][]} */ weights = group.weights;
+  const /** @type {number[][]} */ places = group.places;
+  const /** @type {number[]} */ channelOf = group.row_channel;
+  const rows = places.length;
+  const columns = index.inputCells;
+  /** @type {Map<number, [number, number]>} */
+  const ofWeight = new Map();
+  weights.forEach((line, row) => line.forEach((weight, column) => ofWeight.set(weight, [row, column])));
+  const flatOfInput = (/** @type {number} */ row, /** @type {number} */ column) => inputs[row] * columns + column;
+  const values = stage.input.values;
+  const kernelRole = (/** @type {number} */ channel) => (roles.input[channel] === "input" ? "kernel" : roles.input[channel]);
+  /** @param {number} row @param {number} column */
+  const lands = (row, column) => {
+    const source = sources[places[row][column]];
+    return source < 0 ? "" : outputName(index, channelOf[row] * index.outputCells + source);
+  };
+  /** @type {MatrixBlock[]} */
+  const blocks = [
+    {
+      title: "X",
+      top: 0,
+      left: inputs.length + 1,
+      rows: inputs.length,
+      columns,
+      value: (row, column) => values[inputs[row]][column],
+      role: (row) => roles.input[inputs[row]],
+      item: (row, column) => ({ grid: "input", channel: inputs[row], place: index.inputPlace[column], reading }),
+      words: (row, column) => `${inputName(index, flatOfInput(row, column))} = ${fullNumber(values[inputs[row]][column])}`,
+    },
+    {
+      title: "Wᵀ",
+      top: inputs.length + 1,
+      left: 0,
+      rows,
+      columns: inputs.length,
+      value: (row, column) => index.weights[weights[row][column]],
+      role: (_, column) => kernelRole(inputs[column]),
+      item: (row, column) => ({ grid: "kernel", channel: 0, place: weights[row][column] }),
+      words: (row, column) => `${weightName(index, weights[row][column])} = ${fullNumber(index.weights[weights[row][column]])}`,
+    },
+    {
+      title: "C",
+      top: inputs.length + 1,
+      left: inputs.length + 1,
+      rows,
+      columns,
+      value: (row, column) => group.values[row][column],
+      role: (row, column) => (lands(row, column) ? roles.output[channelOf[row]] : "cropped"),
+      item: (row, column) => ({ grid: "output", channel: channelOf[row], place: places[row][column], reading }),
+      words: (row, column) => `${fullNumber(group.values[row][column])}, ${lands(row, column) ? `added to ${lands(row, column)}` : "cropped: it falls outside the output"}`,
+    },
+    {
+      title: "Y",
+      top: inputs.length + rows + 2,
+      left: inputs.length + 1,
+      rows: outputs.length,
+      columns: index.outputCells,
+      value: (row, column) => index.results[outputs[row] * index.outputCells + column],
+      role: (row) => roles.output[outputs[row]],
+      item: (row, column) => ({ grid: "output", channel: outputs[row], place: index.outputPlace[column], reading }),
+      words: (row, column) => `${outputName(index, outputs[row] * index.outputCells + column)} = ${fullNumber(index.results[outputs[row] * index.outputCells + column])}`,
+    },
+  ];
+  return {
+    blocks,
+    lights: (lit, item) => {
+      /** @type {MatrixLight[]} */
+      const found = [];
+      /** @param {string} grid @returns {"on" | "chief"} */
+      const kind = (grid) => (item?.grid === grid ? "chief" : "on");
+      for (let number = 0; number < lit.products.length; number++) {
+        const product = lit.products[number];
+        const at = ofWeight.get(index.weight[product]);
+        if (!at) continue;
+        const column = index.input[product] % columns;
+        found.push({ block: 0, row: at[1], column, kind: kind("input") });
+        found.push({ block: 1, row: at[0], column: at[1], kind: kind("kernel") });
+        found.push({ block: 2, row: at[0], column, kind: kind("output") });
+        found.push({ block: 3, row: outputs.indexOf(index.oc[product]), column: index.output[product] % index.outputCells, kind: kind("output") });
+      }
+      return found;
+    },
+    sentence: `Every column of C = Wᵀ X is one input cell times the whole kernel; col2im adds each of its entries where it falls on the output Y${stage.kernel.bias ? ", which begins as the bias" : ""}. Point at an output cell to see which entries meet there.`,
   };
 }

@@ -30,6 +30,8 @@ export class GridView {
     this.name = name;
     this.board = new LampBoard();
     this.shape = "";
+    /** Of two readings beside each other which one this is of; "" where there is one. */
+    this.reading = "";
     /** @type {string[]} */
     this.texts = [];
     /** @type {HTMLElement[]} frames around the window, one a tile */
@@ -58,6 +60,12 @@ export class GridView {
     );
   }
 
+  /** @param {string} reading which one this is of, where two stand beside each other */
+  setReading(reading) {
+    this.reading = reading;
+    this.element.setAttribute("aria-label", [this.name === "input" ? "Input" : "Output", reading].filter(Boolean).join(", "));
+  }
+
   /**
    * Show a grid; cells stay where they are if only values changed.
    * @param {GridColumns} grid
@@ -65,7 +73,7 @@ export class GridView {
    * @param {ArrayLike<CellValue>} values channel after channel, own cells
    */
   update(grid, roles, values) {
-    const shape = JSON.stringify([grid.first, grid.last, grid.size, grid.origins, grid.sources, grid.groups, grid.used, roles]);
+    const shape = JSON.stringify([grid.first, grid.last, grid.size, grid.origins, grid.sources, grid.groups, grid.used, roles, this.reading]);
     this.grid = grid;
     if (shape !== this.shape) {
       this.shape = shape;
@@ -98,7 +106,8 @@ export class GridView {
         if (planes > 1) words.push(`slice ${grid.first[0] + plane}`);
         const frame = nodeOf("div", { class: "views-frame", hidden: true });
         this.frames.push(frame);
-        const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": [this.name, ...words].join(", ") });
+        const label = [this.name, this.reading, ...words].filter(Boolean).join(", ");
+        const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": label });
         table.style.setProperty("--columns", String(columns));
         for (let row = 0; row < rows; row++) {
           const line = nodeOf("div", { class: "views-row", role: "row" });

@@ -16,6 +16,8 @@ export class KernelView {
     this.board = new LampBoard();
     this.biases = new LampBoard();
     this.shape = "";
+    /** Of two readings beside each other which one this is of; "" where there is one. */
+    this.reading = "";
     this.room = roomOf(46);
     this.longest = 1;
     /** @type {StageIndex | null} */
@@ -37,6 +39,12 @@ export class KernelView {
     );
   }
 
+  /** @param {string} reading which one this is of, where two stand beside each other: the kernel is drawn as it lies in it */
+  setReading(reading) {
+    this.reading = reading;
+    this.element.setAttribute("aria-label", ["Kernel", reading].filter(Boolean).join(", "));
+  }
+
   /**
    * @param {StageIndex} index
    * @param {string[]} roles of the input channels
@@ -44,7 +52,7 @@ export class KernelView {
   update(index, roles) {
     const { stage } = index;
     const pairs = weightBlocks(index);
-    const shape = JSON.stringify([stage.kernel.shape, stage.kernel.dilation, index.isFlipped, [...pairs], stage.kernel.bias?.length, roles]);
+    const shape = JSON.stringify([stage.kernel.shape, stage.kernel.dilation, index.isFlipped, [...pairs], stage.kernel.bias?.length, roles, this.reading]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.build(index, pairs, roles);
@@ -65,6 +73,7 @@ export class KernelView {
     this.board.clear();
     this.biases.clear();
     const isMany = input.channels > 1 || output.channels > 1;
+    const isTurned = this.reading !== "" && index.isFlipped;
     // A large matrix that is mostly empty is told by its blocks alone.
     const isFlow = isFlowing(index, blocks);
     /** @type {HTMLElement[]} */
@@ -83,13 +92,14 @@ export class KernelView {
         }
         const sheets = isFlow ? [nodeOf("div", { class: "views-caption", title: `input channel ${ic} to output channel ${oc}` }, `${ic} → ${oc}`)] : [];
         for (let plane = 0; plane < planes; plane++) {
-          const words = isMany ? `kernel, input channel ${ic} to output channel ${oc}` : "kernel";
-          const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": planes > 1 ? `${words}, slice ${plane}` : words });
+          const words = ["kernel", this.reading, isMany && `input channel ${ic} to output channel ${oc}`, planes > 1 && `slice ${plane}`];
+          const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": words.filter(Boolean).join(", ") });
           table.style.setProperty("--columns", String(columns));
           for (let row = 0; row < rows; row++) {
             const line = nodeOf("div", { class: "views-row", role: "row" });
             for (let column = 0; column < columns; column++) {
-              const weight = block * taps + (plane * rows + row) * columns + column;
+              const tap = (plane * rows + row) * columns + column;
+              const weight = block * taps + (isTurned ? taps - 1 - tap : tap);
               const cell = nodeOf("div", { class: "views-cell", role: "gridcell", tabindex: -1, "data-key": weight });
               this.board.cells.set(weight, cell);
               line.append(cell);
@@ -112,7 +122,7 @@ export class KernelView {
     sayIn(this.size, isMany ? `${channels} × ${size.join(" × ")}` : size.join(" × "));
     const apart = new Set(kernel.dilation).size > 1 ? kernel.dilation.join(" × ") : kernel.dilation[0];
     const spread = kernel.dilation.some((entry) => entry > 1) ? `Its taps lie ${apart} cells apart. ` : "";
-    sayIn(this.note, spread + (index.isFlipped ? "It lies flipped on the input." : ""));
+    sayIn(this.note, spread + (isTurned ? "Shown as it lies: flipped." : index.isFlipped ? "It lies flipped on the input." : ""));
   }
 
   /** @param {CellValue[] | null} bias */

@@ -16,6 +16,7 @@ import { placesOf } from "./scene.js";
  * @property {Map<number, Set<Light>>} bias by channel
  * @property {{channels: Set<number>, places: number[]} | null} window on the grid under it
  * @property {number} step whose window it is; -1: none
+ * @property {number} now the product that stands out; -1: none
  */
 
 /**
@@ -51,7 +52,7 @@ export function sharedProduct(index, item, other) {
 }
 
 /**
- * @param {StageIndex} index
+ * @param {StageIndex | null} index
  * @param {Item | null} item
  * @param {number} pointed one product that stands out; -1: none
  * @param {number} [made] how many products are made; -1: all
@@ -59,13 +60,14 @@ export function sharedProduct(index, item, other) {
  */
 export function lightsOf(index, item, pointed, made = -1) {
   /** @type {Lit} */
-  const lit = { products: new Int32Array(0), input: new Map(), output: new Map(), kernel: new Map(), bias: new Map(), window: null, step: -1 };
-  if (!item) return lit;
+  const lit = { products: new Int32Array(0), input: new Map(), output: new Map(), kernel: new Map(), bias: new Map(), window: null, step: -1, now: -1 };
+  if (!item || !index) return lit;
   const { stage, under } = index;
   const inputPlaces = placesOf(stage.input);
   const outputPlaces = placesOf(stage.output);
   lit.products = productsOf(index, item);
   const now = made > 0 ? lit.products[made - 1] : pointed;
+  lit.now = now;
   for (let number = 0; number < lit.products.length; number++) {
     const product = lit.products[number];
     const isNow = product === now;

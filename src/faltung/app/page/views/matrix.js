@@ -1,7 +1,7 @@
 /**
  * The convolution as a product of matrices: im2col, and one large matrix with the weights along its diagonals.
  */
-import { im2colPlan, toeplitzPlan } from "./blocks.js";
+import { col2imPlan, im2colPlan, toeplitzPlan } from "./blocks.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
 import { shadeNumber, shortNumber } from "./numbers.js";
 import { MatrixColours } from "./colours.js";
@@ -11,6 +11,7 @@ import { MatrixColours } from "./colours.js";
 /** @typedef {import("../selection.js").Selection} Selection */
 /** @typedef {{block: number, row: number, column: number}} MatrixPlace */
 
+const KINDS = { im2col: "im2col", col2im: "col2im", toeplitz: "Toeplitz" };
 const LARGEST = 26;
 const SMALLEST = 3;
 const MARGIN = 18;
@@ -30,7 +31,10 @@ export class MatrixView {
     this.scroll = nodeOf("div", { class: "views-matrix-scroll" }, this.sheet);
     this.element = nodeOf("div", { class: "views-matrix" }, nodeOf("div", { class: "views-line" }, this.kinds, this.groups), this.sentence, this.scroll, this.said);
     this.colours = new MatrixColours(this.element);
+    /** What was chosen last; where it is not offered, the first that is stands for it. */
     this.kind = "im2col";
+    /** @type {StageIndex | null} Of the reading that the matrix is of. */
+    this.index = null;
     this.cell = LARGEST;
     /** @type {MatrixPlan | null} */
     this.plan = null;
@@ -39,7 +43,7 @@ export class MatrixView {
     this.drawn = "";
     /** Whether the pointer is on the matrices, which must not run away from it. */
     this.isPointed = false;
-    for (const [kind, words] of [["im2col", "im2col"], ["toeplitz", "Toeplitz"]]) {
+    for (const [kind, words] of Object.entries(KINDS)) {
       const button = buttonOf({ "data-kind": kind }, words);
       button.addEventListener("click", () => {
         this.kind = kind;
@@ -126,36 +130,46 @@ export class MatrixView {
 
   /**
    * @param {StageIndex} index
+   * @param {StageIndex | null} beside of the other reading, where two stand beside each other
    * @param {any} matrices
    * @param {{input: string[], output: string[]}} roles
    */
-  update(index, matrices, roles) {
-    this.index = index;
+  update(index, beside, matrices, roles) {
+    this.indices = [index, beside ?? index];
     this.matrices = matrices;
     this.roles = roles;
-    const count = matrices?.im2col?.groups?.length ?? 0;
-    if (this.groups.options.length !== count) {
-      this.groups.replaceChildren(...Array.from({ length: count }, (_, group) => nodeOf("option", { value: group }, `group ${group}`)));
-    }
     this.replan();
   }
 
   replan() {
-    const { index, matrices, roles } = this;
-    for (const button of this.kinds.children) button.setAttribute("aria-pressed", String(button.getAttribute("data-kind") === this.kind));
-    const found = matrices?.[this.kind];
-    const isIm2col = this.kind === "im2col";
-    this.groups.hidden = !isIm2col || this.groups.options.length < 2;
-    this.plan = null;
-    if (index && roles && found && !found.reason) {
-      this.plan = isIm2col ? im2colPlan(index, found.groups[Math.max(this.groups.selectedIndex, 0)], roles) : toeplitzPlan(index, found, roles);
+    const { indices, matrices, roles } = this;
+    // A window lies on the input or, of a scatter, on the output: who wants the one gets the other where there is no choice.
+    const kind = this.kind === "toeplitz" || matrices?.[this.kind] ? this.kind : matrices?.col2im ? "col2im" : "im2col";
+    for (const button of this.kinds.children) {
+      const own = button.getAttribute("data-kind") ?? "";
+      button.setAttribute("aria-pressed", String(own === kind));
+      /** @type {HTMLElement} */ (button).hidden = own !== kind && own !== "toeplitz" && !matrices?.[own];
     }
-    const missing = isIm2col && index?.isScatter ? "Of a transposed convolution that is read as a scatter the windows lie on the output; read it as a gather to see them as columns." : "There is no matrix to show.";
-    sayIn(this.sentence, this.plan?.sentence ?? found?.reason ?? matrices?.reason ?? missing);
+    const found = matrices?.[kind];
+    this.offerGroups(found?.groups?.length ?? 0);
+    this.plan = null;
+    this.index = indices?.[kind === "im2col" ? 1 : 0] ?? null;
+    if (this.index && roles && found && !found.reason) {
+      const group = found.groups?.[Math.max(this.groups.selectedIndex, 0)];
+      this.plan = kind === "toeplitz" ? toeplitzPlan(this.index, found, roles) : (kind === "im2col" ? im2colPlan : col2imPlan)(this.index, group, roles);
+    }
+    sayIn(this.sentence, this.plan?.sentence ?? found?.reason ?? matrices?.reason ?? "There is no matrix to show.");
     this.scroll.hidden = !this.plan;
     this.cursor = { block: 0, row: 0, column: 0 };
-    this.lamps.setAttribute("aria-label", `${isIm2col ? "im2col" : "Toeplitz matrix"}: arrows go from entry to entry, Page Down from matrix to matrix`);
+    this.lamps.setAttribute("aria-label", `${kind === "toeplitz" ? "Toeplitz matrix" : kind}: arrows go from entry to entry, Page Down from matrix to matrix`);
     this.drawn = "";
+  }
+
+  /** @param {number} count of groups, each with a matrix of its own */
+  offerGroups(count) {
+    this.groups.hidden = count < 2;
+    if (!count || this.groups.options.length === count) return;
+    this.groups.replaceChildren(...Array.from({ length: count }, (_, group) => nodeOf("option", { value: group }, `group ${group}`)));
   }
 
   /** Draw the matrices; what is lit is drawn over them. */

@@ -56,12 +56,13 @@ const LEAST_PANEL = 252;
  * @param {Room} input
  * @param {{planes: Planes, across: number, down: number}} kernel
  * @param {Room} output
+ * @param {boolean} isHalf whether this is half of a page, on which another one looks the same
  * @returns {Sizes}
  */
-export function measureCells(width, input, kernel, output) {
+export function measureCells(width, input, kernel, output, isHalf) {
   const isOne = input.tiles * output.tiles * kernel.across * kernel.down === 1;
   const columns = input.planes.columns + kernel.planes.columns + output.planes.columns;
-  const isWide = width >= 640 || (isOne && width >= Math.max(columns * ROOMY_CELL + 120, 470));
+  const isWide = width >= 640 || (isOne && !isHalf && width >= Math.max(columns * ROOMY_CELL + 120, 470));
   const tallest = isWide ? 440 : 280;
   // On a narrow page the kernel stands beside the output as long as cells can still be touched.
   const least = isWide ? 4 : 26;

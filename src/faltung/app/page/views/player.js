@@ -35,12 +35,21 @@ export class PlayerView {
     this.fine = buttonOf({ class: "views-switch", "aria-pressed": "false", title: "One product at a time, with the running sum" }, "by product");
     /** @param {keyof typeof PATHS} name @param {string} label */
     const button = (name, label) => buttonOf({ "data-do": name, "aria-label": label, title: label }, iconOf(PATHS[name]));
+    /** Of two readings beside each other the one whose steps these are. */
+    this.reading = "scatter";
+    this.readings = nodeOf(
+      "select",
+      { "aria-label": "Steps of", hidden: true },
+      nodeOf("option", { value: "scatter" }, "stamp by stamp"),
+      nodeOf("option", { value: "gather" }, "window by window"),
+    );
     this.element = nodeOf(
       "div",
       { class: "views-player", role: "group", "aria-label": "Player" },
       nodeOf("div", { class: "views-buttons" }, button("first", "First step"), button("back", "Step back"), this.toggle, button("forward", "Step forward"), button("last", "Last step")),
       this.slider,
       this.count,
+      this.readings,
       this.fine,
       this.speed,
     );
@@ -55,6 +64,11 @@ export class PlayerView {
     });
     this.fine.addEventListener("click", () => this.setFine(!this.byProduct));
     this.speed.addEventListener("change", () => this.wait());
+  }
+
+  /** @param {boolean} isPaired whether there are the steps of two readings to choose from */
+  offer(isPaired) {
+    this.readings.hidden = !isPaired;
   }
 
   /** @param {StageIndex} index */
@@ -76,10 +90,11 @@ export class PlayerView {
     const { index } = this;
     if (!index || !index.frames) return null;
     const { step, channel } = index.ofFrame(frame);
-    const focus = index.stage.steps.focus[step];
+    const { reading, steps } = index.stage;
+    const focus = steps.focus[step];
     return index.isScatter
-      ? { grid: "input", channel, place: index.inputPlace[focus] }
-      : { grid: "output", channel, place: index.outputPlace[focus] };
+      ? { grid: "input", channel, place: index.inputPlace[focus], reading }
+      : { grid: "output", channel, place: index.outputPlace[focus], reading };
   }
 
   /**

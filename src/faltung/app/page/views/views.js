@@ -2,24 +2,19 @@
  * The convolution drawn: grids, kernel, formula, products and player, all showing one selection.
  */
 import { Selection } from "../selection.js";
-import { NumberChanges } from "./changes.js";
+import { counterpartOf, counterpartProduct } from "./counterpart.js";
+import { EquationView, READINGS } from "./equation.js";
 import { FormulaView } from "./formula.js";
-import { GridView } from "./grid.js";
+import { switchOf } from "./grid.js";
 import { helpOf } from "./help.js";
-import { isFlowing, KernelView, weightBlocks } from "./kernel.js";
 import { lightsOf, sharedProduct } from "./lighting.js";
 import { MatrixView } from "./matrix.js";
 import { flatOf } from "./naming.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
 import { shadeNumber } from "./numbers.js";
-import { PaintTool } from "./painting.js";
-import { measureCells, planesOf } from "./planes.js";
 import { PlayerView } from "./player.js";
-import { listenToCells } from "./pointing.js";
-import { outputsAt } from "./progress.js";
 import { rolesOf } from "./roles.js";
-import { placesOf, shownSize, StageIndex } from "./scene.js";
-import { switchOf } from "./grid.js";
+import { StageIndex } from "./scene.js";
 import { TableView } from "./table.js";
 import { TabsView } from "./tabs.js";
 import { WorkingView } from "./working.js";
@@ -29,6 +24,11 @@ import { WorkingView } from "./working.js";
 
 const PICTURE_CELLS = 144;
 const PICTURES = ["digit", "photo"];
+const CHOICES = { scatter: "scatter: stamp the kernel", gather: "gather: slide over zeros", both: "both, side by side" };
+
+/** Pixels from which on two readings stand beside each other, and what lies between them. */
+const LEAST_PAIR = 600;
+const PAIR_GAP = 28;
 
 /** All views of one page. */
 class ExplorerViews {
@@ -41,17 +41,19 @@ class ExplorerViews {
     this.store = store;
     this.selection = new Selection();
     const { selection } = this;
-    this.input = new GridView("input");
-    this.kernel = new KernelView();
-    this.output = new GridView("output");
+    this.first = new EquationView(store, selection);
+    /** @type {EquationView | null} The other reading, made when it is first wanted. */
+    this.second = null;
     this.formula = new FormulaView(selection);
     this.working = new WorkingView(selection);
     this.table = new TableView(selection);
     this.matrix = new MatrixView(selection);
     this.player = new PlayerView(selection);
     this.tabs = new TabsView({ Products: this.working.element, "As a matrix": this.matrix.element, Table: this.table.element }, () => this.light());
-    /** @type {StageIndex | null} */
+    /** @type {StageIndex | null} Of the reading that the controls mean. */
     this.index = null;
+    /** @type {StageIndex | null} Of the reading that stands beside it. */
+    this.beside = null;
     /** @type {import("./lighting.js").Lit | null} What is lit. */
     this.lit = null;
     /** @type {boolean | null} Whether cells are shaded; null: nobody has said. */
@@ -60,6 +62,10 @@ class ExplorerViews {
     this.fitted = 0;
     /** @type {any} */
     this.scene = null;
+    /** @type {any[] | null} The stages as they are read the other way, where they are. */
+    this.gathered = null;
+    /** What must stay the same for a selection to stay valid. */
+    this.shape = "";
     /** @type {{input: string[], output: string[]}[]} */
     this.roles = [];
     this.title = nodeOf("h2", { class: "views-name" });
@@ -67,8 +73,7 @@ class ExplorerViews {
     this.readings = nodeOf("div", { class: "views-choice", role: "group", "aria-label": "How the transposed convolution is read" });
     this.shades = switchOf("Shade values", "Colour cells by their value");
     this.note = nodeOf("p", { class: "views-note views-reading" });
-    this.sign = nodeOf("span", { class: "views-sign" }, "⋆");
-    this.grids = nodeOf("div", { class: "views-grids" }, this.input.element, this.sign, this.kernel.element, nodeOf("span", { class: "views-sign" }, "="), this.output.element);
+    this.equations = nodeOf("div", { class: "views-equations" }, this.first.element);
     const edits = store.canEdit;
     this.element = nodeOf(
       "div",
@@ -76,7 +81,7 @@ class ExplorerViews {
       nodeOf("div", { class: "views-top" }, this.title, nodeOf("span", { class: "views-spring" }), this.stages, this.readings, this.shades),
       this.note,
       this.player.element,
-      this.grids,
+      this.equations,
       this.formula.element,
       this.tabs.element,
       helpOf(edits),
@@ -90,32 +95,12 @@ class ExplorerViews {
   /** @param {{page?: boolean}} options */
   listen(options) {
     const { selection } = this;
-    const edits = this.store.canEdit;
-    /** @param {"input" | "output"} grid @returns {(key: number) => Item} */
-    const cellsOf = (grid) => (key) => {
-      const places = this.index ? placesOf(this.index.stage[grid]) : 1;
-      return { grid, channel: Math.floor(key / places), place: key % places };
-    };
-    const index = () => /** @type {StageIndex} */ (this.index);
-    const cells = { input: this.input.board.cells, output: this.output.board.cells, kernel: this.kernel.board.cells, bias: this.kernel.biases.cells };
-    const changes = new NumberChanges(this.store, selection, index, cells);
-    const paint = new PaintTool(this.input.element, cells.input, (strokes) => changes.paintCells(strokes));
-    if (edits) this.input.tools.append(paint.element);
-    /** @param {HTMLElement} element @param {keyof typeof cells} grid @param {(key: number) => Item} itemOf */
-    const listen = (element, grid, itemOf) => listenToCells({ element, cells: cells[grid], itemOf, edit: (key, text) => changes.edit(itemOf(key), text) }, selection);
-    listen(this.input.element, "input", cellsOf("input"));
-    listen(this.output.element, "output", cellsOf("output"));
-    listen(this.kernel.tiles, "kernel", (key) => ({ grid: "kernel", channel: 0, place: key }));
-    listen(this.kernel.bias, "bias", (key) => ({ grid: "bias", channel: key, place: 0 }));
-    this.formula.canEdit = (item) => changes.allows(item);
-    this.formula.edit.addEventListener("click", () => selection.pinned && changes.edit(selection.pinned, null));
+    this.formula.canEdit = (item) => this.equationOf(item).changes.allows(item);
+    this.formula.edit.addEventListener("click", () => selection.pinned && this.equationOf(selection.pinned).changes.edit(selection.pinned, null));
+    this.player.readings.addEventListener("change", () => this.walkThrough(this.player.readings.value));
     this.shades.addEventListener("click", () => {
       this.isShaded = !this.element.hasAttribute("data-shades");
       this.drawShades();
-    });
-    this.grids.addEventListener("click", (event) => {
-      const isFree = event.target instanceof Element && !event.target.closest("[data-key], button, input");
-      if (isFree && selection.pinned) selection.pin(null);
     });
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented && selection.pinned) {
@@ -142,46 +127,77 @@ class ExplorerViews {
     };
   }
 
-  /** A new answer: its scene, or the last one where there is none. */
-  update() {
-    const scene = this.store.answer?.scene;
-    if (!scene || scene === this.scene) return;
-    const before = this.index;
-    this.scene = scene;
-    this.roles = rolesOf(/** @type {any} */ (scene.stages));
-    if (this.selection.stage >= scene.stages.length) this.selection.reset(0);
-    this.showStage(before);
+  /**
+   * The grids that an item is in; of a weight, which is in both readings, those that the player goes through.
+   * @param {Item | null} item
+   */
+  equationOf(item) {
+    const { first, second } = this;
+    const reading = item?.reading ?? (this.beside ? this.player.reading : "");
+    return second && this.beside?.stage.reading === reading ? second : first;
   }
 
-  /** @param {StageIndex | null} before the index that was shown */
-  showStage(before) {
-    const { selection, scene } = this;
+  /** A new answer: its scene, or the last one where there is none. */
+  update() {
+    const { answer } = this.store;
+    const scene = answer?.scene;
+    if (!scene || (scene === this.scene && answer.gathered === this.gathered)) return;
+    this.scene = scene;
+    this.gathered = answer.gathered;
+    this.roles = rolesOf(/** @type {any} */ (scene.stages));
+    if (this.selection.stage >= scene.stages.length) this.selection.reset(0);
+    this.showStage();
+  }
+
+  showStage() {
+    const { selection, scene, first } = this;
     const index = new StageIndex(scene.stages[selection.stage]);
-    if (!before || shapeOf(before) !== shapeOf(index)) {
+    const beside = this.gathered?.[selection.stage];
+    this.index = index;
+    this.beside = beside ? new StageIndex(beside) : null;
+    const shape = [index, this.beside].map((one) => one && shapeOf(one)).join();
+    if (shape !== this.shape) {
+      this.shape = shape;
       const { stage } = selection;
       selection.reset(stage);
       this.player.play(false);
     }
-    this.index = index;
-    const { input, output } = index.stage;
     const roles = this.roles[selection.stage];
     sayIn(this.title, scene.title);
     this.drawChoices();
+    first.update(index, roles, this.beside !== null);
+    if (this.beside) {
+      this.second ??= new EquationView(this.store, selection);
+      this.second.update(this.beside, roles, true);
+      this.equations.append(this.second.element);
+    } else this.second?.element.remove();
     this.drawShades();
-    this.input.update(input, roles.input, input.values.flat());
-    this.kernel.update(index, roles.input);
-    this.output.update(output, roles.output, index.results);
-    const sign = index.isScatter ? "×" : index.isFlipped ? "∗" : "⋆";
-    sayIn(this.sign, sign);
-    this.sign.classList.toggle("views-star", sign === "⋆");
-    this.sign.title = { "×": "every input cell times the kernel", "∗": "convolution: the kernel lies flipped", "⋆": "cross-correlation: the kernel lies as it is" }[sign] ?? "";
-    this.player.update(index);
+    this.player.offer(this.beside !== null);
+    this.player.update(this.walked);
     // A piece of the playground in a page of its own may come without matrices.
     this.tabs.offer(this.matrix.element, this.store.canEdit || Boolean(this.store.answer?.matrices));
-    this.matrix.update(index, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
+    this.matrix.update(index, this.beside, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
     this.fitted = 0;
     this.fit();
     this.light();
+  }
+
+  /** What the player goes through. */
+  get walked() {
+    return /** @type {StageIndex} */ (this.equationOf(null).index);
+  }
+
+  /** @param {string} reading of two the one whose steps the player takes */
+  walkThrough(reading) {
+    this.player.play(false);
+    this.player.reading = reading;
+    this.selection.reset(this.selection.stage);
+    this.player.update(this.walked);
+    this.light();
+  }
+
+  get shownEquations() {
+    return this.beside && this.second ? [this.first, this.second] : [this.first];
   }
 
   /** Shading by value: as somebody wants it, else where the input is more of a picture than of numbers. */
@@ -191,7 +207,8 @@ class ExplorerViews {
     this.element.toggleAttribute("data-shades", isOn);
     // Of a picture what is large is bright.
     const values = this.index?.stage.input.values.flat() ?? [];
-    this.input.element.toggleAttribute("data-picture", isOn && isPicture && !values.some((value) => shadeNumber(value) < 0));
+    const isBright = isOn && isPicture && !values.some((value) => shadeNumber(value) < 0);
+    for (const equation of this.shownEquations) equation.input.element.toggleAttribute("data-picture", isBright);
     this.shades.setAttribute("aria-pressed", String(isOn));
   }
 
@@ -200,17 +217,19 @@ class ExplorerViews {
    * @param {number} stage
    */
   goToStage(stage) {
-    const { selection, index } = this;
+    const { selection } = this;
     const { pinned } = selection;
+    const { index } = this.equationOf(pinned);
     const step = stage - selection.stage;
     const isShared = pinned && ((step === 1 && pinned.grid === "output") || (step === -1 && pinned.grid === "input"));
     const flat = isShared && index ? flatOf(index, pinned) : -1;
     selection.reset(stage);
     this.player.play(false);
-    this.showStage(null);
+    this.shape = "";
+    this.showStage();
     if (flat < 0 || !this.index) return;
     const [cells, places] = step > 0 ? [this.index.inputCells, this.index.inputPlace] : [this.index.outputCells, this.index.outputPlace];
-    selection.pin({ grid: step > 0 ? "input" : "output", channel: Math.floor(flat / cells), place: places[flat % cells] });
+    selection.pin({ grid: step > 0 ? "input" : "output", channel: Math.floor(flat / cells), place: places[flat % cells], reading: this.index.stage.reading });
   }
 
   /** Switches for stages and readings, where there is something to choose. */
@@ -229,99 +248,79 @@ class ExplorerViews {
       }),
     );
     const { link } = this.store;
-    this.readings.hidden = !stage.is_transposed || !(this.store.canEdit || (link.varying && "reading" in link.varying));
+    const offered = this.store.canEdit ? Object.keys(CHOICES) : /** @type {string[]} */ (link.varying?.reading ?? []);
+    this.readings.hidden = !stage.is_transposed || !offered.length;
     if (!this.readings.hidden && this.readings.childElementCount === 0) {
-      for (const [reading, words] of [["scatter", "scatter: stamp the kernel"], ["gather", "gather: slide over zeros"]]) {
+      for (const [reading, words] of Object.entries(CHOICES)) {
+        if (!offered.includes(reading) && !(reading === "scatter" && offered.includes("auto"))) continue;
         const button = buttonOf({ "data-reading": reading }, words);
-        button.addEventListener("click", () => this.store.change({ reading }));
+        button.addEventListener("click", () => this.store.change({ reading: offered.includes(reading) ? reading : "auto" }));
         this.readings.append(button);
       }
     }
-    for (const button of this.readings.children) button.setAttribute("aria-pressed", String(button.getAttribute("data-reading") === stage.reading));
-    this.note.hidden = !stage.is_transposed;
-    sayIn(
-      this.note,
-      stage.reading === "scatter"
-        ? "Scatter: each input cell, times the kernel, is stamped onto the output; where stamps overlap they add."
-        : "Gather: zeros are inserted between the inputs, and the flipped kernel slides over them.",
-    );
+    const shown = this.beside ? "both" : stage.reading;
+    for (const button of this.readings.children) button.setAttribute("aria-pressed", String(button.getAttribute("data-reading") === shown));
+    this.note.hidden = !stage.is_transposed || this.beside !== null;
+    sayIn(this.note, READINGS[stage.reading]);
   }
 
   /** Give cells as many pixels as there is room for; whether that has changed. */
   fit() {
-    const { index } = this;
     const width = this.element.clientWidth;
-    if (!index || !width || this.fitted === width) return false;
+    if (!this.index || !width || this.fitted === width) return false;
     this.fitted = width;
-    const { input, output, kernel } = index.stage;
-    const roomOf = (/** @type {typeof input} */ grid) => {
-      const planes = planesOf(shownSize(grid));
-      return { planes, tiles: grid.channels * planes.planes };
-    };
-    const blocks = weightBlocks(index);
-    const isMatrix = blocks.size > 1 && !isFlowing(index, blocks);
-    const planes = planesOf(kernel.shape.slice(2));
-    const sizes = measureCells(width, roomOf(input), { planes, across: isMatrix ? output.channels : blocks.size > 1 ? 2 : 1, down: planes.planes * (isMatrix ? input.channels : 1) }, roomOf(output));
-    this.element.toggleAttribute("data-wide", sizes.isWide);
-    this.element.toggleAttribute("data-beside", sizes.isBeside);
-    this.grids.style.setProperty("--input-width", `${Math.ceil(sizes.input)}px`);
-    this.grids.style.setProperty("--middle", `${Math.round(Math.min(planes.rows * sizes.kernel, 300) / 2)}px`);
-    this.input.resize(sizes.cell);
-    this.output.resize(sizes.cell);
-    this.kernel.resize(sizes.kernel);
-    for (const view of [this.input, this.kernel, this.output]) view.isScrolling = view.scroll.scrollHeight > view.scroll.clientHeight + 1;
+    const shown = this.shownEquations;
+    const isSplit = shown.length > 1 && width >= LEAST_PAIR;
+    this.equations.toggleAttribute("data-split", isSplit);
+    const measured = shown.map((equation) => equation.measure(isSplit ? (width - PAIR_GAP) / 2 : width, isSplit));
+    // Beside each other the same cell is of the same size, and stands at the same height.
+    const cell = Math.min(...measured.map((sizes) => sizes.cell));
+    const kernel = Math.min(...measured.map((sizes) => sizes.kernel));
+    const isWide = measured.every((sizes) => sizes.isWide);
+    const isBeside = !isWide && measured.every((sizes) => sizes.isBeside || sizes.isWide);
+    shown.forEach((equation, number) => equation.resize({ ...measured[number], cell, kernel, isWide, isBeside }));
+    this.element.toggleAttribute("data-wide", isSplit || isWide);
+    const index = this.walked;
     const terms = lightsOf(index, this.player.itemOf(0), -1).products.length;
-    const lines = Math.ceil(((terms || 1) * (index.isScatter ? 150 : 62)) / (width - 40)) + (sizes.isWide ? 0 : 1);
+    const lines = Math.ceil(((terms || 1) * (index.isScatter ? 150 : 62)) / (width - 40)) + (isSplit || isWide ? 0 : 1);
     this.formula.element.style.setProperty("--lines", String(Math.min(Math.max(lines, 2), 4)));
     this.working.width = width;
-    this.working.reserve(index);
+    this.working.reserve(shown.map((equation) => /** @type {StageIndex} */ (equation.index)));
     return true;
   }
 
   /** Show what is lit, everywhere. */
   light() {
-    const { index, selection } = this;
-    if (!index) return;
+    const { selection } = this;
+    if (!this.index) return;
     const { item, pinned, hovered } = selection;
+    const own = this.equationOf(item);
+    const index = /** @type {StageIndex} */ (own.index);
     const made = item === selection.stepped ? selection.made : -1;
     // What is pointed at while something is pinned stands out among its products.
-    if (pinned && hovered) selection.product = sharedProduct(index, pinned, hovered);
-    const lit = lightsOf(index, item, selection.product, made);
+    if (pinned && hovered) {
+      const other = counterpartOf(hovered, /** @type {StageIndex} */ (this.equationOf(hovered).index), index);
+      selection.product = other ? sharedProduct(index, pinned, other) : -1;
+    }
+    own.light(item, selection.product, made, index === this.walked);
+    const { lit } = own;
     this.lit = lit;
-    const { isScatter } = index;
-    this.output.show(outputsAt(index, selection));
-    this.input.light(lit.input, isScatter ? null : lit.window);
-    this.output.light(lit.output, isScatter ? lit.window : null);
-    this.kernel.light(lit);
-    if (item) this.reveal(item);
+    for (const equation of this.shownEquations) {
+      if (equation === own || !equation.index) continue;
+      const same = item && counterpartOf(item, index, equation.index);
+      equation.light(same, counterpartProduct(lit.now, index, equation.index), -1, equation.index === this.walked);
+    }
     this.formula.show(index, lit);
     if (this.tabs.isOpen(this.working.element)) this.working.show(index, lit, this.roles[selection.stage]);
     if (this.tabs.isOpen(this.table.element)) this.table.show(index, lit);
-    if (this.tabs.isOpen(this.matrix.element)) this.matrix.light(lit);
+    if (this.tabs.isOpen(this.matrix.element)) this.matrix.light(this.matrix.index === this.second?.index ? this.second.lit : this.first.lit);
     this.player.draw();
-  }
-
-  /**
-   * Scroll what is lit into the view of panels that scroll; the one that the item is in stays.
-   * @param {Item} item
-   */
-  reveal(item) {
-    for (const view of [this.input, this.kernel, this.output]) {
-      const isOwn = view instanceof KernelView ? item.grid === "kernel" || item.grid === "bias" : item.grid === view.name;
-      if ((isOwn && item !== this.selection.stepped) || !view.isScrolling) continue;
-      const lit = view.tiles.querySelector("[data-lit]")?.closest(".views-tile");
-      if (!(lit instanceof HTMLElement) || !view.scroll) continue;
-      const top = lit.offsetTop - view.tiles.offsetTop;
-      const { scrollTop, clientHeight } = view.scroll;
-      if (top < scrollTop) view.scroll.scrollTop = top;
-      else if (top + lit.offsetHeight > scrollTop + clientHeight) view.scroll.scrollTop = Math.min(top, top + lit.offsetHeight - clientHeight + 6);
-    }
   }
 
   /** The step that is shown, of the stage that is shown: for a still of it. */
   get step() {
     const { index, selection } = this;
-    return index && index.frames ? index.ofFrame(selection.frame).step : 0;
+    return index && index.frames && index === this.walked ? index.ofFrame(selection.frame).step : 0;
   }
 
   destroy() {
@@ -341,7 +340,7 @@ function namedIn(values) {
 }
 
 /**
- * What must stay the same for a selection to stay valid.
+ * What a selection refers to.
  * @param {StageIndex} index
  */
 function shapeOf(index) {

@@ -100,13 +100,13 @@ export class WorkingView {
 
   /**
    * Keep as much room as the steps of the player need, whatever is shown.
-   * @param {StageIndex} index
+   * @param {StageIndex[]} indices of each reading
    */
-  reserve(index) {
+  reserve(indices) {
+    const [index] = indices;
     const { planes, rows, columns } = planesOf(index.stage.kernel.shape.slice(2));
     this.isRoomy = [...index.weights, ...index.stage.input.values.flat()].some((value) => shortNumber(value).length > 3);
-    const pattern = index.stage.patterns[0];
-    const channels = new Set(pattern ? (index.isScatter ? pattern.oc : pattern.ic) : []).size;
+    const channels = Math.max(...indices.map(channelsOf));
     const isLine = rows * planes === 1 && columns > 1;
     const cell = this.cellSize(planes * rows, columns);
     const high = (isLine ? 3 : planes * rows) * cell + 8 * planes + 8 + (this.width < 480 ? 24 : 0);
@@ -157,6 +157,15 @@ export class WorkingView {
     }
     this.rows.replaceChildren(...this.made.map((made) => made.row));
   }
+}
+
+/**
+ * How many channels a step of the player has products with.
+ * @param {StageIndex} index
+ */
+function channelsOf(index) {
+  const pattern = index.stage.patterns[0];
+  return new Set(pattern ? (index.isScatter ? pattern.oc : pattern.ic) : []).size;
 }
 
 /** @param {string} text */
