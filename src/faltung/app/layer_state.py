@@ -1,5 +1,7 @@
 """One convolution of an uploaded network as a state of the playground: its own weights and, of a picture, its own input.
 
+Quantised ones are shown as the numbers that they stand for; what lies in a branch or a function is brought out first.
+
 A layer is larger than what can be looked at, so some channels and cells of it are cut out, such that the outputs shown are those of
 the layer: whole, or summed over the input channels shown. The answer says which they are.
 """
@@ -13,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.app.cutting import CELLS, Along, Channels, cut_along, cut_channels, cut_spec
+from faltung.app.inside import Reached, reached
 from faltung.app.models import MOST_NAME, RANGES, Opened, opened
+from faltung.app.quantised import ROLES, meant, said
 from faltung.app.state import State
 from faltung.app.uploads import uploaded
 from faltung.errors import ConvError, ConvTypeError, one_of, shown
@@ -22,11 +26,11 @@ from faltung.viz.scene.build import MAX_CELLS
 
 if TYPE_CHECKING:
     from faltung.model.auditing.rows import Layer
+    from faltung.model.onnx_run import OnnxNetwork
 
 __all__ = ["answer_layer", "why_closed"]
 
 EXAMPLE = "example"
-OPENED = ("Conv", "ConvTranspose")
 NAMES = {1: ("cells",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}
 
 Array = NDArray[Any]
@@ -36,15 +40,16 @@ def why_closed(found: Opened, layer: Layer) -> str:
     """Why a row of the audit has no state; "" where it has one."""
     if layer.spec is None:
         return "It is no convolution."
-    if layer.operation not in OPENED:
-        return f"{layer.operation} calculates with quantised numbers or with more than a convolution does."
+    if layer.operation not in ROLES:
+        return f"{layer.operation} does more than a convolution."
     if layer.spec.ndim not in CELLS:
         return f"It has {layer.spec.ndim} axes; the playground draws up to 3."
     if len(layer.name) > MOST_NAME:
         return f"Its name has more than {MOST_NAME} letters."
-    if _node(found, layer.name) is None:
-        return "It lies inside a function, a branch or a loop of the file."
-    return ""
+    if _node(found, layer.name) is not None:
+        return ""
+    place = found.places.get(layer.name)
+    return "It cannot be told from others of its name." if place is None else place.closed
 
 
 def answer_layer(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def answer_layer(body: Mapping[str, Any]) -> dict[str, Any]:
     spec, size = layer.spec, _input_size(layer)
     assert spec is not None
     channels = cut_channels(spec, _channel(body, "input_channel", spec.in_channels), _channel(body, "output_channel", spec.out_channels))
-    arrays = _arrays(found, layer, body)
+    arrays, told, sentences = _arrays(found, layer, body)
     axes = _axes(spec, size, channels, arrays.get("x"))
     part = cut_spec(spec, channels, axes)
     state = {
@@ -73,7 +78,8 @@ def answer_layer(body: Mapping[str, Any]) -> dict[str, Any]:
         state["x"] = {"values": _plain("input", arrays["x"][channels.inputs][(slice(None), *cells)])}
     whole = State.from_dict(state).to_dict()
     facts, note = _told(layer, spec, size, channels, axes, "x" in arrays)
-    return {"state": whole, "facts": facts, "note": note}
+    facts[0]["rows"] += [{"name": name, "value": value, "sum": words} for name, value, words in told]
+    return {"state": whole, "facts": facts, "note": " ".join([note, *sentences])}
 
 
 # -- what is asked for ---------------------------------------------------------------------------
@@ -109,35 +115,47 @@ def _input_size(layer: Layer) -> tuple[int, ...]:
 def _node(found: Opened, name: str) -> Any:
     """The node of the file; None where the file's main graph does not have it."""
     results = {value.name for node in found.graph.nodes if node.name == name for value in node.outputs}
-    return next((node for node in found.network.proto.graph.node if node.op_type in OPENED and results & set(node.output)), None)
+    return next((node for node in found.network.proto.graph.node if node.op_type in ROLES and results & set(node.output)), None)
 
 
 # -- numbers -------------------------------------------------------------------------------------
 
 
-def _arrays(found: Opened, layer: Layer, body: Mapping[str, Any]) -> dict[str, Array]:
+def _arrays(found: Opened, layer: Layer, body: Mapping[str, Any]) -> tuple[dict[str, Array], list[tuple[str, str, str]], list[str]]:
     """``weight``, ``bias`` where there is one, and ``x`` of the picture: as the layer is given them in a run of the network.
 
     What is stored as it is used is taken from the file. A weight that the file transposes, scales or calculates is what the run says.
+    Quantised numbers are those that they stand for. Behind them rows and sentences about how they are stored and where they lie.
     """
-    node = _node(found, layer.name)
-    names = dict(zip(("x", "weight", "bias"), node.input, strict=False))
-    arrays = {}
-    stored = _stored(found, [name for role, name in names.items() if role != "x" and name])
-    for role in ("weight", "bias"):
-        if names.get(role) in stored:
-            arrays[role] = stored[names[role]]
-    wanted = {role: name for role, name in names.items() if name and role not in arrays}
     photo = _photo(body)
-    if photo is None:
-        wanted.pop("x")
+
+    def value_of(network: OnnxNetwork, name: str) -> Array | None:
+        """What an array holds on the picture; what is stored holds it always."""
+        stored = _stored([network.proto.graph], [name])
+        if name in stored or photo is None:
+            return stored.get(name)
+        return network.run(_network_input(found, photo, body), [name])[0]
+
+    node = _node(found, layer.name)
+    place = found.places[layer.name] if node is None else None
+    there = Reached(found.network, node) if place is None else reached(found.network, place, value_of)
+    names = {role: name for role, name in zip(ROLES[there.node.op_type], there.node.input, strict=False) if name}
+    dequantising, axis = _dequantising(there, names["weight"])
+    names |= dequantising
+    arrays = {role: array for name, array in _stored(there.graphs, list(names.values())).items() for role in names if names[role] == name}
+    wanted = {role: name for role, name in names.items() if role not in arrays and not (photo is None and role in ("x", "x zero"))}
     if wanted:
-        network = found.network
         try:
-            results = network.run(_network_input(found, photo, body), list(wanted.values()))
+            results = there.run(_network_input(found, photo, body), list(wanted.values()))
         finally:
-            network.forget_sessions()
+            there.network.forget_sessions()
         arrays.update(zip(wanted, results, strict=True))
+    quantised = {role: str(array.dtype) for role, array in arrays.items() if role in ("x", "weight") and array.dtype.kind in "iu"}
+    return _checked(layer, meant(arrays, axis)), said(there.node.op_type, arrays, quantised), there.told
+
+
+def _checked(layer: Layer, arrays: dict[str, Array]) -> dict[str, Array]:
+    """With the first sample of the input, if it has the size that the audit tells."""
     if "x" in arrays:
         arrays["x"] = arrays["x"][0]
         if arrays["x"].shape[1:] != _input_size(layer):
@@ -147,16 +165,31 @@ def _arrays(found: Opened, layer: Layer, body: Mapping[str, Any]) -> dict[str, A
     return arrays
 
 
-def _stored(found: Opened, names: Sequence[str]) -> dict[str, Array]:
+def _dequantising(there: Reached, weight: str) -> tuple[dict[str, str], int]:
+    """Of a layer of floats whose weight is stored as whole numbers: the names of those, of scale and zero point; and their axis."""
+    makers = {name: node for graph in there.graphs for node in graph.node for name in node.output}
+    node = makers.get(weight)
+    if node is None or node.op_type != "DequantizeLinear":
+        return {}, 0
+    settings = {one.name: one.i for one in node.attribute}
+    (stored,) = _stored(there.graphs, node.input[:1]).values() or (None,)
+    if stored is None or stored.dtype.kind not in "iu" or settings.get("block_size"):
+        return {}, 0  # as the run has it
+    names = dict(zip(("weight", "weight scale", "weight zero"), node.input, strict=False))
+    return {role: name for role, name in names.items() if name}, settings.get("axis", 1)
+
+
+def _stored(graphs: Sequence[Any], names: Sequence[str]) -> dict[str, Array]:
     """Arrays of the file by name: initialisers and constants."""
     from onnx import numpy_helper
 
-    graph = found.network.proto.graph
-    tensors = {tensor.name: tensor for tensor in graph.initializer if tensor.name in names}
-    for node in graph.node:
-        for one in node.attribute if node.op_type == "Constant" and node.output[0] in names else ():
-            if one.name == "value":
-                tensors[node.output[0]] = one.t
+    tensors = {}
+    for graph in graphs:
+        tensors.update({tensor.name: tensor for tensor in graph.initializer if tensor.name in names})
+        for node in graph.node:
+            for one in node.attribute if node.op_type == "Constant" and node.output[0] in names else ():
+                if one.name == "value":
+                    tensors[node.output[0]] = one.t
     return {name: np.asarray(numpy_helper.to_array(tensor)) for name, tensor in tensors.items()}
 
 

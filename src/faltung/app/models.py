@@ -10,9 +10,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from faltung.amounts import grouped, readable_bytes, readable_count
+from faltung.app.inside import Place, places_of
+from faltung.app.quantised import ROLES
 from faltung.app.uploads import uploaded
 from faltung.errors import ConvError, ConvTypeError, shown
 
@@ -49,6 +52,11 @@ class Opened:
     graph: Graph
     audit: Audit
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def places(self) -> dict[str, Place | None]:
+        """Of the convolutions inside functions, branches and loops."""
+        return places_of(self.network.proto, tuple(ROLES))
 
 
 _OPENED: OrderedDict[tuple[str, str, str], Opened] = OrderedDict()
