@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -135,6 +136,15 @@ NB_MODULE(_native, m) {
     m.def(
         "has_bfloat16_dots", [](const std::string& isa) { return has_bfloat16_dots(isa_from_name(isa)); },
         nb::arg("isa"), "Whether this processor multiplies pairs of bfloat16 numbers.");
+    m.def(
+        "product_rates",
+        [](const std::string& isa) {
+            const ProductRates rates = product_rates(isa_from_name(isa));
+            return std::make_pair(rates.vectors, rates.pairs);
+        },
+        nb::arg("isa"),
+        "Products of vectors that this processor begins in a cycle: of float32 numbers, and of pairs of "
+        "bfloat16 numbers.");
     m.def(
         "convert",
         [](const AnyArray& from, const OutputArray& to, const std::string& dtype, const std::string& isa,

@@ -1,6 +1,9 @@
 #include "core/cpu.h"
 
 #include <stdexcept>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace faltung {
 
@@ -30,6 +33,33 @@ std::vector<Candidate> candidates() {
 #endif
 }
 
+#if defined(__x86_64__)
+
+struct Processor {
+    bool is_intel, is_amd;
+    unsigned family, model;
+};
+
+Processor processor() {
+    __builtin_cpu_init();
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    __get_cpuid(1, &a, &b, &c, &d);
+    const unsigned family = (a >> 8) & 0xf, model = (a >> 4) & 0xf;
+    const bool is_extended = family == 0xf || family == 6;
+    return {__builtin_cpu_is("intel") != 0, __builtin_cpu_is("amd") != 0,
+            family == 0xf ? family + ((a >> 20) & 0xff) : family,
+            is_extended ? model + ((a >> 12) & 0xf0) : model};
+}
+
+// Intel's processors for desktops and laptops with AVX-512: Cannon Lake, Ice Lake, Tiger Lake, Rocket Lake.
+bool is_client(unsigned model) {
+    for (const unsigned client : {0x66u, 0x7du, 0x7eu, 0x8cu, 0x8du, 0xa7u})
+        if (model == client) return true;
+    return false;
+}
+
+#endif
+
 }  // namespace
 
 std::vector<std::string> detected_isas() {
@@ -46,6 +76,16 @@ bool has_bfloat16_dots([[maybe_unused]] Isa isa) {
 #else
     return false;
 #endif
+}
+
+ProductRates product_rates([[maybe_unused]] Isa isa) {
+#if defined(__x86_64__)
+    constexpr unsigned zen5 = 0x1a;
+    const Processor own = processor();
+    if (isa == Isa::avx512 && own.is_intel) return {is_client(own.model) ? 1.0 : 2.0, 0.5};
+    if (isa == Isa::avx512 && own.is_amd && own.family >= zen5) return {2, 2};
+#endif
+    return {};
 }
 
 Isa isa_from_name(const std::string& name) {

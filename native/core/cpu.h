@@ -22,6 +22,13 @@ std::vector<std::string> detected_isas();  // best last
 // Whether this processor, using this instruction set, multiplies pairs of bfloat16 numbers, and this build
 // knows how.
 bool has_bfloat16_dots(Isa isa);
+// Products of vectors that this processor, using this instruction set, begins in a cycle: of float32 numbers,
+// and of pairs of bfloat16 numbers. As makers state them, by processor family: nothing is measured, so that
+// whoever decides by them decides alike at every start.
+struct ProductRates {
+    double vectors = 1, pairs = 1;
+};
+ProductRates product_rates(Isa isa);
 Isa isa_from_name(const std::string& name);  // throws std::invalid_argument if this processor cannot run it
 
 }  // namespace faltung

@@ -41,6 +41,9 @@ def is_within(array: _Array, largest: float, isa: str, threads: int, dtype: str 
 def has_bfloat16_dots(isa: str) -> bool:
     """Whether this processor multiplies pairs of bfloat16 numbers."""
 
+def product_rates(isa: str) -> tuple[float, float]:
+    """Products of vectors that this processor begins in a cycle: of float32 numbers, and of pairs of bfloat16 numbers."""
+
 def convert(source: _Array, target: _Array, dtype: str, isa: str, threads: int) -> None:
     """Half precision, passed as uint16, to float32 or back, of any strides."""
 

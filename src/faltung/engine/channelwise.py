@@ -11,6 +11,7 @@ import math
 from faltung.engine.depthwise import AxisProducts
 from faltung.engine.native import Correlation, chosen_isa, native_problem
 from faltung.engine.problem import Problem
+from faltung.engine.processor import product_cycles
 
 __all__ = ["cycles", "packing_cycles", "refusal"]
 
@@ -37,7 +38,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     """Estimated for one sample on one core."""
     *rows, columns = (AxisProducts(problem, axis) for axis in range(len(problem.in_size)))
     width = _width(columns.out, 8 if lanes >= 16 else 7)
-    sums = math.prod(axis.products for axis in (*rows, columns))
+    sums = product_cycles(two=0.75) * math.prod(axis.products for axis in (*rows, columns))
     starts = 63.0 * math.prod(axis.out for axis in rows) * math.ceil(columns.out / width)
     turned = 7.2 * (math.prod(axis.cells for axis in (*rows, columns)) + math.prod(problem.out_size))
     loaded = 5.4 * problem.terms

@@ -11,6 +11,7 @@ import math
 from faltung.engine.layout import FEW_COLUMNS
 from faltung.engine.native import chosen_isa
 from faltung.engine.problem import Problem, size_text
+from faltung.engine.processor import product_cycles
 
 __all__ = [
     "KEPT_WEIGHT_BYTES", "TILE_VECTORS", "direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal",
@@ -53,8 +54,8 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     positions = math.prod(problem.out_size)
     whole, rest = whole_vectors(positions, lanes)
     channels = problem.groups * _even(problem.out_channels)
-    vectors = channels * whole * (1.085 * problem.terms + 4)
-    few = 2 * channels * problem.terms * rest_vectors(rest, lanes)
+    vectors = channels * whole * (1.085 * product_cycles() * problem.terms + 4)
+    few = 2 * product_cycles() * channels * problem.terms * rest_vectors(rest, lanes)
     read = 0.2 * problem.groups * problem.in_channels * positions
     return vectors + few + read + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
 
@@ -62,7 +63,8 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    return sums * (1.17 * problem.terms + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
+    products = 1.17 * product_cycles() * problem.terms
+    return sums * (products + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -70,7 +72,8 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
-    return sums * (problem.terms * (1.18 if shares_loads else 1.47) + 7.6) + 690 * problem.groups + _panel_cycles(problem)
+    products = product_cycles(two=0.66) * problem.terms * (1.18 if shares_loads else 1.47)
+    return sums * (products + 7.6) + 690 * problem.groups + _panel_cycles(problem)
 
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
@@ -90,7 +93,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
         streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
         packed = 1.3 * problem.groups * problem.in_channels * math.prod(read_sizes(problem))
         each = CALL_CYCLES + 670 * problem.groups + 1500
-        return problem.terms * (1.145 * channels + unfolded) + 0.8 * stores + packed + each + streamed
+        return problem.terms * (1.145 * product_cycles() * channels + unfolded) + 0.8 * stores + packed + each + streamed
     if _gathers(problem):
         unfolded = problem.groups * (10 * math.prod(problem.out_size[:-1]) * math.ceil(columns / lanes) + 1.5 * positions)
     else:
@@ -98,7 +101,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     # Few positions at the end want all weights once more, and have little to do meanwhile.
     streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
     each = problem.groups * (710 + 6 * positions) + 765
-    return problem.terms * (1.14 * channels + unfolded) + 1.9 * stores + each + streamed
+    return problem.terms * (1.14 * product_cycles() * channels + unfolded) + 1.9 * stores + each + streamed
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:

@@ -11,6 +11,7 @@ import math
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
+from faltung.engine.processor import product_cycles
 
 __all__ = ["AxisProducts", "cycles", "refusal"]
 
@@ -33,7 +34,7 @@ def cycles(problem: Problem, lanes: int) -> float:
         vectors -= 0.5  # two channels share a vector
     sums = problem.groups * problem.out_channels * math.prod(rows) * vectors
     met = math.prod(AxisProducts(problem, axis).products for axis in range(len(rows))) / max(1, math.prod(rows))
-    return 400 + sums * max(1.13 * met * problem.kernel_size[-1] + 5, 9) + _reading_cycles(problem, lanes)
+    return 400 + sums * max(1.13 * product_cycles(two=0.62) * met * problem.kernel_size[-1] + 5, 9) + _reading_cycles(problem, lanes)
 
 
 class AxisProducts:

@@ -17,6 +17,7 @@ from functools import cache
 from faltung.engine import winograd
 from faltung.engine.native import dilated_tiling, native_problem
 from faltung.engine.problem import Problem
+from faltung.engine.processor import product_cycles
 
 __all__ = ["cycles", "error_growth", "packing_cycles", "refusal"]
 
@@ -104,7 +105,7 @@ def cycles(problem: Problem, lanes: int) -> float:
             multiplied = 1.08 * points * height * width * blocks * problem.in_channels
             fetched = 4 * points * problem.in_channels * problem.out_channels / bytes_a_cycle
             summed += there + back + max(multiplied, fetched)
-    return CALL_CYCLES + COMPARED * problem.groups * summed
+    return CALL_CYCLES + COMPARED * product_cycles(two=0.6) * problem.groups * summed
 
 
 def _packed_bytes(problem: Problem, lanes: int) -> int:

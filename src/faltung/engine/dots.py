@@ -11,6 +11,7 @@ from faltung.engine.dense import KEPT_WEIGHT_BYTES, TILE_VECTORS, read_sizes, re
 from faltung.engine.native import Correlation, chosen_isa, has_bfloat16_dots
 from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
+from faltung.engine.processor import pair_cycles
 
 __all__ = ["conversion_cycles", "cycles", "error_growth", "packing_cycles", "refusal"]
 
@@ -64,7 +65,7 @@ def _position_cycles(problem: Problem, product: float, output: float) -> float:
     pairs, channels = -(-problem.terms // 2), problem.out_channels + problem.out_channels % 2
     weights = 2 * problem.groups * problem.out_channels * problem.terms
     streamed = 0.03 * weights * max(1.0, vectors / TILE_VECTORS) if weights > KEPT_WEIGHT_BYTES else 0.0
-    return vectors * (pairs * (product * channels + 5) + output * channels) + streamed
+    return vectors * (pairs * (product * pair_cycles() * channels + 5) + output * channels) + streamed
 
 
 def _pixel_cycles(problem: Problem) -> float:
@@ -76,7 +77,7 @@ def _pixel_cycles(problem: Problem) -> float:
     if problem.in_channels % 2:  # pairs go along a row of taps
         met *= 1 + 1 / (problem.in_channels * problem.kernel_size[-1])
     runs = met / max(1, problem.in_channels * problem.kernel_size[-1] // 2)
-    products = vectors * (PRODUCT_CYCLES[together] * met + RUN_CYCLES * runs / together + 9.5 * positions)
+    products = vectors * (PRODUCT_CYCLES[together] * pair_cycles() * met + RUN_CYCLES * runs / together + 9.5 * positions)
     cells = problem.in_channels * math.prod(read_sizes(problem)[:-1]) * problem.in_size[-1]
     weights = 2 * problem.groups * problem.out_channels * problem.in_channels * math.prod(problem.kernel_size)
     streamed = 0.03 * weights if weights > KEPT_WEIGHT_BYTES else 0.0

@@ -25,6 +25,7 @@ from faltung._native import (
     memory_bandwidth,
     normalise_channels,
     peak_flops,
+    product_rates,
     spectral_shape,
 )
 from faltung.engine.problem import Problem
@@ -33,8 +34,8 @@ from faltung.errors import ConvPlanError, one_of, shown
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
     "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots",
-    "is_within", "max_pool", "memory_bandwidth", "native_problem", "normalise_channels", "peak_flops", "set_num_threads",
-    "spectral_shape", "vector_lanes",
+    "is_within", "max_pool", "memory_bandwidth", "native_problem", "normalise_channels", "peak_flops", "product_rates",
+    "set_num_threads", "spectral_shape", "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

@@ -9,6 +9,7 @@ import math
 
 from faltung.engine import dense
 from faltung.engine.problem import Problem, size_text
+from faltung.engine.processor import product_cycles
 from faltung.geometry import Phase
 
 __all__ = ["direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal"]
@@ -43,7 +44,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     members, positions = math.prod(map(len, problem.phases)), math.prod(problem.in_size)
     vectors = math.ceil(positions / lanes)
     tiles = problem.groups * math.ceil(vectors / dense.TILE_VECTORS)
-    products = problem.groups * members * problem.out_channels * vectors * (1.25 * problem.terms + 6)
+    products = problem.groups * members * problem.out_channels * vectors * (1.25 * product_cycles() * problem.terms + 6)
     read = 0.2 * problem.groups * problem.in_channels * positions
     rows = problem.groups * problem.out_channels * math.prod(problem.out_size[:-1])
     return products + read + 130 * tiles * members + 20 * rows + 1500 + _interleaving_cycles(problem)
@@ -52,7 +53,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (1.22 * _met(problem) + (5 + lanes) * math.prod(problem.out_size)) + _other_cycles(problem)
+    return vectors * (1.22 * product_cycles() * _met(problem) + (5 + lanes) * math.prod(problem.out_size)) + _other_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -64,7 +65,7 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     products = met * sum(count * taps for count, taps in vectors)
     shares_loads = problem.out_channels > 1 and columns[0].count > lanes
     channels = problem.groups * problem.out_channels
-    return channels * (products * (1.22 if shares_loads else 1.53) + (2 + lanes) * sums) + _other_cycles(problem)
+    return channels * (product_cycles(two=0.75) * products * (1.22 if shares_loads else 1.53) + (2 + lanes) * sums) + _other_cycles(problem)
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:

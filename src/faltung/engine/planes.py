@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from faltung.engine.problem import Problem, size_text
+from faltung.engine.processor import product_cycles
 from faltung.geometry import Phase, reach_of
 
 __all__ = ["cycles", "packing_cycles", "refusal"]
@@ -67,7 +68,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     vectors = math.ceil(rows * pitch / lanes)
     taps = math.prod(problem.kernel_size)
     loads = 3.0 * (row_halo + 1) * (column_halo + 1)  # they straddle cache lines
-    sums = problem.in_channels * max(1.12 * taps, loads) + 3 * phases
+    sums = problem.in_channels * product_cycles() * max(1.12 * taps, loads) + 3 * phases
     interleaved = float(rows * row_phases) * (12 + 3 * column_phases * math.ceil(columns / lanes))
     if column_phases not in (1, 2, 4, 8):
         interleaved += 2.0 * rows * row_phases * columns * column_phases

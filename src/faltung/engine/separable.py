@@ -17,6 +17,7 @@ from faltung.engine.arrays import Array
 from faltung.engine.native import Correlation, PackedWeight, chosen_isa, native_problem
 from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
+from faltung.engine.processor import product_cycles
 
 __all__ = ["IDEA", "Factors", "SeparableKernel", "cycles", "factorize", "keeps_bound", "most_rank", "refusal", "workspace_bytes"]
 
@@ -72,7 +73,11 @@ def cycles(problem: Problem, dtype: str, rank: int) -> float:
     is_long = along > lanes and problem.stride[-1] == problem.dilation[-1] == 1
     read = math.ceil(min(problem.in_size[-1], columns * problem.stride[-1] + along) / lanes)
     vectors = math.ceil(columns / lanes)
-    row = 60 + read * (down * (1.1 if is_shared else 1.6) + 5) + vectors * (along * (1.15 if is_long else 1.5) + 5)
+    row = (
+        60
+        + read * (product_cycles() * down * (1.1 if is_shared else 1.6) + 5)
+        + vectors * (product_cycles() * along * (1.15 if is_long else 1.5) + 5)
+    )
     if problem.stride[-1] > 1:
         row += 1.5 * problem.in_size[-1]
     return 400 + rank * problem.groups * problem.out_channels * math.prod(rows) * row

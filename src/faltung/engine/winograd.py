@@ -18,6 +18,7 @@ from functools import cache
 
 from faltung.engine.layout import in_layout
 from faltung.engine.problem import Problem, ProblemAxis, size_text
+from faltung.engine.processor import product_cycles
 
 __all__ = [
     "Form", "array_bytes", "cycles", "error_growth", "form_of", "kernel_and_stride", "packing_cycles", "refusal", "spread", "spread_of",
@@ -218,7 +219,7 @@ def shared_cycles(problem: Problem, lanes: int) -> float:
 
 def _multiplying_cycles(problem: Problem, form: Form, lanes: int) -> float:
     tiles = problem.groups * form.far_outputs * form.tile_rows * form.tile_columns
-    return 1.04 * form.points * tiles * math.ceil(problem.out_channels / lanes) * form.terms
+    return 1.04 * product_cycles(two=0.58) * form.points * tiles * math.ceil(problem.out_channels / lanes) * form.terms
 
 
 def _fill(form: Form) -> float:

@@ -17,6 +17,7 @@ from itertools import product
 from faltung.engine import winograd
 from faltung.engine.layout import in_layout
 from faltung.engine.problem import Problem
+from faltung.engine.processor import product_cycles
 from faltung.geometry import Phase, reach_of
 
 __all__ = ["POINTS", "Form", "Member", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
@@ -288,7 +289,7 @@ def cycles(problem: Problem, lanes: int) -> float:
         there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     points = sum(member.points for member in form.outputs)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
-    multiplied = rates.product * terms * vectors * form.tiles
+    multiplied = rates.product * product_cycles(two=0.65) * terms * vectors * form.tiles
     fetched = _fetching_cycles(problem, form, lanes)
     multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
     back = (rates.back * points + rates.tile * len(form.outputs)) * vectors * form.tiles
