@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -121,6 +123,8 @@ MODEL = """async ({ state, options }) => {
   const listeners = {};
   const tell = (event, ...rest) => (listeners[event] ?? []).forEach((listener) => listener(...rest));
   const values = { state, options };
+  window.held = [];
+  window.tell = tell;
   window.model = {
     get: (name) => values[name],
     set: (name, value) => { values[name] = value; tell(`change:${name}`); },
@@ -128,6 +132,7 @@ MODEL = """async ({ state, options }) => {
     on: (event, listener) => (listeners[event] ??= []).push(listener),
     off: (event, listener) => { listeners[event] = (listeners[event] ?? []).filter((one) => one !== listener); },
     send: async (content, callbacks, buffers) => {
+      if (window.silent) return window.held.push(content);
       const bytes = (buffers ?? []).map((buffer) => Array.from(new Uint8Array(buffer)));
       tell("msg:custom", await window.kernel(content, bytes), []);
     },
@@ -139,9 +144,9 @@ MODEL = """async ({ state, options }) => {
 }"""
 
 
-def test_the_page_works_in_a_notebook(chromium: Any) -> None:
-    kernel = Recorded("conv2d(1, 1, 3)", input_size=[5, 5])
-    saved: list[dict[str, Any]] = []
+@contextmanager
+def notebook(chromium: Any, kernel: Recorded, saved: list[dict[str, Any]]) -> Iterator[Any]:
+    """A page with the widget in it, before it is drawn."""
 
     def serve(route: Any) -> None:
         made = {"/": (NOTEBOOK, "text/html"), "/widget.js": (Playground._esm, "text/javascript")}
@@ -154,6 +159,14 @@ def test_the_page_works_in_a_notebook(chromium: Any) -> None:
         page.expose_function("saved", lambda state: saved.append(json.loads(state)))
         page.goto("http://notebook.test/")
         page.evaluate("css => { document.getElementById('css').textContent = css; }", str(Playground._css))
+        yield page
+
+
+def test_the_page_works_in_a_notebook(chromium: Any) -> None:
+    kernel = Recorded("conv2d(1, 1, 3)", input_size=[5, 5])
+    saved: list[dict[str, Any]] = []
+
+    with notebook(chromium, kernel, saved) as page:
         page.evaluate(MODEL, {"state": kernel.widget.state, "options": kernel.widget.options})
         page.wait_for_selector("#one .faltung-play .controls button")
         page.wait_for_function("document.querySelector('#one').textContent.includes('3')")
@@ -178,3 +191,42 @@ def test_the_page_works_in_a_notebook(chromium: Any) -> None:
         assert listening >= 4
         assert page.evaluate("window.model.listening()") == 0
         assert page.locator(".faltung-play").count() == 0
+
+
+def test_it_is_dark_as_the_notebook_is(chromium: Any) -> None:
+    kernel = Recorded()
+    with notebook(chromium, kernel, []) as page:
+        page.evaluate("document.body.style.backgroundColor = '#111111'")
+        page.evaluate(MODEL, {"state": kernel.widget.state, "options": kernel.widget.options})
+        page.wait_for_selector("#one .faltung-play[data-theme=dark]")
+        page.evaluate("document.body.style.backgroundColor = 'rgb(250, 250, 250)'")
+        page.wait_for_selector("#one .faltung-play[data-theme=light]")
+        page.evaluate("document.body.style.backgroundColor = ''")
+        page.wait_for_selector("#one .faltung-play:not([data-theme])")
+
+
+def test_a_python_that_is_gone_or_busy_is_told(chromium: Any) -> None:
+    kernel = Recorded()
+    with notebook(chromium, kernel, []) as page:
+        page.clock.install()
+        page.evaluate(MODEL, {"state": kernel.widget.state, "options": kernel.widget.options})
+        page.wait_for_selector("#one .views-output .views-cell")
+        message = page.locator("#one .problem .message")
+        stride = page.locator("#one .field", has_text="Stride").get_by_role("button").nth(1)
+        page.evaluate("window.silent = true")
+        stride.click()
+        page.clock.fast_forward(11_000)
+        message.filter(has_text="does not answer. It may be busy").wait_for()
+        page.evaluate("""async () => {
+          window.silent = false;
+          for (const content of window.held) window.tell("msg:custom", await window.kernel(content, []), []);
+        }""")
+        message.wait_for(state="hidden")
+        assert page.locator("#one .views-output .views-size").inner_text() == "2 × 3"
+        page.evaluate("window.silent = true")
+        stride.click()
+        page.evaluate("window.tell('comm_live_update')")
+        message.filter(has_text="was started anew or ended").wait_for()
+        page.evaluate("() => { window.model.save_changes = () => { throw new Error('Cannot send'); }; }")
+        stride.click()
+        message.filter(has_text="was started anew or ended").wait_for()

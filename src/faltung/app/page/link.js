@@ -73,6 +73,12 @@ export class HttpLink {
   }
 }
 
+// A notebook's Python answers one after the other, and not while a cell runs. Files may take it a minute.
+const LONGEST_WAIT = 120_000;
+const SHORT_WAIT = 10_000;
+const SILENT = "The notebook's Python does not answer. It may be busy with another cell; if it was started anew, run this cell again.";
+const GONE = "The notebook's Python was started anew or ended, and with it what answers here. Run this cell again.";
+
 /** Asks the kernel of a notebook, through the model that anywidget gives. */
 export class WidgetLink {
   /** @param {any} model */
@@ -82,10 +88,18 @@ export class WidgetLink {
     this.count = 0;
     // Several outputs may show one widget: each knows its own questions by this.
     this.prefix = Math.random().toString(36).slice(2);
-    /** @type {Map<string, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+    /** @type {Map<string, {resolve: (answer: any) => void, reject: (error: Error) => void, timer: ReturnType<typeof setTimeout>}>} */
     this.waiting = new Map();
     this.listener = (/** @type {any} */ message) => this.#take(message);
     model.on("msg:custom", this.listener);
+    /** Whether the Python that made this widget is gone: nothing will answer any more. */
+    this.isGone = false;
+    this.end = () => {
+      this.isGone = true;
+      for (const id of [...this.waiting.keys()]) this.#refuse(id, GONE);
+    };
+    // As Jupyter tells that a kernel was restarted or shut down.
+    model.on("comm_live_update", this.end);
   }
 
   /**
@@ -101,9 +115,15 @@ export class WidgetLink {
     return uploadedId(await this.#send("upload", {}, [bytes]));
   }
 
+  /** An answer has come for which nobody waits any more; who made the link says what then. */
+  late = () => {};
+
   /** The output was thrown away. */
   close() {
     this.model.off("msg:custom", this.listener);
+    this.model.off("comm_live_update", this.end);
+    for (const { timer } of this.waiting.values()) clearTimeout(timer);
+    this.waiting.clear();
   }
 
   /**
@@ -113,18 +133,45 @@ export class WidgetLink {
    * @returns {Promise<any>}
    */
   #send(question, body, buffers) {
+    if (this.isGone) return Promise.reject(new LinkError(GONE));
     const id = `${this.prefix}-${++this.count}`;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.model.send({ id, question, body }, undefined, buffers);
+      const timer = setTimeout(() => this.#refuse(id, SILENT), question === "show" ? SHORT_WAIT : LONGEST_WAIT);
+      this.waiting.set(id, { resolve, reject, timer });
+      try {
+        this.model.send({ id, question, body }, undefined, buffers);
+      } catch {
+        this.end(); // its channel is closed
+      }
     });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} why
+   */
+  #refuse(id, why) {
+    const asker = this.#asker(id);
+    asker?.reject(new LinkError(why));
+  }
+
+  /**
+   * Who waits for an answer; nobody does any more.
+   * @param {string} id
+   */
+  #asker(id) {
+    const asker = this.waiting.get(id);
+    clearTimeout(asker?.timer);
+    this.waiting.delete(id);
+    return asker;
   }
 
   /** @param {any} message */
   #take(message) {
-    const asker = this.waiting.get(message?.id);
+    const isOwn = String(message?.id).startsWith(`${this.prefix}-`);
+    const asker = this.#asker(message?.id);
+    if (!asker && isOwn) this.late();
     if (!asker) return;
-    this.waiting.delete(message.id);
     if (message.failure === undefined) asker.resolve(message.answer);
     else asker.reject(new LinkError(message.failure));
   }

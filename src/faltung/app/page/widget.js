@@ -9,8 +9,10 @@ export function render({ model, el }) {
   const link = new WidgetLink(model);
   const root = document.createElement("div");
   el.append(root);
+  const unwatch = followTheme(root);
   const playground = mountPlayground(root, link, { ...model.get("options"), state: model.get("state") });
   const { store } = playground;
+  link.late = () => void (store.failure && store.refresh());
   // What came from the kernel is not sent back to it.
   let known = JSON.stringify(store.state);
   const unsubscribe = store.subscribe(() => {
@@ -18,7 +20,11 @@ export function render({ model, el }) {
     if (now === known) return;
     known = now;
     model.set("state", store.state);
-    model.save_changes();
+    try {
+      model.save_changes();
+    } catch {
+      // Python is gone: the answer to the page's next question says so.
+    }
   });
   const follow = () => {
     const told = model.get("state");
@@ -30,8 +36,47 @@ export function render({ model, el }) {
   return () => {
     model.off("change:state", follow);
     unsubscribe();
+    unwatch();
     playground.destroy();
     link.close();
     root.remove();
   };
+}
+
+/**
+ * Be light or dark as the notebook is, whatever the system says: as what lies behind the widget.
+ * @param {HTMLElement} root
+ * @returns {() => void} ends it
+ */
+function followTheme(root) {
+  const follow = () => {
+    const light = lightBehind(root.parentElement);
+    if (light === null) delete root.dataset.theme;
+    else root.dataset.theme = light > 0.5 ? "light" : "dark";
+  };
+  const watch = new MutationObserver(follow);
+  // Notebooks say their theme in attributes of these, and some load its style sheet after that.
+  for (const one of [document.documentElement, document.body]) watch.observe(one, { attributes: true });
+  watch.observe(document.head, { childList: true });
+  document.head.addEventListener("load", follow, true);
+  follow();
+  return () => {
+    watch.disconnect();
+    document.head.removeEventListener("load", follow, true);
+  };
+}
+
+/**
+ * How light the nearest background is that lets nothing through, from 0 to 1; null where there is none.
+ * @param {Node | null} behind
+ * @returns {number | null}
+ */
+function lightBehind(behind) {
+  for (let at = behind; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
+    const colour = at instanceof Element ? /^rgba?\(([\d., ]+)\)$/.exec(getComputedStyle(at).backgroundColor) : null;
+    if (!colour) continue;
+    const [red, green, blue, solid = 1] = colour[1].split(",").map(Number);
+    if (solid > 0.5) return (0.3 * red + 0.6 * green + 0.1 * blue) / 255;
+  }
+  return null;
 }
