@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,7 +146,7 @@ def test_a_branch_that_does_not_run_says_so() -> None:
     assert (weight[..., 0, 0] == ARRAYS["w3"][:2, :3, 0, 0]).all()
     without = opened(data, "choice/then_branch/inner")
     assert without["state"]["weight"] == opened(FLAT, "inner")["state"]["weight"]
-    assert without["note"].endswith("whether that runs, a picture tells.")
+    assert without["note"].endswith("whether that runs depends on what goes in.")
 
 
 def test_of_a_loop_the_first_turn_is_shown() -> None:
@@ -186,3 +188,38 @@ def test_what_a_loop_holds_further_in_stays_closed() -> None:
     data = model([node("Loop", ["turns", "", "r1"], ["y2"], "again", body=body)], {"turns": np.int64(2)})
     row = names(data)["again/body/choice/then_branch/inner"]
     assert (row["opens"], row["why"]) == (False, "It lies inside the body of a loop, further in.")
+
+
+@pytest.mark.parametrize("file", ["silero_vad.onnx", "silero_vad_op18_ifless.onnx"])
+def test_layers_in_the_branches_of_a_published_network_open_with_their_weights(file: str) -> None:
+    """A network of sound, which chooses by the sampling rate: one branch for each."""
+    spec = importlib.util.find_spec("silero_vad")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("silero-vad is not installed")
+    data = (Path(spec.submodule_search_locations[0]) / "data" / file).read_bytes()
+    rows = names(data)
+    assert len(rows) >= 6
+    stored = branch_weights(onnx.ModelProto.FromString(data).graph)
+    for name, row in rows.items():
+        assert row["opens"]
+        found = opened(data, name)
+        weight = np.array(found["state"]["weight"]["values"], np.float32)
+        outputs, inputs = weight.shape[:2]
+        assert any(one.shape[2:] == weight.shape[2:] and (one[:outputs, :inputs] == weight).all() for one in stored)
+        assert "depends on what goes in" in found["note"]
+    problem = opened(data, name, photo="example")["problem"]
+    assert "takes 3 inputs" in problem["message"]
+    assert "made-up numbers" in problem["hint"]
+
+
+def branch_weights(graph: Any) -> list[Array]:
+    """Every stored array of three axes, in a graph and inside it."""
+    to_array = onnx.numpy_helper.to_array
+    found = [to_array(tensor) for tensor in graph.initializer if len(tensor.dims) == 3]
+    for one in graph.node:
+        for attribute in one.attribute:
+            if attribute.HasField("g"):
+                found += branch_weights(attribute.g)
+            if attribute.HasField("t") and len(attribute.t.dims) == 3:
+                found.append(to_array(attribute.t))
+    return found

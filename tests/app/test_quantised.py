@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,7 @@ def test_a_linear_one_gives_what_the_network_rounds(per_channel: bool) -> None:
     assert ("one for each output channel" in rows["weights, as stored"]["value"]) == per_channel
     assert rows["input, as stored"]["value"] == "uint8, scale 0.003922, zero point 10"
     assert rows["outputs, as stored"]["value"] == "scale 0.05, zero point 120"
+    assert "Input, as stored: uint8, scale 0.003922, zero point 10; shown as (stored − zero point) · scale." in found["note"]
 
 
 def test_a_whole_numbered_one_gives_the_same_whole_numbers() -> None:
@@ -124,3 +127,41 @@ def test_weights_are_real_without_a_picture() -> None:
 def test_all_are_offered() -> None:
     rows = answer("model", {"upload": keep_upload(network(False))})["layers"]
     assert [row["name"] for row in rows if row["opens"]] == ["linear", "integer", "floats"]
+
+
+# -- a published network ---------------------------------------------------------------------------
+
+
+def test_layers_of_a_published_network_give_the_whole_numbers_that_they_give_there() -> None:
+    """ddddocr's reader of text, all of whose convolutions are ConvInteger."""
+    spec = importlib.util.find_spec("ddddocr")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("ddddocr is not installed")
+    data = (Path(spec.submodule_search_locations[0]) / "common.onnx").read_bytes()
+    proto = onnx.ModelProto.FromString(data)
+    nodes = {node.name: node for node in proto.graph.node if node.op_type == "ConvInteger"}
+    upload, photo = keep_upload(data), keep_upload(picture())
+    rows = {row["name"]: row for row in answer("model", {"upload": upload, "input": "1x1x64x160"})["layers"]}
+    assert all(rows[name]["opens"] for name in nodes)
+    x = fl.model.Preprocess((64, 160), 0.0, 1.0, channels=1)(photo_of(picture()))
+    for name in (*list(nodes)[:2], list(nodes)[-1]):
+        found = answer("layer", {"upload": upload, "input": "1x1x64x160", "layer": name, "photo": photo})
+        told = {row["name"]: row for row in found["facts"][0]["rows"]}
+        whole, weight, *zeros = run(data, x, list(nodes[name].input))
+        inputs = numbers(told["input channels"]["value"], whole.shape[1])
+        silent = np.full_like(whole, zeros[0])
+        silent[:, inputs] = whole[:, inputs]
+        y, wanted = computed(found, told, alone(nodes[name], silent, weight, zeros))
+        assert (y == wanted).all()
+        assert told["weights, as stored"]["value"].startswith(f"{weight.dtype}, no scale, zero point ")
+
+
+def alone(node: Any, x: Array, weight: Array, zeros: list[Array]) -> Array:
+    """One node run by itself."""
+    kept = onnx.NodeProto()
+    kept.CopyFrom(node)
+    del kept.input[:]
+    kept.input.extend(["picture", "w", *(f"z{number}" for number in range(len(zeros)))])
+    arrays = {"w": weight, **{f"z{number}": zero for number, zero in enumerate(zeros)}}
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(x.dtype)
+    return run(made([kept], arrays, x.shape, dtype), x, [kept.output[0]])[0]

@@ -111,7 +111,7 @@ class Reached:
         listed, outside = self._listing(names)
         found = listed.run(x, [outside.get(name, name) for name in names])
         if any(name in outside and not len(array) for name, array in zip(names, found, strict=True)):
-            raise ConvError("the loop that the layer lies in makes no turn on this input.", "Choose another picture, or none.")
+            raise ConvError("the loop that the layer lies in makes no turn on this input.", "Choose another picture, or made-up numbers.")
         return [array[0] if name in outside else array for name, array in zip(names, found, strict=True)]
 
     def _listing(self, names: Sequence[str]) -> tuple[OnnxNetwork, dict[str, str]]:
@@ -180,12 +180,12 @@ def _check_taken(network: OnnxNetwork, node: Any, branch: str, value_of: Callabl
     name = shown(node.name or node.output[0])
     value = value_of(network, node.input[0])
     if value is None:
-        return [f"It lies in the {branch} of {name}: whether that runs, a picture tells."]
+        return [f"It lies in the {branch} of {name}: whether that runs depends on what goes in."]
     is_true = bool(np.asarray(value).reshape(-1)[0])
     if is_true != (branch == "then_branch"):
         raise ConvError(
             f"it lies in the {branch} of {name}, which does not run on this picture: its condition is {'true' if is_true else 'false'}.",
-            "Choose another picture, or open the layer without one: its weights are real.",
+            "Choose another picture, or made-up numbers: its weights are real.",
         )
     return [f"It lies in the {branch} of {name}, which runs on this picture."]
 

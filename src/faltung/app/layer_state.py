@@ -79,6 +79,7 @@ def answer_layer(body: Mapping[str, Any]) -> dict[str, Any]:
     whole = State.from_dict(state).to_dict()
     facts, note = _told(layer, spec, size, channels, axes, "x" in arrays)
     facts[0]["rows"] += [{"name": name, "value": value, "sum": words} for name, value, words in told]
+    sentences += [f"{name.capitalize()}: {value}; {words}." for name, value, words in told]
     return {"state": whole, "facts": facts, "note": " ".join([note, *sentences])}
 
 
@@ -208,13 +209,19 @@ def _network_input(found: Opened, photo: Array | None, body: Mapping[str, Any]) 
 
     if photo is None:
         return {value.name: np.zeros(value.shape or (1,), value.dtype) for value in found.graph.inputs}
+    inputs = found.network.inputs
+    if len(inputs) != 1:
+        raise ConvError(
+            f"the model takes {len(inputs)} inputs ({', '.join(map(shown, inputs[:5]))}), a picture is one.",
+            "Open the layer with made-up numbers: its weights are real.",
+        )
     _, dtype = found.network.picture_input()
     shape = found.graph.inputs[0].shape
     found_places = None if shape is None else picture_places(shape)
     if shape is None or found_places is None:
         raise ConvError(
             f"the model takes an input of shape {shown(shape)}, which is no picture.",
-            "Open the layer without a picture: its weights are real.",
+            "Open the layer with made-up numbers: its weights are real.",
         )
     channels, (rows, columns) = found_places
     _, mean, std = RANGES[one_of("range", body.get("range") or "0…1", RANGES, ConvError)]
