@@ -283,14 +283,15 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     """As `compile_conv`, of arrays that kernels read as they are."""
     lower_as = functools.partial(lower, spec, input_size, backward=backward)
     ways = list(_ways(lower_as, request, skips_padding=skips_padding))
-    serve = functools.partial(_serving, request=request)
+    choices = functools.cache(functools.partial(choose, request=request))  # every problem is asked about more than once
+    serve = functools.partial(_serving, request=request, choices=choices)
     estimates = [
         sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) + _scattering(way)
         for way in ways
     ]
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
-    chosen, decisions = choose(problems[0], request) if problems else choose_for_nothing(request.algorithm)
+    chosen, decisions = choices(problems[0]) if problems else choose_for_nothing(request.algorithm)
     if problems and problems[0].phases:
         apart = lower_as()
         overhead = STEP_SECONDS * (len(apart.problems) - 1) + _scattering(apart)
@@ -377,10 +378,10 @@ def too_many_weights(problem: Problem, reason: str) -> ConvShapeError:
     return ConvShapeError(f"{count} weights to pack cannot be allocated: {reason}.", "Use fewer channels, or a smaller kernel.")
 
 
-def _serving(problem: Problem, request: Request) -> Decision:
-    """The decision for the algorithm asked for where it serves the problem, else for the best that does."""
+def _serving(problem: Problem, request: Request, choices: Callable[[Problem], tuple[str, tuple[Decision, ...]]]) -> Decision:
+    """The decision for the algorithm asked for where it serves the problem, by `choices`, else for the best that does."""
     try:
-        _, decisions = choose(problem, request)
+        _, decisions = choices(problem)
     except ConvPlanError:
         _, decisions = choose(problem, replace(request, algorithm="auto"))
     return next(decision for decision in decisions if decision.chosen)
