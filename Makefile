@@ -18,6 +18,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check install --quiet --constraint 
 NATIVE := $(shell find native -type f)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
+unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
 .PHONY: help tour play test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
 .DELETE_ON_ERROR:
@@ -34,7 +35,7 @@ play: $(VENV)/.package $(VENV)/.app ## open the playground in the browser
 
 # One thread for PyTorch, which is here as a second opinion: the tests already run in parallel.
 test: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks ## install what the tests need and run them all, doctests included
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 lint: lint-python lint-types lint-imports lint-native lint-page lint-spelling ## run every check that does not run the code
 

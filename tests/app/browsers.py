@@ -20,15 +20,20 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 
 @contextmanager
 def started() -> Iterator[Any]:
-    """The browser that `FALTUNG_CHROMIUM` names, or one that is installed; the test is skipped where there is none.
+    """The browser that `FALTUNG_CHROMIUM` names, or one that is installed.
 
-    Tests take it from the fixture `chromium`: a process can have one of them.
+    Where there is none the test is skipped; with `FALTUNG_CHROMIUM_REQUIRED=1` it fails. Tests take the browser from the fixture
+    `chromium`: a process can have one of them.
     """
-    playwright = pytest.importorskip("playwright.sync_api")
+    missing = pytest.fail if os.environ.get("FALTUNG_CHROMIUM_REQUIRED") == "1" else pytest.skip
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright is not installed")
     program = os.environ.get("FALTUNG_CHROMIUM") or next((path for path in map(shutil.which, _NAMES) if path), None)
-    with playwright.sync_playwright() as running:
+    with sync_playwright() as running:
         if program is None and not os.path.exists(running.chromium.executable_path):
-            pytest.skip("there is no Chromium")
+            missing("there is no Chromium")
         browser = running.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()

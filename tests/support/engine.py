@@ -7,6 +7,7 @@ contract promises; `result_dtype` is that promise, written apart from the packag
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -25,8 +26,8 @@ from tests.support.check import check_same, check_within
 from tests.support.strategies import Problem, integers_of_shape
 
 __all__ = [
-    "check_all_directions", "check_planes", "examples", "expected_forward", "expected_input_grad", "expected_weight_grad", "forced_isa",
-    "labelled", "magnitude", "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
+    "check_all_directions", "check_planes", "examples", "expected_forward", "expected_input_grad", "expected_on_large",
+    "expected_weight_grad", "forced_isa", "labelled", "magnitude", "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
 ]  # fmt: skip
 
 
@@ -49,21 +50,41 @@ def _in_result_dtype(result: np.ndarray, *arrays: np.ndarray | None) -> np.ndarr
 
 
 def expected_forward(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
-    return _in_result_dtype(reference.conv(spec, x, weight, bias), x, weight, bias)
+    return _by_definition("conv", spec, (_frozen(x), _frozen(weight), _frozen(bias))).copy()
+
+
+def expected_input_grad(spec: fl.ConvSpec, grad: np.ndarray, weight: np.ndarray, input_size: tuple[int, ...]) -> np.ndarray:
+    return _by_definition("conv_input_grad", spec, (_frozen(grad), _frozen(weight)), input_size).copy()
+
+
+def expected_weight_grad(spec: fl.ConvSpec, x: np.ndarray, grad: np.ndarray) -> np.ndarray:
+    return _by_definition("conv_weight_grad", spec, (_frozen(x), _frozen(grad))).copy()
+
+
+def _frozen(array: np.ndarray | None) -> tuple[np.dtype[Any], tuple[int, ...], bytes] | None:
+    return None if array is None else (array.dtype, array.shape, array.tobytes())
+
+
+@functools.lru_cache(maxsize=2048)  # the same is expected of every algorithm, instruction set and number of threads
+def _by_definition(name: str, spec: fl.ConvSpec, frozen: Sequence[Any], *rest: Any) -> np.ndarray:
+    arrays = [None if one is None else np.ndarray(one[1], one[0], one[2]) for one in frozen]
+    return _in_result_dtype(getattr(reference, name)(spec, *arrays, *rest), *arrays)
+
+
+def expected_on_large(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """Of whole numbers what the general kernel gives, in integers, one cell at a time: for what takes the definition seconds.
+
+    `tests.engine.test_tiles` compares that kernel with the definition.
+    """
+    plan = fl.plan(spec, x.shape, "int64", algorithm="general")
+    result = plan(*(None if array is None else array.astype(np.int64) for array in (x, weight, bias)))
+    return _in_result_dtype(result, x, weight, bias)
 
 
 def magnitude(spec: fl.ConvSpec, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> float:
     """The largest sum over one output of ``|input| * |weight|``."""
     wide = [None if array is None else np.abs(array.astype(complex if array.dtype.kind == "c" else float)) for array in (x, weight, bias)]
     return float(reference.conv(spec, *wide).max())
-
-
-def expected_input_grad(spec: fl.ConvSpec, grad: np.ndarray, weight: np.ndarray, input_size: tuple[int, ...]) -> np.ndarray:
-    return _in_result_dtype(reference.conv_input_grad(spec, grad, weight, input_size), grad, weight)
-
-
-def expected_weight_grad(spec: fl.ConvSpec, x: np.ndarray, grad: np.ndarray) -> np.ndarray:
-    return _in_result_dtype(reference.conv_weight_grad(spec, x, grad), x, grad)
 
 
 def check_planes(text: str, size: tuple[int, ...], algorithm: str, dtype: str = "float32", batch: int = 1) -> None:
