@@ -184,3 +184,21 @@ def test_a_notebook_shows_it_in_a_frame_that_tells_its_height(made: Explorer, tm
         assert frame.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
         page.evaluate("window.frames[0].postMessage({ faltung: 'theme', theme: 'auto' }, '*')")
         frame.wait_for_selector("#faltung-embedded:not([data-theme])")
+
+
+def test_it_reads_a_transposed_layer_in_every_way_that_is_offered(tmp_path: Path, chromium: Any) -> None:
+    layer = {"transposed": True, "stride": 2, "input_size": 3}
+    path = explorer(layer, {"reading": ["auto", "gather", "both"]}, parts=("matrices",)).save(tmp_path / "both.html")
+    with watched(chromium, path.as_uri()) as page:
+        page.goto(path.as_uri())
+        page.wait_for_selector("#faltung-embedded .views-output .views-cell")
+        choice = page.get_by_role("group", name="How the transposed convolution is read")
+        for name, sections in (("both", 2), ("scatter", 1), ("both", 2), ("gather", 1)):
+            choice.get_by_role("button", name=name).click()
+            page.wait_for_function("count => document.querySelectorAll('.views-output').length === count", arg=sections)
+            assert choice.locator("[aria-pressed=true]").inner_text().startswith(name)
+    alone = explorer(layer, {"reading": ["scatter", "gather"]}).save(tmp_path / "two.html")
+    with watched(chromium, alone.as_uri()) as page:
+        page.goto(alone.as_uri())
+        page.wait_for_selector("#faltung-embedded .views-output .views-cell")
+        assert page.locator("[data-reading]").evaluate_all("all => all.map(one => one.dataset.reading)") == ["scatter", "gather"]

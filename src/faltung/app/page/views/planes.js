@@ -65,7 +65,7 @@ export function measureCells(width, input, kernel, output, isHalf) {
   const isWide = width >= 640 || (isOne && !isHalf && width >= Math.max(columns * ROOMY_CELL + 120, 470));
   const tallest = isWide ? 440 : 280;
   // On a narrow page the kernel stands beside the output as long as cells can still be touched.
-  const least = isWide ? 4 : 26;
+  const least = isWide ? 4 : isHalf ? 20 : 26;
   for (let cell = LARGEST_CELL; ; cell--) {
     const kernelWidth = Math.max(kernel.across * (kernel.planes.columns * cell + TILE_GAP) + (kernel.across > 1 ? 40 : 0), 120);
     const kernelShare = isWide ? Math.min(kernelWidth, width * 0.32) : width;
