@@ -14,7 +14,9 @@ namespace {
 
 // What sharing out reckons with, in cycles of one core; only their ratios matter.
 constexpr double vector_bytes_a_cycle = 64, row_start_cycles = 40, row_cell_cycles = 1.2, task_cycles = 300;
-constexpr double uneven_turns = 0.3;  // of a task: what a thread waits for another at the end
+constexpr double plane_start_cycles =
+    400;                              // until the first rows of a channel arrive that no other task has read
+constexpr double uneven_turns = 0.1;  // of a task: what a thread waits for another at the end
 constexpr Index most_row_splits = 8, most_channel_chunks = 32;
 
 // Channels side by side: fewer leave most of a vector empty, fewer positions are not worth turning weights.
@@ -234,9 +236,10 @@ void PanelCorrelation<T>::Call::share_out(Index batch, int threads) {
                             double(op.kernel_.channel_block * Index(sizeof(T))) / vector_bytes_a_cycle;
     const double row_cycles =
         double(op.problem_.in_channels) * (row_start_cycles + row_cell_cycles * double(shape.row_pitch));
+    const double start_cycles = double(op.problem_.in_channels) * plane_start_cycles;
     tasks.choose(batch, threads, {most_row_splits, 1, most_channel_chunks, op.kernel_.row_tile},
                  [&](Index rows, Index blocks, double turns, double packs) {
-                     return row_cycles * double(op.panel_.slots_for(rows)) * packs +
+                     return (row_cycles * double(op.panel_.slots_for(rows)) + start_cycles) * packs +
                             products * double(rows * blocks) * (turns + uneven_turns) + task_cycles * turns;
                  });
 }

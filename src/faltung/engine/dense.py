@@ -29,6 +29,9 @@ SCATTERED_ROW_CYCLES = 30
 TILE_VECTORS = 3
 """Of positions, that products over positions hold at once."""
 
+FEW_CHANNELS = 16
+"""Rows of so many input channels stay in L1."""
+
 PLANE_STRIDES = (1, 2, 4, 8, 16)
 MOST_GATHERED_STRIDE = 2**20
 MOST_COLUMN_TAPS = 64
@@ -72,7 +75,8 @@ def filter_cycles(problem: Problem, lanes: int) -> float:
     *rows, columns = problem.out_size
     sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
-    products = product_cycles(two=0.66) * problem.terms * (1.18 if shares_loads else 1.47)
+    stays_near = problem.in_channels <= FEW_CHANNELS
+    products = product_cycles(two=0.5 if stays_near else 0.66) * problem.terms * (1.18 if shares_loads else 1.47)
     return sums * (products + 7.6) + 690 * problem.groups + _panel_cycles(problem)
 
 

@@ -289,7 +289,7 @@ def cycles(problem: Problem, lanes: int) -> float:
         there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     points = sum(member.points for member in form.outputs)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
-    multiplied = rates.product * product_cycles(two=0.65) * terms * vectors * form.tiles
+    multiplied = rates.product * product_cycles(two=0.65 if problem.phases else 0.5) * terms * vectors * form.tiles
     fetched = _fetching_cycles(problem, form, lanes)
     multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
     back = (rates.back * points + rates.tile * len(form.outputs)) * vectors * form.tiles
