@@ -39,7 +39,8 @@ def test_gradients_of_first_and_second_order(text: str, dtype: torch.dtype) -> N
     spec, tensors = arguments(text, dtype)
     convolve = lambda *given: ft.conv(spec, *given)  # noqa: E731
     assert torch.autograd.gradcheck(convolve, tensors)
-    assert torch.autograd.gradgradcheck(convolve, tensors)
+    # Entry by entry for real numbers; for complex ones, which take ten times as long, along random directions.
+    assert torch.autograd.gradgradcheck(convolve, tensors, fast_mode=dtype.is_complex)
 
 
 @pytest.mark.parametrize("text", SPECS)
