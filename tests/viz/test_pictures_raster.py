@@ -13,7 +13,9 @@ import pytest
 
 from faltung.errors import ConvSpecError
 from faltung.viz.pictures import gif, raster
+from faltung.viz.pictures.animate import animate
 from faltung.viz.pictures.animation import Animation
+from faltung.viz.pictures.changes import Patch
 from faltung.viz.pictures.drawing import Drawing, Line, Polygon, Shape, Text
 from faltung.viz.pictures.palette import ROLES, palette
 from faltung.viz.pictures.strokes import dashes, outline, with_head
@@ -169,6 +171,46 @@ def test_strokes_geometry() -> None:
     assert head[0] == (0, 50)
 
 
+# -- changes -------------------------------------------------------------------------------------
+
+SCENES = [
+    ("conv2d(1, 1, 3, padding=1, padding_mode='circular')", (4, 4)),
+    ("conv2d(4, 4, 3, groups=2, bias=False)", (5, 4)),
+    ("conv_transpose2d(1, 2, 3, stride=2, padding=1)", (3, 2)),
+    ("conv3d(1, 1, 2, padding=1, padding_mode='reflect')", (2, 3, 2)),
+    (["conv1d(2, 2, 3, groups=2, padding=2, padding_mode='replicate')", "conv1d(2, 3, 1)"], (5,)),
+]
+
+
+@pytest.mark.parametrize("style", ["flat", "stacked"])
+@pytest.mark.parametrize(("specs", "size"), SCENES)
+def test_frames_drawn_by_their_changes_are_those_drawn_whole(specs: Any, size: tuple[int, ...], style: Any) -> None:
+    drawing = animate(specs, input_size=size, style=style).drawing
+    for theme, scale in (("light", 1.0), ("dark", 0.37)):
+        canvas = raster.Canvas(drawing, TOL, theme, scale)
+        for number, pixels in enumerate(canvas.frames()):
+            assert np.array_equal(pixels, canvas.frame(number)), number
+
+
+def test_frames_of_every_kind_of_shape_drawn_by_their_changes() -> None:
+    corner = Polygon(((35, 35), (44, 36), (38, 48)), "shadow", (2, 4))
+    never = Polygon(square(0, 0, 40), "input", (7, 9)), Polygon(square(0, 0, 40), "input", (3, 3))
+    crossing = Line(((0, 40), (40, 0)), "focus", (1, 3)), Line(((-5, 3), (60, 30)), "link", (0, 2), arrow=True)
+    words = Text((38, 20), "−8×W", "strong", 30, "start", (1, 2)), Text((20, 2), "gy", "text", 12, "middle", (3, 4))
+    drawing = Drawing(40, 40, (Polygon(square(4, 4), "zero"), corner, *never, *crossing, *words), 5, "", ("",) * 5)
+    for one in (drawing, SAMPLE):
+        canvas = raster.Canvas(one, TOL, "light", 1.7)
+        for number, pixels in enumerate(canvas.frames()):
+            assert np.array_equal(pixels, canvas.frame(number)), number
+
+
+def test_only_what_changes_is_drawn_again() -> None:
+    canvas = raster.Canvas(SAMPLE, TOL, "light", 1)
+    first, *others = list(canvas.changes())
+    assert [patch.pixels.shape for patch in first] == [(260, 480, 3)]
+    assert all(sum(patch.pixels.shape[0] * patch.pixels.shape[1] for patch in patches) < 480 * 260 for patches in others)
+
+
 # -- PNG -----------------------------------------------------------------------------------------
 
 
@@ -197,6 +239,11 @@ def test_the_sheet_shows_every_frame_once() -> None:
 
 
 # -- GIF -----------------------------------------------------------------------------------------
+
+
+def whole(pixels: raster.Pixels) -> list[Patch]:
+    """A frame that tells of all its pixels."""
+    return [Patch(0, 0, pixels)]
 
 
 def gif_frames(data: bytes) -> list[tuple[raster.Pixels, int]]:
@@ -228,19 +275,37 @@ def test_gif_of_few_colours_is_exact() -> None:
     numbers = np.random.default_rng(0)
     colours = numbers.integers(0, 256, (255, 3), dtype=np.uint8)
     frames = [colours[numbers.integers(0, 255, (20, 30))] for _ in range(4)]
-    for (pixels, _), exact in zip(gif_frames(gif.gif_bytes(frames, seconds=0.1, loop=True)), frames, strict=True):
+    for (pixels, _), exact in zip(gif_frames(gif.gif_bytes(map(whole, frames), seconds=0.1, loop=True)), frames, strict=True):
         assert np.array_equal(pixels, exact)
 
 
 def test_gif_of_many_colours_stays_near() -> None:
     ramp = np.stack(np.broadcast_arrays(np.arange(64)[:, None] * 4, np.arange(64) * 4, 128), -1).astype(np.uint8)
-    (pixels, _), _ = gif_frames(gif.gif_bytes([ramp, ramp[::-1]], seconds=0.1, loop=True))
+    (pixels, _), _ = gif_frames(gif.gif_bytes(map(whole, [ramp, ramp[::-1]]), seconds=0.1, loop=True))
     assert int(np.abs(pixels.astype(int) - ramp).max()) <= 24
+
+
+def test_gif_of_parts_is_the_gif_of_whole_frames() -> None:
+    numbers = np.random.default_rng(1)
+    colours = numbers.integers(0, 256, (900, 3), dtype=np.uint8)
+    frame = colours[numbers.integers(0, 900, (30, 40))]
+    frames, parts = [frame], [whole(frame)]
+    for _ in range(6):
+        frame, part = frame.copy(), []
+        for left, top in ((3, 5), (20, 11)):
+            pixels = colours[numbers.integers(0, 900, (7, 9))]
+            frame[top : top + 7, left : left + 9] = pixels
+            part.append(Patch(left, top, pixels))
+        frames.append(frame)
+        parts.append(part)
+    frames.append(frame)
+    parts.append([])
+    assert gif.gif_bytes(parts, seconds=0.1, loop=True) == gif.gif_bytes(map(whole, frames), seconds=0.1, loop=True)
 
 
 def test_gif_joins_equal_frames() -> None:
     red, blue = (np.full((5, 7, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
-    found = gif_frames(gif.gif_bytes([red, red, blue, blue, blue, red], seconds=0.2, loop=True))
+    found = gif_frames(gif.gif_bytes(map(whole, [red, red, blue, blue, blue, red]), seconds=0.2, loop=True))
     assert [duration for _, duration in found] == [400, 600, 200]
     assert [at(pixels, 0, 0) for pixels, _ in found] == [(255, 0, 0), (0, 0, 255), (255, 0, 0)]
 

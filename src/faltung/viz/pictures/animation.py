@@ -186,7 +186,7 @@ class Animation:
         """
         canvas = self._canvas(scale)
         canvas.check_total()
-        return gif.gif_bytes(canvas.frames(), seconds=self.seconds_per_frame, loop=loop)
+        return gif.gif_bytes(canvas.changes(), seconds=self.seconds_per_frame, loop=loop)
 
     # -- as a file -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Drawings as pixels: one frame at a time, drawn larger and averaged down.
+"""Drawings as pixels: drawn larger and averaged down, of each frame only what the one before did not have.
 
 Owns how shapes become pixels, and the limits on how many. Pillow and the font, which is matplotlib's, are
 looked for at call time only; the theme ``"auto"`` is light, as pixels cannot follow the reader.
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from faltung.errors import ConvSpecError
 from faltung.extras import MissingExtraError, optional
+from faltung.viz.pictures.changes import Box, Patch, Timetable
 from faltung.viz.pictures.drawing import Drawing, Line, Point, Polygon, Shape, Text
 from faltung.viz.pictures.palette import Paint, Palette
 from faltung.viz.pictures.strokes import capital_middle, dashes, outline, rectangle, with_head
@@ -111,19 +112,64 @@ class Canvas:
                 "Use a smaller scale, or fewer steps; .svg and .html have no pixels.",
             )
 
-    def frames(self) -> Iterator[Pixels]:
-        """Every frame in order."""
-        return map(self.frame, range(self.drawing.frames))
-
     def frame(self, number: int) -> Pixels:
         """The pixels of a frame, uint8 (height, width, 3)."""
+        return np.asarray(self._whole(number).reduce(SAMPLES))
+
+    def frames(self) -> Iterator[Pixels]:
+        """Every frame in order, each an array of its own."""
+        pixels = np.zeros((self.height, self.width, 3), np.uint8)
+        for patches in self.changes():
+            pixels = pixels.copy()
+            for left, top, patch in patches:
+                pixels[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
+            yield pixels
+
+    def changes(self) -> Iterator[list[Patch]]:
+        """Of every frame in order the parts that differ from the frame before; of the first all of it."""
+        image = self._whole(0)
+        yield [Patch(0, 0, np.asarray(image.reduce(SAMPLES)))]
+        shapes = self.drawing.shapes[self._fixed :]
+        timetable = Timetable(shapes, [self._reach(shape) for shape in shapes], self.drawing.frames)
+        for number in range(1, self.drawing.frames):
+            boxes = timetable.changed(number)
+            large = [tuple(SAMPLES * end for end in box) for box in boxes]
+            for box in large:
+                image.paste(self._background().crop(box), box)
+            # Shapes that reach beyond the boxes are drawn there once more, over others: what lies there is not looked at again
+            # before it is drawn anew.
+            self._put(image, [shapes[at] for at in timetable.seen(number, boxes)])
+            yield [Patch(box[0], box[1], np.asarray(image.reduce(SAMPLES, wide))) for box, wide in zip(boxes, large, strict=True)]
+
+    def _whole(self, number: int) -> Any:
+        """A frame, with all its samples."""
+        image = self._background().copy()
+        changing = self.drawing.shapes[self._fixed :]
+        self._put(image, [shape for shape in changing if shape.frames is None or shape.frames[0] <= number < shape.frames[1]])
+        return image
+
+    def _background(self) -> Any:
+        """What is behind everything that changes."""
         if self._back is None:
             self._back = self._image.new("RGB", (self.width * SAMPLES, self.height * SAMPLES), self.background)
             self._put(self._back, self.drawing.shapes[: self._fixed])
-        image = self._back.copy()
-        changing = self.drawing.shapes[self._fixed :]
-        self._put(image, [shape for shape in changing if shape.frames is None or shape.frames[0] <= number < shape.frames[1]])
-        return np.asarray(image.reduce(SAMPLES))
+        return self._back
+
+    def _reach(self, shape: Shape) -> Box:
+        """A box of pixels that a shape does not leave."""
+        paint = self._paint(shape.role)
+        if isinstance(shape, Text):
+            place, words, letters, anchor = self._lettering(shape, paint)
+            left, top, right, bottom = letters.getbbox(words, anchor=anchor)
+            ends = place[0] + left, place[1] + top, place[0] + right, place[1] + bottom
+        else:
+            head = with_head(shape.points, paint.width)[1] if isinstance(shape, Line) and shape.arrow else ()
+            xs, ys = zip(*self._scaled([*shape.points, *head]), strict=True)
+            half = paint.width * self._scale / 2
+            ends = min(xs) - half, min(ys) - half, max(xs) + half, max(ys) + half
+        # Two samples more, for all that is rounded.
+        left, top, right, bottom = ((end + by) / SAMPLES for end, by in zip(ends, (-2, -2, 2, 2), strict=True))
+        return max(math.floor(left), 0), max(math.floor(top), 0), min(math.ceil(right), self.width), min(math.ceil(bottom), self.height)
 
     # -- shapes ----------------------------------------------------------------------------------
 
@@ -141,10 +187,15 @@ class Canvas:
     def _put_text(self, draw: Any, text: Text, paint: Paint) -> None:
         if paint.fill is None:
             return
+        place, words, letters, anchor = self._lettering(text, paint)
+        draw.text(place, words, fill=paint.fill, font=letters, anchor=anchor)
+
+    def _lettering(self, text: Text, paint: Paint) -> tuple[Point, str, Any, str]:
+        """Where a text stands, what it says, its font, and which of its points stands there."""
         words = " ".join(text.text.split())  # Pillow takes line breaks for several lines
         place = (text.at[0] * self._scale, (text.at[1] + capital_middle(text.size)) * self._scale)
         anchor = {"start": "ls", "middle": "ms", "end": "rs"}[text.anchor]
-        draw.text(place, words, fill=paint.fill, font=font(text.size * self._scale, paint.is_bold), anchor=anchor)
+        return place, words, font(text.size * self._scale, paint.is_bold), anchor
 
     def _put_line(self, draw: Any, line: Line, paint: Paint) -> None:
         if paint.stroke is None:
