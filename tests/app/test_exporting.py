@@ -26,7 +26,10 @@ def exported(**asked) -> bytes:
 
 @pytest.mark.parametrize("style", exporting.STYLES)
 def test_a_moving_svg_and_the_still_of_a_step(style: str) -> None:
-    moving, still = exported(format="svg", style=style).decode(), exported(format="svg", style=style, step=0, theme="dark").decode()
+    moving, still = (
+        exported(format="svg", style=style).decode(),
+        exported(format="svg", style=style, at={"frame": 0}, theme="dark").decode(),
+    )
     assert ET.fromstring(moving).tag.endswith("svg")
     assert "@keyframes" in moving
     assert "@keyframes" not in still
@@ -36,10 +39,10 @@ def test_a_moving_svg_and_the_still_of_a_step(style: str) -> None:
 def test_png_and_gif_have_as_many_frames_as_there_are_steps() -> None:
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib")
-    with image.open(io.BytesIO(exported(format="png", step=1))) as picture:
+    with image.open(io.BytesIO(exported(format="png", at={"frame": 1}))) as picture:
         assert (picture.format, getattr(picture, "n_frames", 1)) == ("PNG", 1)
         first = picture.convert("RGB").tobytes()
-    with image.open(io.BytesIO(exported(format="png", step=2))) as picture:
+    with image.open(io.BytesIO(exported(format="png", at={"frame": 2}))) as picture:
         assert picture.convert("RGB").tobytes() != first
     with image.open(io.BytesIO(exported(format="gif"))) as film:
         assert (film.format, film.n_frames) == ("GIF", 4)
@@ -78,8 +81,16 @@ def test_data_are_the_state_and_the_scene() -> None:
         ({"format": "pdf"}, "format='pdf' is not known"),
         ({"format": "svg", "style": "oblique"}, "style='oblique' is not known"),
         ({"format": "svg", "theme": "pink"}, "theme='pink' is not known"),
-        ({"format": "png", "step": 4}, "step=4 is not there: there are 4"),
-        ({"format": "png", "step": -1}, "step=-1 is no whole number from 0"),
+        ({"format": "png", "at": {"frame": 4}}, "frame=4 is not there: there are 4"),
+        ({"format": "png", "at": {"frame": -1}}, "frame=-1 is no whole number from 0"),
+        ({"format": "svg", "at": {"stage": 1}}, "stage=1 is not there: there are 1"),
+        ({"format": "svg", "at": {"frame": 0, "made": 10}}, "made=10 is not there: there are 10"),
+        ({"format": "svg", "at": 3}, "at=3 is no object"),
+        ({"format": "svg", "at": {"item": [1]}}, "item=[1] is no object"),
+        ({"format": "svg", "at": {"item": {"grid": "weight", "channel": 0, "place": 0}}}, "grid='weight' is not known"),
+        ({"format": "svg", "at": {"item": {"grid": "input", "channel": 1, "place": 0}}}, "channel=1 is not there: there are 1"),
+        ({"format": "svg", "at": {"item": {"grid": "kernel", "channel": 0, "place": 9}}}, "place=9 is not there: there are 9"),
+        ({"format": "svg", "at": {"item": {"grid": "bias", "channel": 0, "place": 0}}}, "channel=0 is not there: there are 0"),
         ({}, "format=None is no text"),
         ({"format": "png", "state": {"kernel_size": 9}}, "no output along axis 0"),
         ({"format": "gif", "state": {"input_size": 70}}, "more than 4096"),

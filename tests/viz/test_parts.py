@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from faltung.viz.pictures.palette import ROLES
 from faltung.viz.pictures.parts import (
+    Timeline,
     arithmetic,
     captions,
     cell_role,
@@ -127,7 +128,7 @@ def test_a_later_stage_waits_and_an_earlier_one_stays():
 @given(SMALL)
 def test_windows_are_where_the_steps_say(problem):
     shown = drawn(problem)
-    found = touched(shown, 0)
+    found = touched(Timeline(shown).moves(0))
     for number, step in enumerate(shown.stages[0].steps):
         here = {place for place, intervals in found.items() if any(first <= number < end for first, end in intervals)}
         assert here == {tap.position for tap in step.window}

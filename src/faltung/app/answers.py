@@ -50,7 +50,10 @@ def answer(question: str, body: Body) -> dict[str, Any]:
 
 
 def _show(body: Body) -> dict[str, Any]:
-    return show(_state(body))
+    matrices = body.get("matrices", True)
+    if not isinstance(matrices, bool):
+        raise ConvTypeError(f"matrices={shown(matrices)} is neither true nor false.", "Leave it out to have them.")
+    return show(_state(body), matrices=matrices)
 
 
 def _read(body: Body) -> dict[str, Any]:
@@ -76,8 +79,21 @@ def _export(body: Body) -> dict[str, Any]:
     from faltung.app.exporting import export
 
     looks = {name: _text(body, name) for name in ("style", "theme") if name in body}
-    step = None if body.get("step") is None else _count(body, "step")
-    return export(_state(body), _text(body, "format"), **looks, step=step)
+    return export(_state(body), _text(body, "format"), **looks, at=None if body.get("at") is None else _moment(body["at"]))
+
+
+def _moment(at: Any) -> Any:
+    from faltung.viz.pictures.moment import Item, Moment
+
+    if not isinstance(at, Mapping):
+        raise ConvTypeError(f"at={shown(at)} is no object.", 'Send {"stage": 0, "frame": 3}, or leave it out.')
+    told: dict[str, Any] = {name: _count(at, name) for name in ("stage", "frame", "made") if at.get(name) is not None}
+    item = at.get("item")
+    if item is None:
+        return Moment(**told)
+    if not isinstance(item, Mapping):
+        raise ConvTypeError(f"item={shown(item)} is no object.", 'Send {"grid": "output", "channel": 0, "place": 3}, or leave it out.')
+    return Moment(**told, item=Item(_text(item, "grid"), _count(item, "channel"), _count(item, "place")))  # type: ignore[arg-type]
 
 
 def _photograph(body: Body) -> dict[str, Any]:

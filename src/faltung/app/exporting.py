@@ -7,12 +7,16 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faltung.app.showing import scene_shown
 from faltung.app.state import State
 from faltung.errors import ConvShapeError, ConvSpecError, one_of
+from faltung.viz.pictures.moment import Moment
 from faltung.viz.scene.model import Scene
+
+if TYPE_CHECKING:  # Pillow is looked for when a picture is drawn
+    from faltung.viz.pictures.animation import Animation
 
 __all__ = ["FORMATS", "STYLES", "export"]
 
@@ -26,7 +30,7 @@ MOST_STEPS = 400
 """Of a moving picture: longer ones take minutes to draw and to look at."""
 
 
-def export(state: State, file_format: str, style: str = "flat", theme: str = "auto", step: int | None = None) -> dict[str, str]:
+def export(state: State, file_format: str, style: str = "flat", theme: str = "auto", at: Moment | None = None) -> dict[str, str]:
     """A file, ``{"name", "mime", "base64"}``.
 
     Parameters
@@ -37,8 +41,8 @@ def export(state: State, file_format: str, style: str = "flat", theme: str = "au
         scene as data.
     style : {"flat", "stacked"}
     theme : {"auto", "light", "dark"}
-    step : int, optional
-        Of SVG and PNG the still of this step; without it SVG moves and PNG shows the last step.
+    at : Moment, optional
+        Of SVG and PNG the still of this moment; without it SVG moves and PNG shows the last step. The others show all steps.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def export(state: State, file_format: str, style: str = "flat", theme: str = "au
     one_of("theme", theme, ("auto", "light", "dark"), ConvSpecError)
     made, mime = FORMATS[file_format]
     scene = scene_shown(state)
-    data = made(state, scene, style, theme, step)
+    data = made(state, scene, style, theme, at)
     content = data.encode() if isinstance(data, str) else data
     return {"name": f"{_file_name(scene.title)}.{file_format}", "mime": mime, "base64": base64.b64encode(content).decode("ascii")}
 
@@ -60,14 +64,15 @@ def _file_name(title: str) -> str:
     return whole if len(whole) <= 60 else whole[:60].rpartition("-")[0]
 
 
-def _animation(scene: Scene, style: str, theme: str) -> Any:
-    from faltung.viz.pictures.animate import animate_scene
+def _animation(scene: Scene, style: str, theme: str, at: Moment | None = None) -> Animation:
+    from faltung.viz.pictures.animate import animate_scene, still_of_scene
 
-    numbers = max(stage.input.channels for stage in scene.stages) <= 8  # else they are too small to be read
-    return animate_scene(scene, style=style, theme=theme, numbers=numbers)  # type: ignore[arg-type]
+    looks: dict[str, Any] = {"style": style, "theme": theme}
+    looks["numbers"] = max(stage.input.channels for stage in scene.stages) <= 8  # else they are too small to be read
+    return animate_scene(scene, **looks) if at is None else still_of_scene(scene, at, **looks)
 
 
-def _moving(animation: Any) -> Any:
+def _moving(animation: Animation) -> Animation:
     if animation.frames > MOST_STEPS:
         raise ConvShapeError(
             f"a moving picture would have {animation.frames} steps, more than {MOST_STEPS}.",
@@ -76,41 +81,32 @@ def _moving(animation: Any) -> Any:
     return animation
 
 
-def _checked_step(step: int | None, frames: int) -> int | None:
-    if step is not None and not 0 <= step < frames:
-        raise ConvSpecError(f"step={step} is not there: there are {frames}.", f"Use 0 to {frames - 1}.")
-    return step
+def _svg(_: State, scene: Scene, style: str, theme: str, at: Moment | None) -> str:
+    animation = _animation(scene, style, theme, at)
+    return _moving(animation).to_svg() if at is None else animation.to_svg(0)
 
 
-def _svg(_: State, scene: Scene, style: str, theme: str, step: int | None) -> str:
-    animation = _animation(scene, style, theme)
-    step = _checked_step(step, animation.frames)
-    return str((_moving(animation) if step is None else animation).to_svg(step))
+def _png(_: State, scene: Scene, style: str, theme: str, at: Moment | None) -> bytes:
+    return _animation(scene, style, theme, at).to_png(-1, scale=2)
 
 
-def _png(_: State, scene: Scene, style: str, theme: str, step: int | None) -> bytes:
-    animation = _animation(scene, style, theme)
-    step = _checked_step(step, animation.frames)
-    return bytes(animation.to_png(-1 if step is None else step, scale=2))
-
-
-def _gif(_: State, scene: Scene, style: str, theme: str, _step: int | None) -> bytes:
+def _gif(_: State, scene: Scene, style: str, theme: str, _at: Moment | None) -> bytes:
     animation = _moving(_animation(scene, style, theme))
     pixels = animation.frames * animation.drawing.width * animation.drawing.height
-    return bytes(animation.to_gif(scale=min(math.sqrt(MOST_GIF_PIXELS / pixels), 1.0)))
+    return animation.to_gif(scale=min(math.sqrt(MOST_GIF_PIXELS / pixels), 1.0))
 
 
-def _html(state: State, _scene: Scene, _style: str, theme: str, _step: int | None) -> str:
+def _html(state: State, _scene: Scene, _style: str, theme: str, _at: Moment | None) -> str:
     from faltung.app.embed import explorer
 
     return str(explorer(state.to_dict(), parts=("facts", "plan", "code", "matrices"), theme=theme).html)  # type: ignore[arg-type]
 
 
-def _json(state: State, scene: Scene, _style: str, _theme: str, _step: int | None) -> str:
+def _json(state: State, scene: Scene, _style: str, _theme: str, _at: Moment | None) -> str:
     return json.dumps({"state": state.to_dict(), "scene": scene.to_dict()}, allow_nan=False)
 
 
-Maker = Callable[[State, Scene, str, str, int | None], str | bytes]
+Maker = Callable[[State, Scene, str, str, Moment | None], str | bytes]
 
 FORMATS: dict[str, tuple[Maker, str]] = {
     "svg": (_svg, "image/svg+xml"),

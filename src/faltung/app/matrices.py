@@ -66,9 +66,13 @@ def _toeplitz(stage: Stage) -> dict[str, Any]:
         "shape": [stage.output.channels * outputs, stage.input.channels * inputs],
         "row": [row for (row, _), _ in entries],
         "column": [column for (_, column), _ in entries],
-        "value": [jsonable(sum_of([flat[weight] for weight in weights])) for _, weights in entries],
+        "value": [jsonable(_sum(flat, weights)) for _, weights in entries],
         "weights": [weights for _, weights in entries],
     }
+
+
+def _sum(flat: Sequence[Number], weights: Sequence[int]) -> Number:
+    return flat[weights[0]] if len(weights) == 1 else sum_of([flat[weight] for weight in weights])
 
 
 def _im2col(stage: Stage) -> dict[str, Any] | None:

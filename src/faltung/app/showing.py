@@ -25,8 +25,11 @@ from faltung.viz.scene.values import Block
 __all__ = ["Numbers", "choices_of", "columns_beside", "gathered_of", "numbers_of", "problem_of", "scene_of", "scene_shown", "show"]
 
 
-def show(state: State) -> dict[str, Any]:
-    """The answer to ``show``: every key is there, null where there is nothing to show."""
+def show(state: State, *, matrices: bool = True) -> dict[str, Any]:
+    """The answer to ``show``: every key is there, null where there is nothing to show.
+
+    The matrices take longer than all the rest, and may be left out.
+    """
     answer: dict[str, Any] = {
         "state": state.to_dict() | {"values": None},
         "choices": choices_of(state),
@@ -58,7 +61,8 @@ def show(state: State) -> dict[str, Any]:
     except ConvError as error:
         told = {"message": error.problem, "hint": "Facts, plan and code are below. To see it step by step, take it smaller:"}
         return answer | {"unshown": told | {"remedies": [*_one_reading(state), *smaller(state, is_shown)]}}
-    return answer | {"scene": shown.to_columns(), "gathered": columns_beside(gathered), "matrices": matrices_of(shown, gathered)}
+    drawn = {"scene": shown.to_columns(), "gathered": columns_beside(gathered)}
+    return answer | drawn | {"matrices": matrices_of(shown, gathered) if matrices else None}
 
 
 def choices_of(state: State) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from faltung.spec import ConvSpec
 from faltung.viz.pictures.animation import Animation
 from faltung.viz.pictures.drawing import Drawing
 from faltung.viz.pictures.flat import draw_flat
+from faltung.viz.pictures.moment import Moment, MomentTimeline
 from faltung.viz.pictures.palette import palette as palette_named
 from faltung.viz.pictures.pyramid import draw_pyramid
 from faltung.viz.pictures.stacked import draw_stacked
@@ -20,7 +21,7 @@ from faltung.viz.pictures.svg import Theme
 from faltung.viz.scene import Scene, scene
 from faltung.viz.scene.build import Reading
 
-__all__ = ["STYLES", "Style", "animate", "animate_scene", "receptive_pyramid"]
+__all__ = ["STYLES", "Style", "animate", "animate_scene", "receptive_pyramid", "still_of_scene"]
 
 Style = Literal["flat", "stacked"]
 
@@ -103,6 +104,27 @@ def animate_scene(
     """The moving picture of a scene; everything as in `animate`."""
     draw = STYLES[one_of("style", style, STYLES, ConvSpecError)]
     return Animation(draw(shown, numbers=numbers), palette_named(palette), theme, seconds_per_frame)
+
+
+def still_of_scene(
+    shown: Scene, moment: Moment, *, style: Style = "flat", numbers: bool = True, palette: str = "tol", theme: Theme = "auto"
+) -> Animation:
+    """The still of a moment of a scene: a single frame; everything else as in `animate`.
+
+    Raises
+    ------
+    ConvSpecError
+        The scene has no such moment.
+
+    Examples
+    --------
+    >>> from faltung.viz.pictures.moment import Item
+    >>> still = still_of_scene(scene("conv2d(1, 1, 3)", (5, 5)), Moment(frame=4, item=Item("input", 0, 12)))
+    >>> still.captions
+    ('Step 5 of 9. input[0, 2, 2] takes part in 9 products.',)
+    """
+    draw = STYLES[one_of("style", style, STYLES, ConvSpecError)]
+    return Animation(draw(shown, numbers=numbers, timeline=MomentTimeline(shown, moment)), palette_named(palette), theme)
 
 
 def receptive_pyramid(

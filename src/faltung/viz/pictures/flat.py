@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from faltung.viz.pictures.boxes import Box, at_least, beside, stacked
-from faltung.viz.pictures.drawing import Drawing, Shape, Text
+from faltung.viz.pictures.drawing import Drawing, Polygon, Shape, Text
 from faltung.viz.pictures.flat_grids import Contents, Look, Story, grid_shapes, kernel_shapes
 from faltung.viz.pictures.flat_layout import Block, across, down, down_arrow
 from faltung.viz.pictures.lettering import LEAST_FONT, fitting_size, number_text, text_width
 from faltung.viz.pictures.roles import StageRoles, stage_roles, weight_place
-from faltung.viz.pictures.timeline import Frame, contents, frames_of, starts
+from faltung.viz.pictures.timeline import Move, Timeline
 from faltung.viz.pictures.wording import captions, stage_title, step_lines
 from faltung.viz.scene.model import Scene, Stage
 
@@ -33,7 +33,7 @@ _ROOMY = 20
 """Cells across up to which numbers are as large as they should be; beyond, they may be smaller."""
 
 
-def draw_flat(scene: Scene, *, numbers: bool = True) -> Drawing:
+def draw_flat(scene: Scene, *, numbers: bool = True, timeline: Timeline | None = None) -> Drawing:
     """A scene as flat grids: the input with its border, the kernels, the output.
 
     Parameters
@@ -42,11 +42,12 @@ def draw_flat(scene: Scene, *, numbers: bool = True) -> Drawing:
         Of one, two or three spatial axes; three are shown as slices side by side.
     numbers : bool
         Whether cells hold their values, with the arithmetic of each frame below.
+    timeline : Timeline, optional
+        What the frames show; without it a frame for each step of each stage. What is computed stays.
 
     Returns
     -------
     Drawing
-        A frame for each step of each stage. What is computed stays.
 
     Raises
     ------
@@ -60,14 +61,21 @@ def draw_flat(scene: Scene, *, numbers: bool = True) -> Drawing:
     >>> drawing.frames, drawing.captions[0]
     (9, 'Step 1 of 9: the window lies on rows 0 to 2, columns 0 to 2 of the input. output[0, 0, 0] = 4.')
     """
-    frames = frames_of(scene)
+    timeline = timeline or Timeline(scene)
     page = arrange(scene, numbers=numbers)
-    shapes = [*page.words, *_contents(scene, page)]
+    shapes = [*page.words, *_contents(scene, page, timeline)]
     height = page.height
     if numbers:
-        shapes += _arithmetic(scene, frames, _MARGIN, height + 4, page.width - 2 * _MARGIN)
+        shapes += _arithmetic(timeline, _MARGIN, height + 4, page.width - 2 * _MARGIN)
         height += _LINE_HEIGHT * max(_arithmetic_rows(scene)) + 4
-    return Drawing(math.ceil(page.width), math.ceil(height), tuple(shapes), len(frames), scene.title, captions(scene, frames))
+    return Drawing(
+        math.ceil(page.width),
+        math.ceil(height),
+        tuple(shapes),
+        timeline.total,
+        scene.title,
+        timeline.captions or captions(scene, timeline.frames),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,22 +216,21 @@ def _heading(scene: Scene, number: int, words: list[Shape]) -> Box:
     return Box(width, 28, lambda x, y: words.append(Text((x + width / 2, y + 10), text, "strong", 14)))
 
 
-def _contents(scene: Scene, page: Page) -> Iterator[Shape]:
+def _contents(scene: Scene, page: Page, timeline: Timeline) -> Iterator[Shape]:
     blocks, look = page.blocks, page.look
-    firsts = starts(scene)
     roles = stage_roles(scene)
     before: Contents = {}
     for number, (stage, block) in enumerate(zip(scene.stages, blocks, strict=True)):
         yield from block.words
-        results = contents(scene, number)
+        results = timeline.contents(number)
         if not _is_shared(blocks, number):
-            given = Story(scene, number, stage.input, before, firsts[number], firsts[-1])
+            given = Story(scene, number, stage.input, before, timeline)
             for channel, panel in block.inputs.items():
                 yield from grid_shapes([given], panel, channel, roles[number].input[channel], look)
-        yield from _kernels(stage, block, roles[number], look)
-        made = [Story(scene, number, stage.output, results, firsts[number], firsts[-1])]
+        yield from _kernels(stage, block, roles[number], look, timeline.moves(number))
+        made = [Story(scene, number, stage.output, results, timeline)]
         if _is_shared(blocks, number + 1):
-            made.append(Story(scene, number + 1, scene.stages[number + 1].input, results, firsts[number + 1], firsts[-1]))
+            made.append(Story(scene, number + 1, scene.stages[number + 1].input, results, timeline))
         for channel, panel in block.outputs.items():
             yield from grid_shapes(made, panel, channel, roles[number].output[channel], look)
         before = results
@@ -234,11 +241,14 @@ def _is_shared(blocks: Sequence[Block], number: int) -> bool:
     return 0 < number < len(blocks) and blocks[number].inputs == blocks[number - 1].outputs
 
 
-def _kernels(stage: Stage, block: Block, roles: StageRoles, look: Look) -> Iterator[Shape]:
+def _kernels(stage: Stage, block: Block, roles: StageRoles, look: Look, moves: Sequence[Move]) -> Iterator[Shape]:
     for (output, channel), panel in block.kernels.items():
         place = weight_place(stage, channel, output)
         assert place is not None
         yield from kernel_shapes(stage.kernel, place, block.places, panel, roles.kernel(channel), look)
+        for move in moves:
+            if move.weight and move.weight[:2] == place:
+                yield Polygon(panel.box(block.places[move.weight[2:]]), "focus", (move.frame, move.frame + 1))
 
 
 # -- the arithmetic ------------------------------------------------------------------------------
@@ -250,9 +260,9 @@ def _arithmetic_rows(scene: Scene) -> Iterator[int]:
         yield 1 if stage.reading == "scatter" else min(stage.output.channels, _LINES)
 
 
-def _arithmetic(scene: Scene, frames: Sequence[Frame], x: float, y: float, width: float) -> Iterator[Shape]:
-    for frame in frames:
-        stage = scene.stages[frame.stage]
-        lines = step_lines(stage, frame.step, width / _LINE, _LINES)
-        for number, line in enumerate(lines):
-            yield Text((x, y + _LINE_HEIGHT * number), line, "text", _LINE, "start", (frame.number, frame.number + 1))
+def _arithmetic(timeline: Timeline, x: float, y: float, width: float) -> Iterator[Shape]:
+    for stage_number, stage in enumerate(timeline.scene.stages):
+        for move in timeline.moves(stage_number):
+            lines = step_lines(stage, move.step, width / _LINE, _LINES) if move.step else []
+            for number, line in enumerate(lines):
+                yield Text((x, y + _LINE_HEIGHT * number), line, "text", _LINE, "start", (move.frame, move.frame + 1))

@@ -15,8 +15,8 @@ from faltung.viz.pictures.hatching import hatch
 from faltung.viz.pictures.lettering import fitting_size, number_text
 from faltung.viz.pictures.panel import Panel
 from faltung.viz.pictures.roles import cell_role, emphasis
-from faltung.viz.pictures.timeline import Interval, Shown, runs, touched
-from faltung.viz.scene.model import Cell, Grid, Kernel, Scene, Stage, Step
+from faltung.viz.pictures.timeline import Interval, Move, Shown, Timeline, focused, touched
+from faltung.viz.scene.model import Cell, Grid, Kernel, Scene, Stage
 from faltung.viz.windows import Index
 
 __all__ = ["Contents", "Look", "Story", "grid_shapes", "kernel_shapes", "tap_places"]
@@ -64,23 +64,28 @@ class Story:
         Its input or its output.
     contents : mapping
         What its cells show when, by channel and cell; of cells that are not in it the grid's values, always.
-    start : int
-        The first frame of the stage.
-    total : int
-        Frames of the scene.
+    timeline : Timeline
     """
 
     scene: Scene
     stage: int
     grid: Grid
     contents: Contents
-    start: int
-    total: int
+    timeline: Timeline
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """Of the stage."""
-        return self.scene.stages[self.stage].steps
+    def total(self) -> int:
+        """Frames of the whole picture."""
+        return self.timeline.total
+
+    @property
+    def during(self) -> Interval:
+        """The frames of the stage."""
+        return self.timeline.during(self.stage)
+
+    def moves(self, channel: int | None = None) -> list[Move]:
+        """What the frames of the stage draw attention to on a channel; without one on any."""
+        return [move for move in self.timeline.moves(self.stage) if channel is None or move.means(self.grid.name, channel)]
 
     @property
     def has_window(self) -> bool:
@@ -95,15 +100,10 @@ class Story:
         found = self.contents.get((channel, cell.source))
         return (Shown((0, self.total), self.grid.value(channel, cell.source), True),) if found is None else found
 
-    def attention(self) -> Mapping[Index, tuple[Interval, ...]]:
-        """By position, the frames in which the window lies there, or in which it is the focus."""
-        if self.has_window:
-            return touched(self.scene, self.stage)
-        # The focus counts the grid's own cells, which zero insertion moves; but then the window lies on that grid.
-        return {
-            place: runs([self.start + number for number, step in enumerate(self.steps) if step.focus == place])
-            for place in {step.focus for step in self.steps}
-        }
+    def attention(self, channel: int) -> Mapping[Index, tuple[Interval, ...]]:
+        """By position on a channel, the frames in which the window lies there, or which are about the cell."""
+        # What a frame is about counts the grid's own cells, which zero insertion moves; but then the window lies on that grid.
+        return (touched if self.has_window else focused)(self.moves(channel))
 
 
 def grid_shapes(stories: Sequence[Story], panel: Panel, channel: int, role: str, look: Look) -> Iterator[Shape]:
@@ -124,15 +124,15 @@ def grid_shapes(stories: Sequence[Story], panel: Panel, channel: int, role: str,
             later.append(Polygon(panel.box(cell.position), role, (written, story.total)))
     yield from _by_time(later)
     for one in stories:
-        yield from _attention(one, panel, role)
+        yield from _attention(one, panel, channel, role)
     for cell in cells:
         yield from hatch(cell.origin, panel.box(cell.position))
     if story.has_window and (channel == 0 or story.grid.channels <= _LINKED):
-        yield from _links(story, panel)
+        yield from _links(story, panel, channel)
     if look.has_numbers:
         yield from _by_time(_numbers(story, panel, channel, look))
     for one in stories:
-        yield from _outlines(one, panel, role)
+        yield from _outlines(one, panel, channel, role)
 
 
 def _first_role(cell: Cell, role: str, first: Shown) -> str:
@@ -144,8 +144,8 @@ def _by_time(shapes: Iterable[Shape]) -> list[Shape]:
     return sorted(shapes, key=lambda shape: shape.frames or (0, 0))
 
 
-def _attention(story: Story, panel: Panel, role: str) -> list[Shape]:
-    attention = story.attention()
+def _attention(story: Story, panel: Panel, channel: int, role: str) -> list[Shape]:
+    attention = story.attention(channel)
     return _by_time(
         Polygon(panel.box(cell.position), emphasis(cell_role(cell, role)), frames)
         for cell in story.grid.cells
@@ -153,13 +153,14 @@ def _attention(story: Story, panel: Panel, role: str) -> list[Shape]:
     )
 
 
-def _outlines(story: Story, panel: Panel, role: str) -> Iterator[Shape]:
-    for number, step in enumerate(story.steps, story.start):
-        frames = (number, number + 1)
+def _outlines(story: Story, panel: Panel, channel: int, role: str) -> Iterator[Shape]:
+    for move in story.moves(channel):
+        frames = (move.frame, move.frame + 1)
         if not story.has_window:
-            yield Polygon(panel.box(step.focus), "focus", frames)
+            for place in move.focus:
+                yield Polygon(panel.box(place), "focus", frames)
             continue
-        boxes = panel.outlines([tap.position for tap in step.window])
+        boxes = panel.outlines([tap.position for tap in move.window])
         if len(boxes) > 1 and len(panel.shown) < 3:
             xs, ys = ([point[axis] for box in boxes for point in box] for axis in (0, 1))
             around = ((min(xs), min(ys)), (max(xs), min(ys)), (max(xs), max(ys)), (min(xs), max(ys)))
@@ -168,15 +169,17 @@ def _outlines(story: Story, panel: Panel, role: str) -> Iterator[Shape]:
             yield Polygon(box, f"{role}-line", frames)
 
 
-def _links(story: Story, panel: Panel) -> Iterator[Shape]:
+def _links(story: Story, panel: Panel, channel: int) -> Iterator[Shape]:
     """From cells of the padding under the window to the cells that they copy."""
     own = {cell.source: cell.position for cell in story.grid.cells if cell.origin in ("input", "output")}
-    for number, step in enumerate(story.steps, story.start):
-        pairs = [(tap.position, own[tap.source]) for tap in step.window if tap.origin in ("wrapped", "mirrored", "repeated")]
+    for move in story.moves(channel):
+        pairs = [(tap.position, own[tap.source]) for tap in move.window if tap.origin in ("wrapped", "mirrored", "repeated")]
         if len(pairs) > _LINKS:
             pairs = sorted(pairs, key=lambda pair: math.dist(*pair))[:_LINKS]
         for start, end in pairs:
-            yield Line(_between(panel.middle(start), panel.middle(end), 0.34 * panel.side), "link", (number, number + 1), arrow=True)
+            yield Line(
+                _between(panel.middle(start), panel.middle(end), 0.34 * panel.side), "link", (move.frame, move.frame + 1), arrow=True
+            )
 
 
 def _between(start: Point, end: Point, margin: float) -> tuple[Point, Point]:
@@ -215,7 +218,10 @@ def _sums(story: Story, panel: Panel, channel: int, look: Look) -> dict[tuple[In
     stage = story.scene.stages[story.stage]
     if stage.reading != "scatter" or story.grid is not stage.output:
         return found
-    for number, step in enumerate(story.steps, story.start):
+    for move in story.moves(channel):
+        step = move.step
+        if step is None:
+            continue
         added: dict[Index, list[Number]] = {}
         for term in step.terms:
             source = step.window[term.tap].source
@@ -226,7 +232,7 @@ def _sums(story: Story, panel: Panel, channel: int, look: Look) -> dict[tuple[In
                 after = number_text(sum_of(added[write.cell]), look.digits)
                 text = f"{number_text(write.before, look.digits)}{after if after.startswith('−') else f'+{after}'}"
                 if fitting_size([text], panel.side - 3) >= 0.76 * look.font:
-                    found[write.cell, number] = text
+                    found[write.cell, move.frame] = text
     return found
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from faltung.errors import ConvShapeError
 from faltung.viz.pictures.drawing import Drawing, Shape, Text
 from faltung.viz.pictures.flat_grids import Story
-from faltung.viz.pictures.parts import LEAST_FONT, captions, contents, fitting_size, frames_of, number_text, stage_roles, starts, text_width
+from faltung.viz.pictures.parts import LEAST_FONT, captions, fitting_size, number_text, stage_roles, text_width
 from faltung.viz.pictures.stacked_floors import Floor, Sizes, floors_of, place_floors
 from faltung.viz.pictures.stacked_planes import Sight, beam_shapes, floor_shapes, top_numbers
 from faltung.viz.pictures.stacked_words import arithmetic_lines, labels, side_column
+from faltung.viz.pictures.timeline import Timeline
 from faltung.viz.scene.model import Scene
 
 __all__ = ["draw_stacked"]
@@ -34,7 +35,7 @@ _NUMBERED, _NUMBERED_WIDE = 12.0, 640.0
 """Least height of cells that hold a number, and what they may take up across."""
 
 
-def draw_stacked(scene: Scene, *, numbers: bool = True) -> Drawing:
+def draw_stacked(scene: Scene, *, numbers: bool = True, timeline: Timeline | None = None) -> Drawing:
     """A scene as planes above one another, the first input lowest.
 
     Channels are planes one above the other; groups stand side by side, each below the outputs that it makes. Lines lead from the window
@@ -46,11 +47,12 @@ def draw_stacked(scene: Scene, *, numbers: bool = True) -> Drawing:
         Of one, two or three spatial axes; three are shown as a plane for each slice.
     numbers : bool
         Whether values are written: into cells where they are large enough for it, beside the planes the kernel, below the arithmetic.
+    timeline : Timeline, optional
+        What the frames show; without it a frame for each step of each stage. What is computed stays.
 
     Returns
     -------
     Drawing
-        A frame for each step of each stage. What is computed stays.
 
     Raises
     ------
@@ -66,8 +68,8 @@ def draw_stacked(scene: Scene, *, numbers: bool = True) -> Drawing:
     >>> drawing.frames, drawing.captions[0]
     (9, 'Step 1 of 9: the window lies on rows 0 to 2, columns 0 to 2 of the input. output[0, 0, 0] = 4.')
     """
-    frames = frames_of(scene)
-    if not frames:
+    timeline = timeline or Timeline(scene)
+    if not timeline.total:
         raise ConvShapeError("the scene has no steps: there is nothing to show.", "Give a larger input.")
     floors = floors_of(scene)
     sizes = _sizes(scene, floors, numbers)
@@ -78,10 +80,12 @@ def draw_stacked(scene: Scene, *, numbers: bool = True) -> Drawing:
     words: list[Shape] = [*labels(scene, floors), *side_column(scene, floors, right + _MARGIN, _MARGIN, numbers=numbers)]
     width = max(max(map(_right, words)) + _MARGIN, _LEAST_WIDTH if numbers else 0.0)
     bottom = max([bottom, *map(_bottom, words)])
-    lines = list(arithmetic_lines(scene, _MARGIN, bottom + 20, width - 2 * _MARGIN)) if numbers else []
+    lines = list(arithmetic_lines(timeline, _MARGIN, bottom + 20, width - 2 * _MARGIN)) if numbers else []
     height = max([bottom, *map(_bottom, lines)]) + _MARGIN
-    shapes = (*_stack(scene, floors, sizes), *words, *lines)
-    return Drawing(math.ceil(width), math.ceil(height), shapes, len(frames), scene.title, captions(scene, frames))
+    shapes = (*_stack(timeline, floors, sizes), *words, *lines)
+    return Drawing(
+        math.ceil(width), math.ceil(height), shapes, timeline.total, scene.title, timeline.captions or captions(scene, timeline.frames)
+    )
 
 
 def _right(shape: Shape) -> float:
@@ -123,10 +127,10 @@ def _texts(scene: Scene) -> Iterator[str]:
 # -- the planes ----------------------------------------------------------------------------------
 
 
-def _stack(scene: Scene, floors: Sequence[Floor], sizes: Sizes) -> Iterator[Shape]:
+def _stack(timeline: Timeline, floors: Sequence[Floor], sizes: Sizes) -> Iterator[Shape]:
     """Floor after floor from the lowest up, so that what is above hides what is below."""
     below: Sight | None = None
-    for sight in _sights(scene, floors):
+    for sight in _sights(timeline, floors):
         if below:
             yield from beam_shapes(below, sight)
             yield from top_numbers(below, sizes)
@@ -136,14 +140,15 @@ def _stack(scene: Scene, floors: Sequence[Floor], sizes: Sizes) -> Iterator[Shap
         yield from top_numbers(below, sizes)
 
 
-def _sights(scene: Scene, floors: Sequence[Floor]) -> Iterator[Sight]:
-    roles, firsts = stage_roles(scene), starts(scene)
+def _sights(timeline: Timeline, floors: Sequence[Floor]) -> Iterator[Sight]:
+    scene = timeline.scene
+    roles = stage_roles(scene)
     made: Story | None = None
     for number, floor in enumerate(floors):
         if number == len(scene.stages):
             yield Sight(floor, made, None, roles[-1].output)
             return
         stage = scene.stages[number]
-        given = Story(scene, number, stage.input, made.contents if made else {}, firsts[number], firsts[-1])
+        given = Story(scene, number, stage.input, made.contents if made else {}, timeline)
         yield Sight(floor, made, given, roles[number].input)
-        made = Story(scene, number, stage.output, contents(scene, number), firsts[number], firsts[-1])
+        made = Story(scene, number, stage.output, timeline.contents(number), timeline)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faltung.viz.pictures.drawing import Line, Polygon, Shape, Text
 from faltung.viz.pictures.flat_grids import Story
 from faltung.viz.pictures.parts import Interval, cell_role, emphasis, hatch, number_text
 from faltung.viz.pictures.stacked_floors import Corners, Floor, Key, Sizes
-from faltung.viz.scene.model import Cell, Step
+from faltung.viz.pictures.timeline import Move
+from faltung.viz.scene.model import Cell
 from faltung.viz.windows import Index
 
 __all__ = ["Sight", "beam_shapes", "floor_shapes", "top_numbers"]
@@ -54,12 +55,11 @@ class Sight:
         if self.given:
             yield self.given, False
 
-    @functools.cached_property
-    def attention(self) -> list[tuple[Cell, Index, tuple[Interval, ...]]]:
-        """Cells with where they stand and the frames in which a window, or the focus, lies on them."""
+    def attention(self, channel: int) -> list[tuple[Cell, Index, tuple[Interval, ...]]]:
+        """Cells of a channel with where they stand and the frames in which a window, or the focus, lies on them."""
         found = []
         for story, is_made in self.stories:
-            frames = story.attention()
+            frames = story.attention(channel)
             found += [
                 (cell, self.floor.spot(cell.position, is_cell=is_made), tuple(frames[cell.position]))
                 for cell in story.grid.cells
@@ -78,7 +78,7 @@ class Sight:
                 is_own = cell.origin == story.grid.name
                 if is_own and not is_made and self.made:
                     continue
-                during = (story.start, story.start + len(story.steps))
+                during = story.during
                 yield story, cell, self.floor.spot(cell.position, is_cell=is_made), None if is_own or during == (0, story.total) else during
 
 
@@ -100,7 +100,7 @@ def _plane(sight: Sight, key: Key) -> Iterator[Shape]:
         written = next((one.frames[0] for one in shown if one.is_written), None)
         if is_blank and written is not None:
             yield Polygon(outline(spot), role, (written, story.total))
-    for cell, spot, intervals in sight.attention:
+    for cell, spot, intervals in sight.attention(channel):
         if spot[0] == depth:
             for during in intervals:
                 yield Polygon(outline(spot), emphasis(cell_role(cell, role)), during)
@@ -137,31 +137,33 @@ def _numbers(story: Story, cell: Cell, at: tuple[float, float], channel: int, fr
 def _windows(sight: Sight, key: Key, story: Story, is_made: bool, role: str) -> Iterator[Shape]:
     """The outlines of the window on a plane, or of the focus; and the lines from the padding to what it copies."""
     floor = sight.floor
-    for number, step in enumerate(story.steps, story.start):
-        spots = _marked(floor, story, step, is_made)
-        corners = floor.corners(key, spots)
-        if corners is None:
-            continue
-        frames = _frames(story, number)
+    for move in story.moves(key[0]):
+        frames = _frames(story, move)
         if not story.has_window:
-            yield Polygon(corners, "focus", frames)
+            for place in move.focus:
+                focus = floor.corners(key, [floor.spot(place, is_cell=True)])
+                if focus:
+                    yield Polygon(focus, "focus", frames)
+            continue
+        corners = floor.corners(key, _marked(floor, story, move, is_made))
+        if corners is None:
             continue
         yield Polygon(corners, f"{role}-line", frames)
         column = next(keys for keys in floor.stacks() if key in keys)
         if len(column) <= _LINKED or key == column[0]:
-            yield from _links(floor, key, step, is_made, frames)
+            yield from _links(floor, key, move, is_made, frames)
 
 
-def _marked(floor: Floor, story: Story, step: Step, is_made: bool) -> list[Index]:
-    """The places of the window, or of the focus, in a step."""
+def _marked(floor: Floor, story: Story, move: Move, is_made: bool) -> list[Index]:
+    """The places of the window, or of the focus, in a frame."""
     if story.has_window:
-        return [floor.spot(tap.position, is_cell=is_made) for tap in step.window]
-    return [floor.spot(step.focus, is_cell=True)]
+        return [floor.spot(tap.position, is_cell=is_made) for tap in move.window]
+    return [floor.spot(place, is_cell=True) for place in move.focus]
 
 
-def _links(floor: Floor, key: Key, step: Step, is_made: bool, frames: Interval | None) -> Iterator[Shape]:
+def _links(floor: Floor, key: Key, move: Move, is_made: bool, frames: Interval | None) -> Iterator[Shape]:
     pairs = []
-    for tap in step.window:
+    for tap in move.window:
         if tap.origin in ("wrapped", "mirrored", "repeated") and tap.source is not None:
             ends = floor.spot(tap.position, is_cell=is_made), floor.spot(tap.source, is_cell=True)
             if {end[0] for end in ends} == {key[1]}:
@@ -197,9 +199,10 @@ def top_numbers(sight: Sight, sizes: Sizes) -> Iterator[Text]:
 
 
 def _edges(floor: Floor, below: Key, above: Key, story: Story, is_made: bool) -> Iterator[Line]:
-    for number, step in enumerate(story.steps, story.start):
-        spots = _marked(floor, story, step, is_made)
-        yield from _beam(floor.corners(below, spots), floor.corners(above, spots), _frames(story, number))
+    for move in story.moves(below[0]):
+        if move.means(story.grid.name, above[0]):
+            spots = _marked(floor, story, move, is_made)
+            yield from _beam(floor.corners(below, spots), floor.corners(above, spots), _frames(story, move))
 
 
 def beam_shapes(below: Sight, above: Sight) -> Iterator[Line]:
@@ -207,20 +210,21 @@ def beam_shapes(below: Sight, above: Sight) -> Iterator[Line]:
     given, made = below.given, above.made
     assert given is not None
     assert made is not None
-    for number, step in enumerate(given.steps, given.start):
-        spots = [_marked(below.floor, given, step, False), _marked(above.floor, made, step, True)]
+    for move in given.moves():
         for group in dict.fromkeys(given.grid.groups):
-            starts = _facing(below.floor, spots[0], given, group, 0)
-            ends = _facing(above.floor, spots[1], made, group, -1)
+            starts = _facing(below.floor, given, move, False, group, 0)
+            ends = _facing(above.floor, made, move, True, group, -1)
             for start, end in itertools.product(starts, ends):
-                yield from _beam(start, end, _frames(given, number))
+                yield from _beam(start, end, _frames(given, move))
 
 
-def _facing(floor: Floor, spots: Sequence[Index], story: Story, group: int, end: int) -> list[Corners]:
+def _facing(floor: Floor, story: Story, move: Move, is_made: bool, group: int, end: int) -> list[Corners]:
     """Of each column the topmost or the lowest of the planes of a group that hold something of a window."""
     found = []
+    spots = _marked(floor, story, move, is_made)
     for keys in floor.stacks():
-        boxes = [corners for key in keys if story.grid.groups[key[0]] == group and (corners := floor.corners(key, spots))]
+        own = [key for key in keys if story.grid.groups[key[0]] == group and move.means(story.grid.name, key[0])]
+        boxes = [corners for key in own if (corners := floor.corners(key, spots))]
         if boxes:
             found.append(boxes[end])
     return found
@@ -233,5 +237,5 @@ def _beam(lower: Corners | None, upper: Corners | None, frames: Interval | None)
             yield Line(ends, "arrow", frames)
 
 
-def _frames(story: Story, number: int) -> Interval | None:
-    return None if story.total == 1 else (number, number + 1)
+def _frames(story: Story, move: Move) -> Interval | None:
+    return None if story.total == 1 else (move.frame, move.frame + 1)

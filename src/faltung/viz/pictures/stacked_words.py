@@ -14,7 +14,6 @@ from faltung.viz.pictures.panel import Panel, extent
 from faltung.viz.pictures.parts import (
     LEAST_FONT,
     fitting_size,
-    frames_of,
     grid_title,
     kernel_title,
     number_text,
@@ -25,6 +24,7 @@ from faltung.viz.pictures.parts import (
     weight_place,
 )
 from faltung.viz.pictures.stacked_floors import Floor
+from faltung.viz.pictures.timeline import Timeline
 from faltung.viz.scene.model import Scene
 
 __all__ = ["arithmetic_lines", "labels", "side_column"]
@@ -91,13 +91,13 @@ def side_column(scene: Scene, floors: Sequence[Floor], left: float, top: float, 
             y += 8
 
 
-def arithmetic_lines(scene: Scene, x: float, y: float, width: float) -> Iterator[Text]:
+def arithmetic_lines(timeline: Timeline, x: float, y: float, width: float) -> Iterator[Text]:
     """Below, what each frame computes: of a gather the first output channels, of a scatter one output."""
-    for frame in frames_of(scene):
-        stage = scene.stages[frame.stage]
-        lines = step_lines(stage, frame.step, width / _ARITHMETIC, _LINES)
-        for number, line in enumerate(lines):
-            yield Text((x, y + _ROW * number), line, "text", _ARITHMETIC, "start", (frame.number, frame.number + 1))
+    for stage_number, stage in enumerate(timeline.scene.stages):
+        for move in timeline.moves(stage_number):
+            lines = step_lines(stage, move.step, width / _ARITHMETIC, _LINES) if move.step else []
+            for number, line in enumerate(lines):
+                yield Text((x, y + _ROW * number), line, "text", _ARITHMETIC, "start", (move.frame, move.frame + 1))
 
 
 def _reach(floor: Floor) -> tuple[float, float]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from faltung.errors import ConvSpecError
 from faltung.viz.numbers import Number
-from faltung.viz.scene.model import Scene, Step
+from faltung.viz.scene.model import Scene, Step, Tap
 from faltung.viz.windows import Index
 
-__all__ = ["Frame", "Interval", "Shown", "contents", "frames_of", "runs", "starts", "touched"]
+__all__ = ["Frame", "Interval", "Move", "Shown", "Timeline", "contents", "focused", "frames_of", "runs", "starts", "touched"]
 
 Interval = tuple[int, int]
 """From the first of these frames to before the last."""
@@ -33,6 +33,39 @@ class Frame:
     number: int
     stage: int
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a frame draws attention to in a stage.
+
+    Attributes
+    ----------
+    frame : int
+    window : tuple of Tap
+        On the grid under it.
+    focus : tuple of tuple of int
+        Cells of the other grid, as they are counted there.
+    step : Step or None
+        What is computed, for the arithmetic; None: nothing.
+    inputs, outputs : frozenset of int or None
+        The channels that are meant; None: all.
+    weight : tuple of int or None
+        Index of a weight that is meant by itself.
+    """
+
+    frame: int
+    window: tuple[Tap, ...]
+    focus: tuple[Index, ...]
+    step: Step | None
+    inputs: frozenset[int] | None = None
+    outputs: frozenset[int] | None = None
+    weight: Index | None = None
+
+    def means(self, name: str, channel: int) -> bool:
+        """Whether a channel of the input, or of the output, is among them."""
+        channels = self.inputs if name == "input" else self.outputs
+        return channels is None or channel in channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +147,21 @@ def _joined(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
     return shown
 
 
-def touched(scene: Scene, stage: int) -> dict[Index, tuple[Interval, ...]]:
+def touched(moves: Iterable[Move]) -> dict[Index, tuple[Interval, ...]]:
     """By position on the grid under the window, the frames in which the window lies on it."""
+    return _by_place((tap.position, move.frame) for move in moves for tap in move.window)
+
+
+def focused(moves: Iterable[Move]) -> dict[Index, tuple[Interval, ...]]:
+    """By position on the other grid, the frames that are about it."""
+    return _by_place((place, move.frame) for move in moves for place in move.focus)
+
+
+def _by_place(pairs: Iterable[tuple[Index, int]]) -> dict[Index, tuple[Interval, ...]]:
     found: dict[Index, list[int]] = {}
-    for number, step in enumerate(scene.stages[stage].steps, starts(scene)[stage]):
-        for tap in step.window:
-            found.setdefault(tap.position, []).append(number)
-    return {position: runs(numbers) for position, numbers in found.items()}
+    for place, frame in pairs:
+        found.setdefault(place, []).append(frame)
+    return {place: runs(frames) for place, frames in found.items()}
 
 
 def runs(numbers: Iterable[int]) -> tuple[Interval, ...]:
@@ -136,3 +177,43 @@ def runs(numbers: Iterable[int]) -> tuple[Interval, ...]:
         else:
             found.append((number, number + 1))
     return tuple(found)
+
+
+class Timeline:
+    """Which frame shows what of a scene: a frame for each step, stage after stage.
+
+    A still of any moment has one of its own: `faltung.viz.pictures.moment`.
+
+    Attributes
+    ----------
+    scene : Scene
+    frames : tuple of Frame
+    total : int
+        How many there are.
+    captions : tuple of str or None
+        What each frame shows, in words; None: what its step says.
+    """
+
+    captions: tuple[str, ...] | None = None
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.frames = frames_of(scene)
+        self.total = len(self.frames)
+        self._starts = starts(scene)
+        self._moves: dict[int, tuple[Move, ...]] = {}
+
+    def during(self, stage: int) -> Interval:
+        """The frames of a stage."""
+        return self._starts[stage], self._starts[stage + 1]
+
+    def moves(self, stage: int) -> tuple[Move, ...]:
+        """What each frame of a stage draws attention to."""
+        if stage not in self._moves:
+            steps = enumerate(self.scene.stages[stage].steps, self._starts[stage])
+            self._moves[stage] = tuple(Move(frame, step.window, (step.focus,), step) for frame, step in steps)
+        return self._moves[stage]
+
+    def contents(self, stage: int) -> dict[tuple[int, Index], tuple[Shown, ...]]:
+        """What the outputs of a stage show."""
+        return contents(self.scene, stage)

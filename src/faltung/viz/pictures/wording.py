@@ -87,13 +87,13 @@ def stage_title(scene: Scene, number: int) -> str:
 
 
 def step_lines(stage: Stage, step: Step, room: float, most: int) -> list[str]:
-    """The arithmetic of a step in at most `most` lines: of a gather one for each of the first output channels."""
+    """The arithmetic of a step in at most `most` lines: of a gather one for each of the first output channels that it writes."""
     if stage.reading == "scatter":
         return [arithmetic(stage, step, room)]
-    count = stage.output.channels
-    shown = count if count <= most else most - 1
-    lines = [arithmetic(stage, step, room, channel) for channel in range(shown)]
-    return lines if shown == count else [*lines, f"… and likewise the other {count - shown} channels"]
+    channels = [write.channel for write in step.writes]
+    shown = len(channels) if len(channels) <= most else most - 1
+    lines = [arithmetic(stage, step, room, channel) for channel in channels[:shown]]
+    return lines if shown == len(channels) else [*lines, f"… and likewise the other {len(channels) - shown} channels"]
 
 
 def arithmetic(stage: Stage, step: Step, room: float, channel: int | None = None) -> str:
