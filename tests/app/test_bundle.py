@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faltung.app.bundle import PAGE, BundleError, joined, page_script, page_style
+from faltung.app.bundle import BundleError, joined, page_script, page_style
 
 MODULES = {
     "main.js": """
@@ -122,9 +122,3 @@ def test_the_page_can_be_joined(entry: str, tmp_path: Path) -> None:
     assert "</script" not in script.lower()
     assert "<!--" not in script
     assert "</style" not in page_style().lower()
-
-
-def test_the_page_is_small() -> None:
-    """All that a browser loads from the server."""
-    files = [file for file in PAGE.rglob("*") if file.suffix in (".html", ".css", ".js")]
-    assert 0 < sum(file.stat().st_size for file in files) < 300_000

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from faltung.app.bundle import PAGE
+from faltung.app.server.page_files import page_file
 
 MODULES = sorted(PAGE.rglob("*.js"))
 ENTRIES = {"main.js", "widget.js", "embedded.js"}  # which nobody imports
@@ -23,7 +24,18 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_page_is_below_300_kilobytes() -> None:
-    assert sum(path.stat().st_size for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html")) < 300_000
+    sent = [page_file(f"/{name(path)}") for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html")]
+    assert sum(len(found[0]) for found in sent if found) < 300_000
+    assert all(sent)
+
+
+def test_browsers_are_sent_the_modules_without_what_is_said_of_them() -> None:
+    source, sent = (PAGE / "store.js").read_text(encoding="utf-8"), (page_file("/store.js") or (b"", ""))[0].decode()
+    assert "/**" in source
+    assert "/**" not in sent
+    assert [line for line in sent.splitlines() if line.strip()] == [
+        line for line in source.splitlines() if line.strip() and not line.lstrip().startswith(("/*", "*", "//"))
+    ]
 
 
 def test_every_module_is_imported_and_no_other() -> None:

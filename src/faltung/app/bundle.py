@@ -15,7 +15,7 @@ from pathlib import Path
 
 from faltung.errors import ConvError, shown
 
-__all__ = ["PAGE", "joined", "page_modules", "page_script", "page_style"]
+__all__ = ["PAGE", "joined", "page_modules", "page_script", "page_style", "without_comments"]
 
 PAGE = Path(__file__).resolve().parent / "page"
 STYLES = ("style.css", "views.css")
@@ -23,7 +23,7 @@ STYLES = ("style.css", "views.css")
 _IMPORT = re.compile(r'^import\s*\{([^{}]*)\}\s*from\s*"([^"\n]+)";[ \t]*$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) ?([A-Za-z_$][\w$]*))", re.MULTILINE)
 _OTHER = re.compile(r"^(?:import|export)\b.*|^.*\b(?:import\s*\(|import\.meta|await import)\b.*", re.MULTILINE)
-_COMMENT = re.compile(r"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^[ \t]*(?:/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|//[^\n]*)[ \t]*\n", re.MULTILINE)
 _NAME = re.compile(r"([A-Za-z_$][\w$]*)(?:\s+as\s+([A-Za-z_$][\w$]*))?")
 
 _REMEDY = 'Write import { a, b } from "./x.js"; and export function, class or const, each at the beginning of a line.'
@@ -67,6 +67,15 @@ def joined(modules: Mapping[str, str], entry: str) -> str:
     return "\n".join(["(() => {", '"use strict";', *lines, f"return {parts[entry]};", "})()"])
 
 
+def without_comments(source: str) -> str:
+    r"""A module without the comments that have lines of their own: a fifth of what a browser would be sent.
+
+    >>> without_comments("/** What\n * it does. */\nconst one = 1; // stays\n// goes\nconst two = 2;\n")
+    'const one = 1; // stays\nconst two = 2;\n'
+    """
+    return _COMMENT.sub("", source)
+
+
 def _walked(modules: Mapping[str, str], entry: str) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
     """Of all modules that `entry` needs: each as a function, what each exports, and an order in which they can run, `entry` last."""
     needed: dict[str, list[str]] = {}
@@ -88,7 +97,7 @@ def _function(path: str, modules: Mapping[str, str]) -> tuple[str, list[str], li
     """A module as a function called once, the modules that it needs, and what it exports."""
     if path not in modules:
         raise BundleError(f"there is no module {shown(path)}.", f"There are {', '.join(sorted(modules))}.")
-    source = _COMMENT.sub("", modules[path])
+    source = without_comments(modules[path])
     needed: list[str] = []
 
     def taken(found: re.Match[str]) -> str:
@@ -121,7 +130,7 @@ def _names(path: str, inside: str) -> list[tuple[str, str]]:
 
 def _check_names(modules: Mapping[str, str], exported: Mapping[str, Sequence[str]]) -> None:
     for path in exported:
-        for inside, name in _IMPORT.findall(_COMMENT.sub("", modules[path])):
+        for inside, name in _IMPORT.findall(without_comments(modules[path])):
             other = _resolved(path, name)
             for wanted, _ in _names(path, inside):
                 if wanted not in exported[other]:

@@ -302,4 +302,5 @@ def test_nothing_keeps_anybody_out(chromium: Any) -> None:
         check("main", contrast)
         for tab in ("As a matrix", "Table"):
             shown.page.get_by_role("tab", name=tab).click()
+            shown.page.wait_for_function("() => !store.busy")
             check(".views-tabs", off)

@@ -86,3 +86,43 @@ def test_a_picture_is_bright_where_it_is_large(chromium: Any) -> None:
         assert negative == [value < 0 for value in outputs]
         shown.page.get_by_role("button", name="Shade values").click()
         assert shown.page.locator(".explorer[data-shades]").count() == 0
+
+
+def test_cells_that_stay_where_they_are_are_kept(chromium: Any) -> None:
+    state = {"input_size": [5, 4], "in_channels": 2, "out_channels": 2, "groups": 2}
+    with explorer(chromium, state) as shown:
+        kept = "() => [...document.querySelectorAll('.views-input .views-tile .views-cell')].map(cell => cell.was ?? null)"
+        shown.page.evaluate(
+            "() => document.querySelectorAll('.views-input .views-tile .views-cell').forEach(cell => { cell.was = cell.textContent; })"
+        )
+        values = shown.page.evaluate("store.answer.scene.stages[0].input.values.flat()")
+        assert shown.page.evaluate(kept) == [str(value) for value in values]
+        shown.page.evaluate("store.change({ padding: [[1, 0], [2, 1]] })")
+        shown.page.wait_for_function("() => !store.busy && document.querySelectorAll('.views-input .views-cell[data-origin]').length > 2")
+        texts, marks = shown.texts("input"), shown.page.evaluate(kept)
+        border = [row == 0 or column in (0, 1, 6) for _ in range(2) for row in range(6) for column in range(7)]
+        assert [mark is None for mark in marks] == border
+        assert [mark for mark in marks if mark is not None] == [
+            text for text, is_border in zip(texts, border, strict=True) if not is_border
+        ]
+        keys = shown.page.eval_on_selector_all(".views-input .views-tile .views-cell", "cells => cells.map(cell => +cell.dataset.key)")
+        assert keys == list(range(2 * 6 * 7))
+        shown.page.evaluate("store.change({ padding: [[-1, 0], [0, -1]] })")
+        shown.page.wait_for_function("() => !store.busy && !document.querySelector('.views-input .views-cell[data-origin]')")
+        assert shown.texts("input") == [str(value) for value in values]  # what is cropped is there, and not read
+        shown.page.evaluate("store.change({ padding: [[0, 0], [0, 0]], input_size: [3, 3] })")
+        shown.page.wait_for_function("() => !store.busy && document.querySelectorAll('.views-input .views-tile .views-cell').length === 18")
+        expected = shown.page.evaluate("store.answer.scene.stages[0].input.values.flat().map(String)")
+        assert shown.texts("input") == expected
+        assert shown.page.locator(".views-input .views-cell[tabindex='0']").count() == 1
+
+
+def test_cells_get_their_names(chromium: Any) -> None:
+    with explorer(chromium, {"input_size": [3, 3], "padding": [[1, 0], [0, 0]], "bias": True}) as shown:
+        shown.page.wait_for_function("() => [...document.querySelectorAll('[role=gridcell]')].every(cell => cell.ariaLabel)")
+        value = shown.page.evaluate("store.answer.scene.stages[0].input.values[0][0]")
+        assert shown.cell("input", 3).get_attribute("aria-label") == f"row 0, column 0: {value}"
+        assert shown.cell("input", 0).get_attribute("aria-label") == "row −1, column 0: 0, padding: a zero"
+        renew = "({ input }) => { input.words = () => 'new'; input.names.renew(3); input.board.cells.get(3).focus(); }"
+        shown.page.evaluate(f"() => ({renew})(views.first)")
+        assert shown.cell("input", 3).get_attribute("aria-label") == "new"

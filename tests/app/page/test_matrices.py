@@ -14,6 +14,13 @@ STATE: dict[str, Any] = {"input_size": [4, 4], "kernel_size": [2, 2], "padding":
 SPEC = "conv2d(1, 1, 2, padding=((1, 0), (0, 0)), bias=False)"
 
 
+def open_matrices(shown: Explorer) -> None:
+    """Open their tab: they are asked for then, not before."""
+    assert not shown.page.evaluate("store.answer.matrices")
+    shown.page.get_by_role("tab", name="As a matrix").click()
+    shown.page.wait_for_function("() => store.answer.matrices")
+
+
 def entry(shown: Explorer, block: int, row: int, column: int) -> tuple[float, float]:
     """Where an entry of a matrix is on the page, in the middle."""
     script = """([block, row, column]) => {
@@ -37,7 +44,7 @@ def lamps(shown: Explorer) -> set[tuple[int, int, int]]:
 @pytest.mark.parametrize("kind", ["im2col", "toeplitz"])
 def test_entries_light_their_cells_and_cells_their_entries(chromium: Any, kind: str) -> None:
     with explorer(chromium, STATE) as shown:
-        shown.page.get_by_role("tab", name="As a matrix").click()
+        open_matrices(shown)
         if kind == "toeplitz":
             shown.page.get_by_role("button", name="Toeplitz").click()
         values = shown.page.evaluate("store.answer.state.values")
@@ -67,7 +74,7 @@ def test_entries_light_their_cells_and_cells_their_entries(chromium: Any, kind: 
 def test_the_toeplitz_matrix_times_the_input_is_the_output(chromium: Any) -> None:
     state = {"padding": [[1, 1], [1, 1]], "padding_mode": "circular", "input_size": [3, 3], "out_channels": 2}
     with explorer(chromium, state) as shown:
-        shown.page.get_by_role("tab", name="As a matrix").click()
+        open_matrices(shown)
         shown.page.get_by_role("button", name="Toeplitz").click()
         script = """() => views.matrix.plan.blocks.map(({ rows, columns, value }) => Array.from({ length: rows },
             (_, row) => Array.from({ length: columns }, (_, column) => value(row, column) ?? 0)))"""
@@ -82,7 +89,7 @@ def test_the_toeplitz_matrix_times_the_input_is_the_output(chromium: Any) -> Non
 
 def test_a_matrix_is_walked_by_keys(chromium: Any) -> None:
     with explorer(chromium, STATE) as shown:
-        shown.page.get_by_role("tab", name="As a matrix").click()
+        open_matrices(shown)
         shown.page.get_by_role("group", name="Matrix").get_by_role("button", name="im2col").focus()
         for key in ("Tab", "Tab", "ArrowDown", "ArrowRight"):
             shown.page.keyboard.press(key)
@@ -100,7 +107,7 @@ TRANSPOSED: dict[str, Any] = {"transposed": True, "stride": [2, 2], "input_size"
 
 def test_a_scatter_adds_the_columns_of_its_stamps(chromium: Any) -> None:
     with explorer(chromium, TRANSPOSED) as shown:
-        shown.page.get_by_role("tab", name="As a matrix").click()
+        open_matrices(shown)
         assert "col2im adds each of its entries" in shown.text(".views-matrix .views-note")
         values = shown.page.evaluate("store.answer.state.values")
         x, weight = np.array(values["x"]), np.array(values["weight"])
@@ -136,7 +143,7 @@ def test_a_scatter_adds_the_columns_of_its_stamps(chromium: Any) -> None:
 
 def test_readings_beside_each_other_have_the_matrices_of_both(chromium: Any) -> None:
     with explorer(chromium, TRANSPOSED | {"reading": "both"}) as shown:
-        shown.page.get_by_role("tab", name="As a matrix").click()
+        open_matrices(shown)
         assert shown.text(".views-matrix .views-note").startswith("Every window is written out")
         shown.page.mouse.move(*entry(shown, 2, 0, 5))
         assert shown.page.locator(".views-output .views-cell[data-lit~=chief]").count() == 2

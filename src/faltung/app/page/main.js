@@ -12,6 +12,7 @@ import { makeProblem } from "./controls/problem.js";
 import { makeCode } from "./panels/code.js";
 import { makeExport } from "./panels/export.js";
 import { makeFacts } from "./panels/facts.js";
+import { makeKeys } from "./panels/keys.js";
 import { makeModels } from "./panels/models.js";
 import { makeOpened } from "./panels/opened.js";
 import { makePhotograph } from "./panels/photograph.js";
@@ -41,6 +42,7 @@ export function mountPlayground(root, link, options = {}) {
   if (options.isPage) {
     head.append(element("h1", {}, "Faltung playground"));
     makeTheme(head, root);
+    make(makeKeys(head));
     make(followAddress(store));
   }
   root.replaceChildren(head, main);
@@ -85,7 +87,8 @@ export function mountPlayground(root, link, options = {}) {
     centre.append(place, summary, drawn);
     make(makeProblem(place, store));
     if (wants("summary")) make(makeSummary(summary, store));
-    make(makeViews(drawn, store, { page: options.isPage }));
+    const views = makeViews(drawn, store, { page: options.isPage });
+    make(views);
     make({ destroy: store.subscribe(() => dim(drawn)) });
     const panel = (/** @type {string} */ name, /** @type {(root: HTMLElement) => Part} */ build) => {
       if (!wants(name)) return;
@@ -96,7 +99,7 @@ export function mountPlayground(root, link, options = {}) {
     panel("facts", (section) => makeFacts(section, store));
     panel("plan", (section) => makePlan(section, store));
     panel("code", (section) => makeCode(section, store));
-    if (link.isLive) panel("export", (section) => makeExport(section, store, () => themeOf(root)));
+    if (link.isLive) panel("export", (section) => makeExport(section, store, () => themeOf(root), () => views.moment));
     if (link.isLive && wants("photograph")) {
       const section = element("section", { class: "panel photograph" });
       playground.append(section);

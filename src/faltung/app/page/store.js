@@ -61,6 +61,8 @@ export class Store {
     /** Whether the change now told is a step within one gesture, such as the dragging of a slider. */
     this.continues = false;
     this.first = wholeState(first);
+    /** Whether answers hold the matrices, which take longer than all the rest. */
+    this.wantsMatrices = false;
   }
 
   get busy() {
@@ -135,6 +137,15 @@ export class Store {
     this.replace(this.first);
   }
 
+  /**
+   * Say whether the matrices are looked at.
+   * @param {boolean} isWanted
+   */
+  wantMatrices(isWanted) {
+    this.wantsMatrices = isWanted;
+    if (isWanted && this.answer?.scene && !this.answer.matrices) this.refresh();
+  }
+
   /** Ask again about the state as it is. */
   refresh() {
     void this.#ask();
@@ -173,18 +184,19 @@ export class Store {
       return;
     }
     this.#asking = true;
-    this.#tell();
     do {
       this.#again = false;
       const asked = this.state;
+      // Asked first: while the answer is worked out the page shows what it knows already.
+      const asking = this.link.ask("show", { state: asked, matrices: this.wantsMatrices });
+      this.#tell();
       try {
-        const answer = await this.link.ask("show", { state: asked });
+        const answer = await asking;
         this.failure = "";
         this.answer = { ...NOTHING, state: asked, ...answer };
       } catch (error) {
         this.failure = messageOf(error);
       }
-      if (this.#again) this.#tell();
     } while (this.#again);
     this.#asking = false;
     this.#tell();

@@ -6,7 +6,6 @@ from faltung.app.presets.preset import GUIDE, TENT, Preset
 
 __all__ = ["kinds"]
 
-LAPLACIAN = {"values": [[[[0, 1, 0], [1, -4, 1], [0, 1, 0]]]]}
 ASYMMETRIC = {"values": [[[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]]}
 
 
@@ -18,12 +17,9 @@ def kinds() -> list[Preset]:
             "standard",
             "Standard",
             group,
-            "Every output is the sum of nine products; here with a Laplacian: four neighbours less four times the middle.",
+            "Every output is the sum of nine products: a window of the input, cell by cell times the kernel.",
             "LeCun et al., Gradient-based learning applied to document recognition, 1998",
-            {
-                "weight": LAPLACIAN,
-                "x": {"values": [[[1, 2, 3, 0, 1], [0, 1, 2, 3, 1], [1, 0, 1, 2, 2], [2, 1, 0, 1, 3], [1, 2, 3, 0, 1]]]},
-            },
+            {},
         ),
         Preset(
             "rgb",

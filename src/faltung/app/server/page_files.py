@@ -6,7 +6,10 @@ A path is looked up among the files that there are and never joined to a folder:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+
+from faltung.app.bundle import without_comments
 
 __all__ = ["PAGE", "page_file"]
 
@@ -31,8 +34,15 @@ def page_file(path: str, folder: Path = PAGE) -> tuple[bytes, str] | None:
     """
     for name, file in _files(folder):
         if path == f"/{name}" or (path == "/" and name == "index.html"):
-            return file.read_bytes(), KINDS[file.suffix]
+            return _sent(file, file.stat().st_mtime_ns), KINDS[file.suffix]
     return None
+
+
+@lru_cache(maxsize=256)
+def _sent(file: Path, _changed: int) -> bytes:
+    """What a browser is sent: comments are for who reads the source."""
+    data = file.read_bytes()
+    return without_comments(data.decode()).encode() if file.suffix == ".js" else data
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

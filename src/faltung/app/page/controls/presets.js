@@ -1,5 +1,8 @@
 import { element, fill, freshId } from "../dom.js";
-import { sameValue, wholeState } from "../store.js";
+import { DEFAULTS, sameValue } from "../store.js";
+
+// Where a preset leaves these to whoever looks at it, any will do: it is the same kind of convolution on other numbers.
+const LEFT_OPEN = ["x", "weight", "bias_values", "reading"];
 
 /**
  * The catalogue: kinds of convolution as buttons, layers of the literature in a list, and what is said of the one chosen.
@@ -46,7 +49,7 @@ export function makePresets(root, store, offered) {
   function show() {
     if (store.state === last && note.textContent) return;
     last = store.state;
-    const current = presets.find(({ state }) => sameValue(wholeState(state), store.state));
+    const current = presetOf(store.state, presets);
     for (const [preset, button] of buttonOf) button.setAttribute("aria-pressed", String(preset === current));
     select.value = current && !buttonOf.has(current) ? current.name : "";
     fill(note, current ? [current.note, current.source].filter(Boolean).join(" ") : "");
@@ -54,4 +57,33 @@ export function makePresets(root, store, offered) {
   }
 
   return { destroy: store.subscribe(show) };
+}
+
+/**
+ * The preset that a state is; of several the one that says most.
+ * @param {State} state
+ * @param {Preset[]} presets
+ */
+function presetOf(state, presets) {
+  const fitting = presets.filter((preset) => isSet(state, preset.state));
+  const said = (/** @type {Preset} */ preset) => LEFT_OPEN.filter((field) => !sameValue(preset.state[field], DEFAULTS[field])).length;
+  return fitting.sort((one, other) => said(other) - said(one))[0];
+}
+
+/**
+ * Whether a state, or one of its further layers, has all that a preset sets.
+ * @param {Partial<State>} state
+ * @param {Partial<State>} preset
+ * @returns {boolean}
+ */
+function isSet(state, preset) {
+  return Object.keys(DEFAULTS).every((field) => {
+    const [wanted, has] = [preset[field] ?? null, state[field] ?? null];
+    if (field === "then") {
+      const [layers, others] = [preset.then ?? [], state.then ?? []];
+      return Array.isArray(others) && layers.length === others.length && layers.every((layer, at) => isSet(others[at], layer));
+    }
+    if (LEFT_OPEN.includes(field) && sameValue(wanted, DEFAULTS[field])) return true;
+    return sameValue(wanted, has);
+  });
 }

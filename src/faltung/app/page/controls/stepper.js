@@ -23,7 +23,8 @@ export function makeStepper(settings) {
     /** @param {unknown} value */
     show(value) {
       last = Number.isFinite(value) ? String(value) : "";
-      if (document.activeElement !== input || Number(input.value) !== value) input.value = last;
+      // Setting a field lays out the page, even where it has that value already.
+      if (input.value !== last && (document.activeElement !== input || Number(input.value) !== value)) input.value = last;
       less.disabled = Number(value) <= min;
       more.disabled = Number(value) >= max;
     },

@@ -43,6 +43,8 @@ export class EquationView {
     /** @type {StageIndex | null} */
     this.index = null;
     this.lit = lightsOf(null, null, -1);
+    /** @type {Item | null} What is lit. */
+    this.item = null;
     this.note = nodeOf("p", { class: "views-note", hidden: true });
     this.sign = nodeOf("span", { class: "views-sign" }, "⋆");
     this.grids = nodeOf("div", { class: "views-grids" }, this.input.element, this.sign, this.kernel.element, nodeOf("span", { class: "views-sign" }, "="), this.output.element);
@@ -56,8 +58,9 @@ export class EquationView {
       const places = placesOf(stage[grid]);
       return { grid, channel: Math.floor(key / places), place: key % places, reading: stage.reading };
     };
+    const names = { input: this.input.names, output: this.output.names, kernel: this.kernel.names, bias: this.kernel.biasNames };
     /** @param {HTMLElement} element @param {keyof typeof cells} grid @param {(key: number) => Item} itemOf */
-    const listen = (element, grid, itemOf) => listenToCells({ element, cells: cells[grid], itemOf, edit: (key, text) => this.changes.edit(itemOf(key), text) }, selection);
+    const listen = (element, grid, itemOf) => listenToCells({ element, cells: cells[grid], names: names[grid], itemOf, edit: (key, text) => this.changes.edit(itemOf(key), text) }, selection);
     listen(this.input.element, "input", cellsOf("input"));
     listen(this.output.element, "output", cellsOf("output"));
     listen(this.kernel.tiles, "kernel", (key) => ({ grid: "kernel", channel: 0, place: key }));
@@ -80,7 +83,7 @@ export class EquationView {
     const { input, output, reading } = index.stage;
     this.note.hidden = !isPaired;
     sayIn(this.note, READINGS[reading] ?? "");
-    for (const view of [this.input, this.kernel, this.output]) view.setReading(isPaired ? reading : "");
+    for (const view of this.panels) view.setReading(isPaired ? reading : "");
     this.input.update(input, roles.input, input.values.flat());
     this.kernel.update(index, roles.input);
     this.output.update(output, roles.output, index.results);
@@ -118,7 +121,20 @@ export class EquationView {
     this.input.resize(sizes.cell);
     this.output.resize(sizes.cell);
     this.kernel.resize(sizes.kernel);
-    for (const view of [this.input, this.kernel, this.output]) view.isScrolling = view.scroll.scrollHeight > view.scroll.clientHeight + 1;
+  }
+
+  /** What can be scrolled where it does not fit. */
+  get panels() {
+    return [this.input, this.kernel, this.output];
+  }
+
+  /** The cells have their places: see which panels hold more than they show, and scroll to what is lit. */
+  settle() {
+    for (const view of this.panels) {
+      const { isScrolling } = view;
+      view.isScrolling = view.scroll.scrollHeight > view.scroll.clientHeight + 1;
+      if (view.isScrolling && !isScrolling && this.item) this.reveal(this.item);
+    }
   }
 
   /**
@@ -126,9 +142,11 @@ export class EquationView {
    * @param {number} pointed a product that stands out; -1: none
    * @param {number} made how many products are made; -1: all
    * @param {boolean} isWalked whether the player goes through these grids
+   * @param {boolean} isNew whether cells have come: then what is lit is scrolled to when they have their places
    */
-  light(item, pointed, made, isWalked) {
+  light(item, pointed, made, isWalked, isNew) {
     const { index } = this;
+    this.item = item;
     if (!index) return;
     const lit = lightsOf(index, item, pointed, made);
     this.lit = lit;
@@ -137,7 +155,8 @@ export class EquationView {
     this.input.light(lit.input, isScatter ? null : lit.window);
     this.output.light(lit.output, isScatter ? lit.window : null);
     this.kernel.light(lit);
-    if (item) this.reveal(item);
+    if (item && isNew) requestAnimationFrame(() => item === this.item && this.reveal(item));
+    else if (item) this.reveal(item);
   }
 
   /**
@@ -146,7 +165,7 @@ export class EquationView {
    */
   reveal(item) {
     const { selection } = this;
-    for (const view of [this.input, this.kernel, this.output]) {
+    for (const view of this.panels) {
       const isOwn = view instanceof KernelView ? item.grid === "kernel" || item.grid === "bias" : item.grid === view.name;
       if ((isOwn && item === selection.item && item !== selection.stepped) || !view.isScrolling) continue;
       const lit = view.tiles.querySelector("[data-lit]")?.closest(".views-tile");

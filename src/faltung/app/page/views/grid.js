@@ -2,6 +2,8 @@
  * The input or the output: a tile for every channel and slice, a cell for every place, border included.
  */
 import { LampBoard } from "./lighting.js";
+import { CellNames } from "./names.js";
+import { CellPlane } from "./plane.js";
 import { buttonOf, nodeOf, sayIn } from "./nodes.js";
 import { fittingNumber, fullNumber, shadeNumber } from "./numbers.js";
 import { axisNames, letterSize, planesOf, positionAt, roomOf } from "./planes.js";
@@ -29,20 +31,29 @@ export class GridView {
   constructor(name) {
     this.name = name;
     this.board = new LampBoard();
+    this.names = new CellNames(this.board.cells, (key) => this.words(key));
     this.shape = "";
     /** Of two readings beside each other which one this is of; "" where there is one. */
     this.reading = "";
-    /** @type {string[]} */
-    this.texts = [];
-    /** @type {HTMLElement[]} frames around the window, one a tile */
-    this.frames = [];
+    /** What must stay the same for the planes to stay. */
+    this.sheets = "";
+    /** @type {CellPlane[]} one for each channel and slice */
+    this.planes = [];
+    /** @type {WeakMap<HTMLElement, string>} What a cell shows, and how. */
+    this.marks = new WeakMap();
     /** @type {GridColumns | null} */
     this.grid = null;
     /** @type {ArrayLike<CellValue | undefined> | null} What stands in the cells. */
     this.shown = null;
-    this.cell = 46;
+    /** Pixels; 0: nobody has said yet. */
+    this.cell = 0;
+    /** Own cells of a channel. */
+    this.cells = 1;
     this.room = roomOf(46);
     this.longest = 1;
+    /** Whether cells are coloured by their values: because somebody wants it, because letters would be too small. */
+    this.isShaded = false;
+    this.isTiny = false;
     this.size = nodeOf("span", { class: "views-size" });
     this.tools = nodeOf("div", { class: "views-tools" });
     this.tiles = nodeOf("div", { class: "views-tiles" });
@@ -83,59 +94,65 @@ export class GridView {
   }
 
   /**
+   * Make the cells. Those that stay where they are are kept: what is new alone is laid out and drawn.
    * @param {GridColumns} grid
    * @param {string[]} roles
    */
   build(grid, roles) {
-    const places = placesOf(grid);
-    const size = shownSize(grid);
-    const { planes, rows, columns } = planesOf(size);
-    const names = axisNames(size.length);
+    const { planes } = planesOf(shownSize(grid));
     const hasGroups = new Set(grid.groups).size > 1;
-    const focused = focusedKey(this.element);
+    const focused = focusedCell(this.element);
+    this.board.show(new Map());
     this.board.clear();
-    this.frames = [];
-    this.texts = [];
+    this.names.clear();
     this.shown = null;
-    const made = [];
-    for (let channel = 0; channel < grid.channels; channel++) {
-      for (let plane = 0; plane < planes; plane++) {
-        const words = [];
-        if (grid.channels > 1) words.push(`channel ${channel}`);
-        if (hasGroups) words.push(`group ${grid.groups[channel]}`);
-        if (planes > 1) words.push(`slice ${grid.first[0] + plane}`);
-        const frame = nodeOf("div", { class: "views-frame", hidden: true });
-        this.frames.push(frame);
-        const label = [this.name, this.reading, ...words].filter(Boolean).join(", ");
-        const table = nodeOf("div", { class: "views-grid", role: "grid", "aria-label": label });
-        table.style.setProperty("--columns", String(columns));
-        for (let row = 0; row < rows; row++) {
-          const line = nodeOf("div", { class: "views-row", role: "row" });
-          for (let column = 0; column < columns; column++) {
-            const place = (plane * rows + row) * columns + column;
-            const cell = document.createElement("div");
-            const origin = grid.origins[place];
-            cell.className = grid.used[place] ? "views-cell" : "views-cell views-unused";
-            cell.setAttribute("role", "gridcell");
-            cell.tabIndex = -1;
-            const key = channel * places + place;
-            cell.dataset.key = String(key);
-            if (origin !== this.name) cell.dataset.origin = origin;
-            this.board.cells.set(key, cell);
-            line.append(cell);
-          }
-          table.append(line);
+    const sheets = JSON.stringify([this.reading, grid.channels, planes, grid.first.slice(0, -2), grid.groups, roles]);
+    if (sheets !== this.sheets || this.element.querySelector(".views-editor")) {
+      this.sheets = sheets;
+      this.planes = [];
+      for (let channel = 0; channel < grid.channels; channel++) {
+        for (let plane = 0; plane < planes; plane++) {
+          const words = [];
+          if (grid.channels > 1) words.push(`channel ${channel}`);
+          if (hasGroups) words.push(`group ${grid.groups[channel]}`);
+          if (planes > 1) words.push(`slice ${grid.first[0] + plane}`);
+          this.planes.push(new CellPlane([this.name, this.reading, ...words].filter(Boolean).join(", "), roles[channel]));
+          const brief = hasGroups ? words.join(" · ").replace("channel", "ch").replace("group ", "g") : words.join(" · ");
+          if (words.length) this.planes.at(-1)?.tile.prepend(nodeOf("div", { class: "views-caption", title: words.join(", ") }, brief));
         }
-        const tile = nodeOf("div", { class: `views-tile views-role-${roles[channel]}` }, nodeOf("div", { class: "views-sheet" }, table, frame));
-        const brief = hasGroups ? words.join(" · ").replace("channel", "ch").replace("group ", "g") : words.join(" · ");
-        if (words.length) tile.prepend(nodeOf("div", { class: "views-caption", title: words.join(", ") }, brief));
-        made.push(tile);
+      }
+      this.tiles.replaceChildren(...this.planes.map(({ tile }) => tile));
+    }
+    const ends = [-2, -1].map((axis) => [grid.first.at(axis) ?? 0, (grid.last.at(axis) ?? 0) + 1]);
+    let key = 0;
+    for (const plane of this.planes) {
+      for (const cell of plane.resize(ends)) {
+        const place = key % placesOf(grid);
+        const origin = grid.origins[place];
+        cell.classList.toggle("views-unused", !grid.used[place]);
+        if (cell.dataset.key !== String(key)) cell.dataset.key = String(key);
+        if (origin === this.name) cell.removeAttribute("data-origin");
+        else cell.setAttribute("data-origin", origin);
+        if (cell.tabIndex === 0) cell.tabIndex = -1;
+        this.names.renew(key);
+        this.board.cells.set(key++, cell);
       }
     }
-    this.tiles.replaceChildren(...made);
-    this.names = names;
     const channels = grid.channels > 1 ? `${grid.channels} channels · ` : "";
     sayIn(this.size, `${channels}${grid.size.join(" × ")}`);
+    this.explain(grid);
+    const first = this.board.cells.get(0);
+    const stop = focused?.isConnected ? focused : first;
+    if (stop) stop.tabIndex = 0;
+    // Whoever walks through the cells is not thrown out by another stride.
+    if (focused) stop?.focus();
+  }
+
+  /**
+   * Say what the border holds.
+   * @param {GridColumns} grid
+   */
+  explain(grid) {
     const origins = [...new Set(grid.origins)].filter((origin) => ORIGIN_WORDS[origin]);
     this.legend.replaceChildren(
       ...origins.map((origin) => {
@@ -146,10 +163,6 @@ export class GridView {
     if (grid.used.includes(0)) {
       this.legend.append(nodeOf("li", {}, nodeOf("span", { class: "views-cell views-swatch views-unused", "aria-hidden": "true" }), "no window reads it"));
     }
-    const first = this.board.cells.get(0);
-    if (first) first.tabIndex = 0;
-    // Whoever walks through the cells is not thrown out by another stride.
-    if (focused !== null) (this.board.cells.get(focused) ?? first)?.focus();
   }
 
   /**
@@ -161,7 +174,7 @@ export class GridView {
     if (!grid || values === this.shown) return;
     this.shown = values;
     const places = placesOf(grid);
-    const cells = grid.size.reduce((count, extent) => count * extent, 1);
+    this.cells = grid.size.reduce((count, extent) => count * extent, 1);
     let most = 0;
     let longest = 1;
     for (let number = 0; number < values.length; number++) {
@@ -172,38 +185,52 @@ export class GridView {
       this.longest = longest;
       this.setLetters();
     }
+    const isColoured = this.isShaded || this.isTiny;
     for (const [key, cell] of this.board.cells) {
       const channel = Math.floor(key / places);
       const place = key % places;
-      const source = grid.sources[place];
       const origin = grid.origins[place];
-      const value = source >= 0 ? values[channel * cells + source] : origin === "zero" || origin === "inserted" ? 0 : null;
+      const value = this.valueAt(channel, place);
       const text = value === undefined ? "?" : origin === "cropped" ? "✕" : fullNumber(value);
-      const mark = `${text} ${most}`;
-      if (this.texts[key] === mark) continue;
-      this.texts[key] = mark;
+      const mark = isColoured ? `${text} ${most}` : text;
+      if (this.marks.get(cell) === mark) continue;
+      this.marks.set(cell, mark);
       const short = value === undefined ? "" : origin === "cropped" ? "✕" : fittingNumber(value, this.room);
       if (cell.firstChild instanceof Text) cell.firstChild.data = short;
       else cell.prepend(short);
       cell.toggleAttribute("data-blank", value === undefined);
+      this.names.renew(key);
+      // A style of its own makes a cell dear: none has one that is not seen.
+      if (!isColoured) continue;
       const shade = most ? shadeNumber(value) / most : 0;
       cell.style.setProperty("--shade", `${Math.round(Math.abs(shade) * 100)}%`);
       cell.toggleAttribute("data-negative", shade < 0);
       cell.toggleAttribute("data-bright", shade > BRIGHT);
-      cell.setAttribute("aria-label", this.words(channel, place, value));
-      if (cell.title) cell.title = cell.getAttribute("aria-label") ?? "";
     }
   }
 
   /**
-   * A cell in words.
+   * What stands in a cell; null: nothing, undefined: nothing yet.
    * @param {number} channel
    * @param {number} place
-   * @param {CellValue | undefined} value
+   * @returns {CellValue | undefined}
    */
-  words(channel, place, value) {
+  valueAt(channel, place) {
+    const grid = /** @type {GridColumns} */ (this.grid);
+    const source = grid.sources[place];
+    if (source >= 0) return this.shown?.[channel * this.cells + source];
+    return grid.origins[place] === "zero" || grid.origins[place] === "inserted" ? 0 : null;
+  }
+
+  /**
+   * A cell in words.
+   * @param {number} key
+   */
+  words(key) {
     const { grid } = this;
     if (!grid) return "";
+    const [channel, place] = [Math.floor(key / placesOf(grid)), key % placesOf(grid)];
+    const value = this.valueAt(channel, place);
     const names = axisNames(grid.size.length);
     const where = positionAt(grid, place).slice(-3).map((entry, axis) => `${names[axis]} ${fullNumber(entry)}`);
     const origin = ORIGIN_WORDS[grid.origins[place]];
@@ -214,24 +241,37 @@ export class GridView {
 
   /** @param {number} cell pixels */
   resize(cell) {
+    if (cell === this.cell) return;
     this.cell = cell;
     this.element.style.setProperty("--cell", `${cell}px`);
-    const room = roomOf(cell);
-    if (room !== this.room) {
-      this.room = room;
-      this.texts = [];
-      const values = this.shown ?? [];
-      this.shown = null;
-      this.show(values);
+    if (roomOf(cell) !== this.room) {
+      this.room = roomOf(cell);
+      this.marks = new WeakMap();
     }
     this.setLetters();
+    this.showAgain();
+  }
+
+  /** @param {boolean} isShaded */
+  shade(isShaded) {
+    if (isShaded === this.isShaded) return;
+    this.isShaded = isShaded;
+    this.showAgain();
+  }
+
+  /** The same numbers, otherwise. */
+  showAgain() {
+    const values = this.shown ?? [];
+    this.shown = null;
+    this.show(values);
   }
 
   /** Letters as large as the longest number allows. */
   setLetters() {
     const letters = letterSize(this.cell, this.longest);
+    this.isTiny = letters === 0;
     this.element.style.setProperty("--letters", `${letters}px`);
-    this.element.toggleAttribute("data-shaded", letters === 0);
+    this.element.toggleAttribute("data-shaded", this.isTiny);
   }
 
   /**
@@ -243,7 +283,7 @@ export class GridView {
     const { grid } = this;
     if (!grid) return;
     const { planes, rows, columns } = planesOf(shownSize(grid));
-    this.frames.forEach((frame, number) => {
+    this.planes.forEach(({ frame }, number) => {
       const channel = Math.floor(number / planes);
       let [top, left, bottom, right] = [Infinity, Infinity, -1, -1];
       if (window?.channels.has(channel)) {
@@ -265,12 +305,12 @@ export class GridView {
 }
 
 /**
- * The key of the cell that has the focus; null where none of this element has it.
+ * The cell that has the focus; null where none of this element has it.
  * @param {HTMLElement} element
  */
-function focusedKey(element) {
+function focusedCell(element) {
   const active = /** @type {Document | ShadowRoot} */ (element.getRootNode()).activeElement;
-  return active instanceof HTMLElement && active.dataset?.key && element.contains(active) ? Number(active.dataset.key) : null;
+  return active instanceof HTMLElement && active.dataset?.key && element.contains(active) ? active : null;
 }
 
 /**

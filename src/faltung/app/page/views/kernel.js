@@ -2,6 +2,7 @@
  * The weights: rows are input channels, columns output channels, empty where groups keep two channels apart; below them the bias.
  */
 import { LampBoard } from "./lighting.js";
+import { CellNames } from "./names.js";
 import { nodeOf, sayIn } from "./nodes.js";
 import { fittingNumber, fullNumber, shadeNumber } from "./numbers.js";
 import { axisNames, letterSize, planesOf, roomOf } from "./planes.js";
@@ -15,9 +16,18 @@ export class KernelView {
   constructor() {
     this.board = new LampBoard();
     this.biases = new LampBoard();
+    this.names = new CellNames(this.board.cells, (weight) => this.words(weight));
+    this.biasNames = new CellNames(this.biases.cells, (channel) => this.biasWords(channel));
     this.shape = "";
     /** Of two readings beside each other which one this is of; "" where there is one. */
     this.reading = "";
+    /** Whether cells are coloured by their values: because somebody wants it, because letters would be too small. */
+    this.isShaded = false;
+    this.isTiny = false;
+    /** Pixels; 0: nobody has said yet. */
+    this.cell = 0;
+    /** What stands in the cells, and how. */
+    this.drawn = "";
     this.room = roomOf(46);
     this.longest = 1;
     /** @type {StageIndex | null} */
@@ -70,8 +80,8 @@ export class KernelView {
     const { input, output, kernel } = stage;
     const size = kernel.shape.slice(2);
     const { planes, rows, columns } = planesOf(size);
-    this.board.clear();
-    this.biases.clear();
+    for (const cells of [this.board, this.biases, this.names, this.biasNames]) cells.clear();
+    this.drawn = "";
     const isMany = input.channels > 1 || output.channels > 1;
     const isTurned = this.reading !== "" && index.isFlipped;
     // A large matrix that is mostly empty is told by its blocks alone.
@@ -143,53 +153,84 @@ export class KernelView {
   /** @param {StageIndex} index */
   show(index) {
     this.index = index;
-    const { kernel, is_transposed: isTransposed } = index.stage;
+    const { bias } = index.stage.kernel;
     let most = 0;
-    this.longest = 1;
-    for (const value of [...index.weights, ...(kernel.bias ?? [])]) {
+    let longest = 1;
+    for (const value of [...index.weights, ...(bias ?? [])]) {
       most = Math.max(most, Math.abs(shadeNumber(value)));
-      this.longest = Math.max(this.longest, fittingNumber(value, this.room).length);
+      longest = Math.max(longest, fittingNumber(value, this.room).length);
     }
-    const names = axisNames(kernel.shape.length - 2);
-    const channelNames = isTransposed ? ["input channel", "output channel of its group"] : ["output channel", "input channel of its group"];
-    for (const [weight, cell] of this.board.cells) {
-      const place = unravel(weight, kernel.shape);
-      const channels = kernel.shape[0] * kernel.shape[1] > 1 ? place.slice(0, 2).map((entry, axis) => `${channelNames[axis]} ${entry}`) : [];
-      const where = place.slice(2).slice(-3).map((entry, axis) => `${names[axis]} ${entry}`);
-      this.put(cell, index.weights[weight], most, `weight, ${[...channels, ...where].join(", ")}: `);
+    if (longest !== this.longest) {
+      this.longest = longest;
+      this.setLetters();
     }
-    for (const [channel, cell] of this.biases.cells) this.put(cell, kernel.bias?.[channel] ?? null, most, `bias of output channel ${channel}: `);
+    const isColoured = this.isShaded || this.isTiny;
+    const drawn = JSON.stringify([index.weights, bias, this.room, isColoured]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    for (const [weight, cell] of this.board.cells) this.put(cell, index.weights[weight], isColoured ? most : 0);
+    for (const [channel, cell] of this.biases.cells) this.put(cell, bias?.[channel] ?? null, isColoured ? most : 0);
+    for (const names of [this.names, this.biasNames]) for (const key of names.cells.keys()) names.renew(key);
   }
 
   /**
    * @param {HTMLElement} cell
    * @param {CellValue} value
-   * @param {number} most
-   * @param {string} words
+   * @param {number} most by which it is coloured; 0: it is not
    */
-  put(cell, value, most, words) {
+  put(cell, value, most) {
     const short = fittingNumber(value, this.room);
     if (cell.firstChild instanceof Text) {
       if (cell.firstChild.data !== short) cell.firstChild.data = short;
     } else cell.prepend(short);
-    const shade = most ? shadeNumber(value) / most : 0;
+    if (!most) return;
+    const shade = shadeNumber(value) / most;
     cell.style.setProperty("--shade", `${Math.round(Math.abs(shade) * 100)}%`);
     cell.toggleAttribute("data-negative", shade < 0);
-    const said = words + fullNumber(value);
-    if (cell.getAttribute("aria-label") !== said) cell.setAttribute("aria-label", said);
-    if (cell.title) cell.title = said;
+  }
+
+  /**
+   * A weight in words.
+   * @param {number} weight
+   */
+  words(weight) {
+    if (!this.index) return "";
+    const { kernel, is_transposed: isTransposed } = this.index.stage;
+    const names = axisNames(kernel.shape.length - 2);
+    const channelNames = isTransposed ? ["input channel", "output channel of its group"] : ["output channel", "input channel of its group"];
+    const place = unravel(weight, kernel.shape);
+    const channels = kernel.shape[0] * kernel.shape[1] > 1 ? place.slice(0, 2).map((entry, axis) => `${channelNames[axis]} ${entry}`) : [];
+    const where = place.slice(2).slice(-3).map((entry, axis) => `${names[axis]} ${entry}`);
+    return `weight, ${[...channels, ...where].join(", ")}: ${fullNumber(this.index.weights[weight])}`;
+  }
+
+  /** @param {number} channel */
+  biasWords(channel) {
+    return `bias of output channel ${channel}: ${fullNumber(this.index?.stage.kernel.bias?.[channel])}`;
   }
 
   /** @param {number} cell pixels */
   resize(cell) {
+    if (cell === this.cell) return;
+    this.cell = cell;
     this.element.style.setProperty("--cell", `${cell}px`);
-    if (roomOf(cell) !== this.room) {
-      this.room = roomOf(cell);
-      if (this.index) this.show(this.index);
-    }
-    const letters = letterSize(cell, this.longest);
+    this.room = roomOf(cell);
+    this.setLetters();
+    if (this.index) this.show(this.index);
+  }
+
+  /** @param {boolean} isShaded */
+  shade(isShaded) {
+    this.isShaded = isShaded;
+    if (this.index) this.show(this.index);
+  }
+
+  /** Letters as large as the longest number allows. */
+  setLetters() {
+    const letters = letterSize(this.cell, this.longest);
+    this.isTiny = letters === 0;
     this.element.style.setProperty("--letters", `${letters}px`);
-    this.element.toggleAttribute("data-shaded", letters === 0);
+    this.element.toggleAttribute("data-shaded", this.isTiny);
   }
 
   /** @param {import("./lighting.js").Lit} lit */

@@ -158,7 +158,7 @@ export class MatrixView {
       const group = found.groups?.[Math.max(this.groups.selectedIndex, 0)];
       this.plan = kind === "toeplitz" ? toeplitzPlan(this.index, found, roles) : (kind === "im2col" ? im2colPlan : col2imPlan)(this.index, group, roles);
     }
-    sayIn(this.sentence, this.plan?.sentence ?? found?.reason ?? matrices?.reason ?? "There is no matrix to show.");
+    sayIn(this.sentence, this.plan?.sentence ?? found?.reason ?? matrices?.reason ?? (matrices ? "There is no matrix to show." : "One moment …"));
     this.scroll.hidden = !this.plan;
     this.cursor = { block: 0, row: 0, column: 0 };
     this.lamps.setAttribute("aria-label", `${kind === "toeplitz" ? "Toeplitz matrix" : kind}: arrows go from entry to entry, Page Down from matrix to matrix`);

@@ -10,6 +10,7 @@ import { isSameItem } from "../selection.js";
  * @typedef {object} CellBoard cells of one panel
  * @property {HTMLElement} element that holds them
  * @property {Map<number, HTMLElement>} cells
+ * @property {import("./names.js").CellNames} names
  * @property {(key: number) => Item} itemOf
  * @property {(key: number, text: string | null) => boolean} edit opens an editor: with the text typed, or with what stands there
  */
@@ -33,7 +34,7 @@ export function listenToCells(board, selection) {
   element.addEventListener("pointerover", (event) => {
     const key = keyOf(event.target);
     const cell = board.cells.get(key);
-    if (cell) cell.title = cell.getAttribute("aria-label") ?? "";
+    if (cell) cell.title = board.names.give(key);
     if (event.pointerType !== "touch") selection.hover(key < 0 ? null : board.itemOf(key));
   });
   element.addEventListener("pointerleave", () => selection.hover(null));
@@ -54,6 +55,7 @@ export function listenToCells(board, selection) {
     const key = keyOf(event.target);
     if (key < 0 || event.target instanceof HTMLInputElement) return;
     const cell = board.cells.get(key);
+    board.names.give(key);
     if (cell?.matches(":focus-visible")) selection.focus(board.itemOf(key));
   });
   element.addEventListener("focusout", (event) => {

@@ -49,7 +49,10 @@ class ExplorerViews {
     this.table = new TableView(selection);
     this.matrix = new MatrixView(selection);
     this.player = new PlayerView(selection);
-    this.tabs = new TabsView({ Products: this.working.element, "As a matrix": this.matrix.element, Table: this.table.element }, () => this.light());
+    this.tabs = new TabsView({ Products: this.working.element, "As a matrix": this.matrix.element, Table: this.table.element }, () => {
+      store.wantMatrices(this.tabs.isOpen(this.matrix.element));
+      this.light();
+    });
     /** @type {StageIndex | null} Of the reading that the controls mean. */
     this.index = null;
     /** @type {StageIndex | null} Of the reading that stands beside it. */
@@ -58,7 +61,8 @@ class ExplorerViews {
     this.lit = null;
     /** @type {boolean | null} Whether cells are shaded; null: nobody has said. */
     this.isShaded = null;
-    /** The width that the cells were measured for. */
+    /** How wide all of it is, and the width that the cells were measured for. */
+    this.width = 0;
     this.fitted = 0;
     /** @type {any} */
     this.scene = null;
@@ -115,8 +119,15 @@ class ExplorerViews {
       this.player.press(event);
     };
     if (options.page) document.addEventListener("keydown", onPage);
-    const watch = new ResizeObserver(() => this.fit() && this.light());
+    // Observed, not asked for: that would lay out the page in the middle of a change, and once more after it.
+    const watch = new ResizeObserver((entries) => {
+      for (const { target, contentRect } of entries) if (target === this.element) this.width = contentRect.width;
+      for (const equation of this.shownEquations) equation.settle();
+      if (this.fit()) this.light();
+    });
     watch.observe(this.element);
+    this.watch = (/** @type {EquationView} */ equation) => equation.panels.forEach((view) => watch.observe(view.tiles));
+    this.watch(this.first);
     const themed = new MutationObserver(() => this.light());
     const play = this.element.closest(".faltung-play");
     if (play) themed.observe(play, { attributeFilter: ["data-theme"] });
@@ -167,7 +178,10 @@ class ExplorerViews {
     this.drawChoices();
     first.update(index, roles, this.beside !== null);
     if (this.beside) {
-      this.second ??= new EquationView(this.store, selection);
+      if (!this.second) {
+        this.second = new EquationView(this.store, selection);
+        this.watch?.(this.second);
+      }
       this.second.update(this.beside, roles, true);
       this.equations.append(this.second.element);
     } else this.second?.element.remove();
@@ -179,7 +193,7 @@ class ExplorerViews {
     this.matrix.update(index, this.beside, this.store.answer?.matrices?.stages?.[selection.stage] ?? null, roles);
     this.fitted = 0;
     this.fit();
-    this.light();
+    this.light(true);
   }
 
   /** What the player goes through. */
@@ -208,7 +222,10 @@ class ExplorerViews {
     // Of a picture what is large is bright.
     const values = this.index?.stage.input.values.flat() ?? [];
     const isBright = isOn && isPicture && !values.some((value) => shadeNumber(value) < 0);
-    for (const equation of this.shownEquations) equation.input.element.toggleAttribute("data-picture", isBright);
+    for (const equation of this.shownEquations) {
+      equation.input.element.toggleAttribute("data-picture", isBright);
+      for (const view of equation.panels) view.shade(isOn);
+    }
     this.shades.setAttribute("aria-pressed", String(isOn));
   }
 
@@ -266,7 +283,7 @@ class ExplorerViews {
 
   /** Give cells as many pixels as there is room for; whether that has changed. */
   fit() {
-    const width = this.element.clientWidth;
+    const width = Math.floor(this.width);
     if (!this.index || !width || this.fitted === width) return false;
     this.fitted = width;
     const shown = this.shownEquations;
@@ -289,8 +306,11 @@ class ExplorerViews {
     return true;
   }
 
-  /** Show what is lit, everywhere. */
-  light() {
+  /**
+   * Show what is lit, everywhere.
+   * @param {boolean} [isNew] whether cells have come
+   */
+  light(isNew = false) {
     const { selection } = this;
     if (!this.index) return;
     const { item, pinned, hovered } = selection;
@@ -302,13 +322,13 @@ class ExplorerViews {
       const other = counterpartOf(hovered, /** @type {StageIndex} */ (this.equationOf(hovered).index), index);
       selection.product = other ? sharedProduct(index, pinned, other) : -1;
     }
-    own.light(item, selection.product, made, index === this.walked);
+    own.light(item, selection.product, made, index === this.walked, isNew);
     const { lit } = own;
     this.lit = lit;
     for (const equation of this.shownEquations) {
       if (equation === own || !equation.index) continue;
       const same = item && counterpartOf(item, index, equation.index);
-      equation.light(same, counterpartProduct(lit.now, index, equation.index), -1, equation.index === this.walked);
+      equation.light(same, counterpartProduct(lit.now, index, equation.index), -1, equation.index === this.walked, isNew);
     }
     this.formula.show(index, lit);
     if (this.tabs.isOpen(this.working.element)) this.working.show(index, lit, this.roles[selection.stage]);
@@ -317,10 +337,17 @@ class ExplorerViews {
     this.player.draw();
   }
 
-  /** The step that is shown, of the stage that is shown: for a still of it. */
-  get step() {
-    const { index, selection } = this;
-    return index && index.frames && index === this.walked ? index.ofFrame(selection.frame).step : 0;
+  /**
+   * What is shown, for a still of it: how far the player has come, null where everything is computed, and what is held, or else the player's
+   * cell; in the reading that the player goes through.
+   */
+  get moment() {
+    const { stage, frame, made, isPartial, pinned, stepped } = this.selection;
+    const pin = pinned && counterpartOf(pinned, /** @type {StageIndex} */ (this.equationOf(pinned).index), this.walked);
+    return {
+      reading: this.beside ? this.walked.stage.reading : null,
+      at: { stage, frame: isPartial ? frame : null, made: isPartial && made >= 0 ? made : null, item: pin ?? stepped },
+    };
   }
 
   destroy() {
@@ -353,7 +380,7 @@ function shapeOf(index) {
  * @param {HTMLElement} root
  * @param {Store} store
  * @param {{page?: boolean}} [options] page: Space and arrow keys work also where nothing has the focus
- * @returns {{destroy(): void, readonly step: number}}
+ * @returns {{destroy(): void, readonly moment: {reading: string | null, at: object}}}
  */
 export function makeViews(root, store, options = {}) {
   return new ExplorerViews(root, store, options);
