@@ -128,6 +128,18 @@ def test_the_widget_works_in_jupyterlab(lab: Lab) -> None:
     lab.run(1)
     lab.cell(1).get_by_text("[4, 2] (1, 2)").wait_for()
 
+    lab.cell(0).locator(".views-input .views-cell").nth(8).click()
+    for key in ("b", "x", "d", "d", "ArrowDown"):  # which are commands of the notebook
+        lab.page.keyboard.press(key)
+    assert lab.page.locator(".jp-Notebook .jp-CodeCell").count() == len(CELLS)
+    lab.page.keyboard.press("7")
+    lab.page.keyboard.press("Enter")
+    lab.cell(0).get_by_text("x[0, 2, 1] = 7 feeds").wait_for()
+    text = lab.cell(0).get_by_role("textbox", name="Paste a PyTorch constructor")
+    text.fill("nn.Conv2d(1, 2, 3, padding=1)")
+    text.press("Enter")
+    lab.size(0, "kernel", "2 × 1 × 3 × 3")
+
     heights = lab.cell(0).locator(".summary div").evaluate_all("entries => entries.map(one => one.getBoundingClientRect().height)")
     assert max(heights) < 40  # the notebook's own style of lists does not reach in
     for theme, expected in (("Dark", "dark"), ("Light", "light")):

@@ -10,6 +10,7 @@ export function render({ model, el }) {
   const root = document.createElement("div");
   el.append(root);
   const unwatch = followTheme(root);
+  const unkeep = keepKeys(root);
   const playground = mountPlayground(root, link, { ...model.get("options"), state: model.get("state") });
   const { store } = playground;
   link.late = () => void (store.failure && store.refresh());
@@ -37,10 +38,27 @@ export function render({ model, el }) {
     model.off("change:state", follow);
     unsubscribe();
     unwatch();
+    unkeep();
     playground.destroy();
     link.close();
     root.remove();
   };
+}
+
+/**
+ * Letters, digits and arrows mean the page, not a command of JupyterLab, which would cut or insert cells; what is pressed with Control stays its.
+ * @param {HTMLElement} root
+ * @returns {() => void} ends it
+ */
+function keepKeys(root) {
+  const keep = (/** @type {KeyboardEvent} */ event) => {
+    const isPlain = !(event.ctrlKey || event.metaKey || event.altKey) && (event.key.length === 1 || /^(Arrow|Page|Home|End|Delete|Backspace)/.test(event.key));
+    const [target] = event.composedPath();
+    // It looks for this from the target on, and takes the command of the first element that has one.
+    if (target instanceof Element && root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", isPlain);
+  };
+  window.addEventListener("keydown", keep, true); // before JupyterLab listens to it
+  return () => window.removeEventListener("keydown", keep, true);
 }
 
 /**

@@ -19,6 +19,12 @@ export function makeConstructor(root, store) {
     event.preventDefault();
     void read();
   });
+  // Enter would send the form off anyway, but not in every notebook.
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    void read();
+  });
   // What is pasted is read at once.
   text.addEventListener("paste", () => setTimeout(read));
   root.append(form);
