@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's remark on Python's own frozen modules
 
 logging.getLogger("traitlets").setLevel(logging.WARNING)  # a line for each page that is executed
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # one for each table of a font
 
 project = "Faltung"
 author = "the authors of Faltung"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import html
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from handbook import ROOT
 
-from faltung.viz.gallery import CASES
+from faltung.viz.gallery import CASES, Case
+
+_SHADES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+_WIDE = 600
+"""Pictures of so many pixels take the whole width, so that what is written in them stays readable."""
 
 
 class Gallery:
@@ -17,12 +23,19 @@ class Gallery:
     def _repr_html_(self) -> str:
         folder = Path(os.environ["FALTUNG_GALLERY"])
         folder.mkdir(parents=True, exist_ok=True)
-        figures = []
-        for case in CASES:
-            (folder / f"{case.name}.svg").write_text(case.animation().to_svg(), encoding="utf-8", newline="\n")
-            code = "<br>".join(f"<code>{html.escape(spec)}</code>" for spec in dict.fromkeys(case.specs))
-            source = f"{ROOT}_gallery/{case.name}.svg"
-            words = f"<strong>{html.escape(case.heading)}</strong> {html.escape(case.note)}<br>{code}"
-            picture = f'<img src="{source}" alt="{html.escape(case.heading)}: {html.escape(case.note)}" loading="lazy">'
-            figures.append(f'<figure><a href="{source}">{picture}</a><figcaption>{words}</figcaption></figure>')
-        return f'<div class="together gallery">{"".join(figures)}</div>'
+        return f'<div class="together gallery">{"".join(_figure(case, folder) for case in CASES)}</div>'
+
+
+def _figure(case: Case, folder: Path) -> str:
+    """A picture loaded as a file cannot see what theme the reader has given the page, so there is one for each, and the page hides the other."""
+    animation, pictures = case.animation(), ""
+    said = html.escape(f"{case.heading}: {case.note}")
+    for shade in _SHADES:
+        name = f"{case.name}-{shade}.svg"
+        (folder / name).write_text(replace(animation, theme=shade).to_svg(), encoding="utf-8", newline="\n")
+        source = f"{ROOT}_gallery/{name}"
+        pictures += f'<a class="only-{shade}" href="{source}"><img src="{source}" alt="{said}" loading="lazy"></a>'
+    code = "<br>".join(f"<code>{html.escape(spec)}</code>" for spec in dict.fromkeys(case.specs))
+    words = f"<strong>{html.escape(case.heading)}</strong> {html.escape(case.note)}<br>{code}"
+    wide = ' class="wide"' if animation.drawing.width >= _WIDE else ""
+    return f"<figure{wide}>{pictures}<figcaption>{words}</figcaption></figure>"

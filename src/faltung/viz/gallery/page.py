@@ -29,7 +29,7 @@ def write_gallery(folder: Path, *, formats: tuple[str, ...] = ("svg", "gif", "pn
             yield path
         figures.append(
             f'<figure><img src="{case.name}.{formats[0]}" alt="{escape(animation.captions[-1])}">'
-            f"<figcaption><b>{escape(case.heading)}</b><br>{escape(case.note)}<br><code>{escape('<br>'.join(case.specs))}</code></figcaption></figure>"
+            f"<figcaption><b>{escape(case.heading)}</b><br>{escape(case.note)}<br><code>{'<br>'.join(map(escape, case.specs))}</code></figcaption></figure>"
         )
     page = folder / "index.html"
     page.write_text(_PAGE.format(figures="\n".join(figures)), encoding="utf-8")
