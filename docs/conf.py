@@ -28,7 +28,7 @@ release = version = faltung.__version__
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
-extensions += ["docstrings", "mathml", "explorers", "links", "sources"]  # in _ext
+extensions += ["docstrings", "mathml", "explorers", "figures", "links", "sources"]  # in _ext
 exclude_patterns = ["_build", "_ext", "_ipython", "gallery", "images"]
 
 nitpicky = False

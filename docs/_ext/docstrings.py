@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 _LITERAL = re.compile(r"(``.*?``|`.*?`)")
@@ -27,7 +28,16 @@ def _escape(app: Sphinx, what: str, name: str, obj: object, options: Any, lines:
         lines[:] = escaped(lines)
 
 
+def _without_trailing_dashes(app: Sphinx, doctree: nodes.document) -> None:
+    """Errors that are named without a word on them end in no dash."""
+    for body in doctree.findall(nodes.field_body):
+        for paragraph in body.findall(nodes.paragraph):
+            while paragraph.children and not paragraph.children[-1].astext().strip(" –-"):
+                paragraph.pop()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.connect("doctree-read", _without_trailing_dashes)
     app.connect("autodoc-process-docstring", _escape, priority=400)  # before napoleon makes markup of it
     return {"parallel_read_safe": True, "parallel_write_safe": True}

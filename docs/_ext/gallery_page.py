@@ -27,7 +27,7 @@ class Gallery:
 
 
 def _figure(case: Case, folder: Path) -> str:
-    """A picture loaded as a file cannot see what theme the reader has given the page, so there is one for each, and the page hides the other."""
+    """A picture in a file cannot see which theme the reader has given the page: there is one for each, and the page hides the other."""
     animation, pictures = case.animation(), ""
     said = html.escape(f"{case.heading}: {case.note}")
     for shade in _SHADES:

@@ -34,7 +34,9 @@ def mathml(latex: str, *, is_block: bool) -> str:
 
 
 def _visit_math(self: Any, node: nodes.math) -> None:
-    self.body.append(f'<span class="math">{mathml(node.astext(), is_block=False)}</span>')
+    following = node.next_node(siblings=True, descend=False, ascend=False)
+    joiner = "&NoBreak;" if isinstance(following, nodes.Text) and following.astext()[:1] in set(".,;:!?)") else ""
+    self.body.append(f'<span class="math">{mathml(node.astext(), is_block=False)}</span>{joiner}')
     raise nodes.SkipNode
 
 

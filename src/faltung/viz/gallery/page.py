@@ -27,9 +27,10 @@ def write_gallery(folder: Path, *, formats: tuple[str, ...] = ("svg", "gif", "pn
             path = folder / f"{case.name}.{suffix}"
             animation.save(path, frame="all" if suffix == "png" else None)
             yield path
+        code = "<br>".join(map(escape, case.specs))
         figures.append(
             f'<figure><img src="{case.name}.{formats[0]}" alt="{escape(animation.captions[-1])}">'
-            f"<figcaption><b>{escape(case.heading)}</b><br>{escape(case.note)}<br><code>{'<br>'.join(map(escape, case.specs))}</code></figcaption></figure>"
+            f"<figcaption><b>{escape(case.heading)}</b><br>{escape(case.note)}<br><code>{code}</code></figcaption></figure>"
         )
     page = folder / "index.html"
     page.write_text(_PAGE.format(figures="\n".join(figures)), encoding="utf-8")
