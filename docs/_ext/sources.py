@@ -12,6 +12,8 @@ PAGES = {
     "../benchmarks/README.md": "benchmarks.md",
 }
 _LINK = re.compile(r"(?<=\]\()(?:\.\./)*[^)#:\s]+")
+_EMPTY_LAST_LINE = re.compile(r"\n\n(?=```\n)")
+"""Of a block of examples: without it doctest would take the fence for what the last one prints."""
 
 
 def _lead_to_pages(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -20,7 +22,7 @@ def _lead_to_pages(app: Sphinx, docname: str, source: list[str]) -> None:
         target = match[0].removeprefix(way_up) if match[0].startswith(way_up + "../") or not way_up else None
         return way_up + PAGES[target] if target in PAGES else match[0]
 
-    source[0] = _LINK.sub(page, source[0])
+    source[0] = _EMPTY_LAST_LINE.sub("\n", _LINK.sub(page, source[0]))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
