@@ -63,6 +63,7 @@ napoleon_use_rtype = False
 # -- pages --------------------------------------------------------------------------------------
 
 html_theme = "furo"
+pygments_dark_style = "a11y-high-contrast-dark"  # the theme's own underlines the names of modules, as if they were links
 html_title = "Faltung"
 html_static_path = ["_static"]
 html_css_files = ["handbook.css"]
