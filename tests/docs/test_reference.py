@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,16 @@ def test_no_name_has_two_entries() -> None:
     paths = [path for _, _, path in ENTRIES]
     assert sorted(set(paths)) == sorted(paths)
     assert len(paths) > 130
+
+
+def test_examples_behind_a_section_get_a_heading() -> None:
+    spec = importlib.util.spec_from_file_location("docstrings", REFERENCE.parent / "_ext/docstrings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    docstrings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docstrings)
+    raises = ["What it does.", "", "Raises", "------", "ConvError", "    Always.", ""]
+    example = [">>> f()", "1", ">>> g()", "2"]
+    assert docstrings.headed([*raises, *example]) == [*raises, "Examples", "--------", *example]
+    for lines in (["What it does.", "", *example], [*raises, "Examples", "--------", *example]):
+        assert docstrings.headed(lines) == lines
