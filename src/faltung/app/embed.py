@@ -40,7 +40,8 @@ body { margin: 0; }
 :root[data-theme="light"] { color-scheme: light; }
 :root[data-theme="dark"] { color-scheme: dark; }
 /* A frame is narrower than a window: a kernel of four channels to four is to be seen whole. */
-.views-equation[data-wide] .views-kernel { max-width: 42cqw; }
+.views-equation[data-wide] .views-kernel { max-width: 41cqw; }
+.views-kernels.views-many { gap: 8px 5px; }
 """
 
 # What a table's page cannot do, or need not know.
