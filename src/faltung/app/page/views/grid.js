@@ -161,7 +161,8 @@ export class GridView {
       }),
     );
     if (grid.used.includes(0)) {
-      this.legend.append(nodeOf("li", {}, nodeOf("span", { class: "views-cell views-swatch views-unused", "aria-hidden": "true" }), "no window reads it"));
+      const unused = this.name === "output" ? "no stamp reaches it" : "no window reads it";
+      this.legend.append(nodeOf("li", {}, nodeOf("span", { class: "views-cell views-swatch views-unused", "aria-hidden": "true" }), unused));
     }
   }
 
