@@ -23,7 +23,7 @@ from faltung.extras import MissingExtraError, optional
 from faltung.viz.pictures.changes import Box, Patch, Timetable
 from faltung.viz.pictures.drawing import Drawing, Line, Point, Polygon, Shape, Text
 from faltung.viz.pictures.palette import Paint, Palette
-from faltung.viz.pictures.strokes import capital_middle, dashes, outline, rectangle, with_head
+from faltung.viz.pictures.strokes import capital_middle, cut, dashes, outline, rectangle, with_head
 
 __all__ = ["MAX_FRAME_PIXELS", "MAX_TOTAL_PIXELS", "Canvas", "Pixels", "png_bytes", "sheet"]
 
@@ -43,6 +43,9 @@ SHEET_SHAPE = 1.4
 
 SAMPLES = 3
 """Samples along each side of a pixel."""
+
+_PIECE = 16.0
+"""Pixels of a line that are looked at together: a box around a line across the picture would be most of it."""
 
 _PURPOSE = "drawing pictures"
 
@@ -130,7 +133,7 @@ class Canvas:
         image = self._whole(0)
         yield [Patch(0, 0, np.asarray(image.reduce(SAMPLES)))]
         shapes = self.drawing.shapes[self._fixed :]
-        timetable = Timetable(shapes, [self._reach(shape) for shape in shapes], self.drawing.frames)
+        timetable = Timetable(shapes, [self._reach(shape) for shape in shapes], self.drawing.frames, self.width, self.height)
         for number in range(1, self.drawing.frames):
             boxes = timetable.changed(number)
             large = [tuple(SAMPLES * end for end in box) for box in boxes]
@@ -155,20 +158,27 @@ class Canvas:
             self._put(self._back, self.drawing.shapes[: self._fixed])
         return self._back
 
-    def _reach(self, shape: Shape) -> Box:
-        """A box of pixels that a shape does not leave."""
+    def _reach(self, shape: Shape) -> list[Box]:
+        """Boxes of pixels that a shape does not leave."""
         paint = self._paint(shape.role)
         if isinstance(shape, Text):
             place, words, letters, anchor = self._lettering(shape, paint)
             left, top, right, bottom = letters.getbbox(words, anchor=anchor)
-            ends = place[0] + left, place[1] + top, place[0] + right, place[1] + bottom
-        else:
-            head = with_head(shape.points, paint.width)[1] if isinstance(shape, Line) and shape.arrow else ()
-            xs, ys = zip(*self._scaled([*shape.points, *head]), strict=True)
-            half = paint.width * self._scale / 2
-            ends = min(xs) - half, min(ys) - half, max(xs) + half, max(ys) + half
-        # Two samples more, for all that is rounded.
-        left, top, right, bottom = ((end + by) / SAMPLES for end, by in zip(ends, (-2, -2, 2, 2), strict=True))
+            return [self._around([(place[0] + left, place[1] + top), (place[0] + right, place[1] + bottom)], 0)]
+        half = paint.width * self._scale / 2
+        if isinstance(shape, Polygon):
+            return [self._around(self._scaled(shape.points), half)]
+        head = with_head(shape.points, paint.width)[1] if shape.arrow else ()
+        points = self._scaled(shape.points)
+        boxes = []
+        for start, end in itertools.pairwise(points):
+            boxes += [self._around(piece, half) for piece in itertools.pairwise(cut(start, end, _PIECE * SAMPLES))]
+        return [*boxes, self._around(self._scaled(head), 0)] if head else boxes or [self._around(points, half)]
+
+    def _around(self, points: Sequence[Point], by: float) -> Box:
+        """The pixels of a box around samples; two samples more, for all that is rounded."""
+        xs, ys = zip(*points, strict=True)
+        left, top, right, bottom = (end / SAMPLES for end in (min(xs) - by - 2, min(ys) - by - 2, max(xs) + by + 2, max(ys) + by + 2))
         return max(math.floor(left), 0), max(math.floor(top), 0), min(math.ceil(right), self.width), min(math.ceil(bottom), self.height)
 
     # -- shapes ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from faltung.viz.pictures.drawing import Point, Polygon
 
-__all__ = ["capital_middle", "dashes", "outline", "rectangle", "with_head"]
+__all__ = ["capital_middle", "cut", "dashes", "outline", "rectangle", "with_head"]
 
 CAPITAL_HEIGHT = 0.72
 """Of capitals and digits, as a share of the font's size: DejaVu Sans 0.729, Arial 0.716, Segoe UI 0.7."""
@@ -85,6 +85,17 @@ def with_head(points: Sequence[Point], width: float) -> tuple[tuple[Point, ...],
     # The path ends just inside its head, so that no gap shows and its square end stays hidden.
     end = (tip[0] - 0.9 * length * along_x, tip[1] - 0.9 * length * along_y)
     return (*points[: len(points) - points[::-1].index(before)], end), head
+
+
+def cut(start: Point, end: Point, longest: float) -> list[Point]:
+    """Points from one to the other in equal steps of at most `longest`.
+
+    >>> cut((0, 0), (4, 3), 2.5)
+    [(0.0, 0.0), (2.0, 1.5), (4.0, 3.0)]
+    """
+    steps = max(1, math.ceil(math.dist(start, end) / longest))
+    shares = [step / steps for step in range(steps + 1)]
+    return [(start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])) for share in shares]
 
 
 def dashes(points: Sequence[Point], dash: float) -> list[tuple[Point, ...]]:
