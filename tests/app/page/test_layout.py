@@ -56,6 +56,15 @@ def test_no_column_is_cut_off(chromium: Any) -> None:
         assert shown.page.eval_on_selector_all(boxes, "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).length") == 0
 
 
+def test_many_kernels_leave_the_output_its_room(chromium: Any) -> None:
+    state = {"input_size": [8, 8], "in_channels": 8, "out_channels": 8, "groups": 8}
+    with explorer(chromium, state, viewport={"width": 940, "height": 720}) as shown:
+        sheets = ".views-output .views-sheet, .views-kernel .views-sheet"
+        assert shown.page.eval_on_selector_all(sheets, "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).length") == 0
+        tops = shown.page.eval_on_selector_all(".views-kernel .views-tile", "tiles => tiles.map(tile => tile.offsetTop)")
+        assert tops[0] == tops[1] < tops[2]  # two beside each other
+
+
 def test_what_is_lit_scrolls_into_view(chromium: Any) -> None:
     with explorer(chromium, STATES["depthwise"]) as shown:
         shown.page.locator(".views-output .views-tile").nth(15).locator(".views-cell").first.hover()

@@ -116,6 +116,7 @@ export class EquationView {
     this.element.toggleAttribute("data-wide", sizes.isWide);
     this.element.toggleAttribute("data-beside", sizes.isBeside);
     this.grids.style.setProperty("--input-width", `${Math.ceil(sizes.input)}px`);
+    this.grids.style.setProperty("--kernel-share", `${Math.ceil(sizes.share)}px`);
     const rows = planesOf(this.index?.stage.kernel.shape.slice(2) ?? [1]).rows;
     this.grids.style.setProperty("--middle", `${Math.round(Math.min(rows * sizes.kernel, 300) / 2)}px`);
     this.input.resize(sizes.cell);

@@ -43,7 +43,7 @@ export function positionAt(grid, place) {
  * @property {Planes} planes
  * @property {number} tiles
  */
-/** @typedef {{isWide: boolean, isBeside: boolean, cell: number, kernel: number, input: number}} Sizes pixels; input is the width of its panel */
+/** @typedef {{isWide: boolean, isBeside: boolean, cell: number, kernel: number, share: number, input: number}} Sizes pixels; share and input are widths of the kernel's and the input's panels */
 
 const TILE_GAP = 14;
 const LARGEST_CELL = 46;
@@ -89,7 +89,7 @@ export function measureCells(width, input, kernel, output, isHalf) {
       kernel.across * (kernel.planes.columns * kernelCell + TILE_GAP) + 40 > kernelShare || kernel.down * (kernel.planes.rows * kernelCell + 10) > tallest;
     while (kernelCell > smallest && !isSingle && isTooLarge()) kernelCell--;
     const natural = Math.min(input.tiles, Math.max(across[0], 1)) * (input.planes.columns * cell + TILE_GAP);
-    return { isWide, isBeside, cell, kernel: kernelCell, input: Math.min(Math.max(natural, LEAST_PANEL), Math.max(given[0], LEAST_PANEL)) };
+    return { isWide, isBeside, cell, kernel: kernelCell, share: kernelShare, input: Math.min(Math.max(natural, LEAST_PANEL), Math.max(given[0], LEAST_PANEL)) };
   }
 }
 
