@@ -76,17 +76,23 @@ class Server:
         return Reply(int(words[1]) if len(words) > 1 else 0, {name.lower(): value.strip() for name, _, value in pairs}, rest)
 
 
-def _heed_interrupts() -> None:
-    """As a program in the foreground does: a shell has those in the background ignore them, and what they start as well."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """What is started here heeds them, as a program in the foreground does: a shell has those in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def running(*arguments: str, command: Sequence[str] = ()) -> Iterator[Server]:
     """`faltung play` on a free port, or another command that says the same; ended afterwards."""
     command = command or [sys.executable, "-m", "faltung", "play", "--no-browser", *(arguments or ("--port", "0"))]
-    heeding: Any = None if sys.platform == "win32" else _heed_interrupts
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeding) as process:
+    with _heeding_interrupts():  # set here: code between fork and exec would not go well with the threads of JAX
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with started as process:
         assert process.stdout is not None
         try:
             said = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))

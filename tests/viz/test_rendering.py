@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import faltung as fl
 from faltung.viz.numbers import factor_latex, jsonable, latex, shorthand
+from tests.support.engine import examples
 from tests.support.strategies import Problem, problems
 
 
@@ -126,7 +127,7 @@ def check_html(text: str) -> None:
     assert "currentColor" in text
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(problems(max_axes=3))
 def test_everything_renders(problem: Problem) -> None:
     mathtext = pytest.importorskip("matplotlib.mathtext")

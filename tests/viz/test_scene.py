@@ -43,7 +43,7 @@ def result_of(stage: Stage) -> np.ndarray:
     return values
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(shown_problems())
 def test_it_is_valid_and_ends_with_the_output(problem: Problem) -> None:
     made, result = scene_of(problem)

@@ -8,11 +8,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import faltung as fl
 from faltung import reference
 from faltung.viz import Explanation, Terms
+from tests.support.engine import examples
 from tests.support.strategies import Problem, problems
 
 
@@ -22,7 +23,7 @@ def explained(problem: Problem, dtype: type = np.int64) -> tuple[Explanation, np
     return fl.explain(problem.spec, x, weight, bias), fl.conv(problem.spec, x, weight, bias)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(problems())
 def test_terms_sum_to_the_output(problem: Problem) -> None:
     explanation, result = explained(problem)
@@ -31,7 +32,7 @@ def test_terms_sum_to_the_output(problem: Problem) -> None:
     assert totals == result.ravel().tolist()
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(problems(max_axes=3))
 def test_the_three_directions_list_the_same_products(problem: Problem) -> None:
     explanation, _ = explained(problem)
@@ -45,7 +46,7 @@ def test_the_three_directions_list_the_same_products(problem: Problem) -> None:
     assert set(by_output.values()) <= {1}
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(problems(max_axes=3))
 def test_there_are_as_many_products_as_macs(problem: Problem) -> None:
     explanation, _ = explained(problem)
@@ -61,7 +62,7 @@ def test_there_are_as_many_products_as_macs(problem: Problem) -> None:
     assert listed == problem.batch * channels * kept <= macs
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(problems(max_axes=3, transposed=True))
 def test_scatter_and_gather_agree(problem: Problem) -> None:
     explanation, result = explained(problem)
@@ -85,7 +86,7 @@ def test_scatter_and_gather_agree(problem: Problem) -> None:
                 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(problems(max_axes=3))
 def test_values_and_origins_are_those_of_the_arrays(problem: Problem) -> None:
     x, weight, bias = problem.arrays()
