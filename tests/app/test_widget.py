@@ -91,6 +91,21 @@ def test_the_state_goes_both_ways() -> None:
     assert told["stride"] == [1, 1]
 
 
+def test_two_can_be_of_one_state() -> None:
+    import traitlets  # of anywidget
+
+    first, second = Recorded("conv2d(1, 1, 3)"), Recorded("conv1d(1, 1, 5)")
+    link = traitlets.link((first.widget, "state"), (second.widget, "state"))
+    assert second.widget.state == first.widget.state
+    del first.sent[:], second.sent[:]
+    changed = second.widget.state | {"stride": [2, 2]}
+    second.receive({"method": "update", "state": {"state": changed}, "buffer_paths": []})
+    assert first.widget.state == changed
+    assert [one["state"]["state"] for one in first.sent if one.get("method") == "update"] == [changed]
+    assert not [one for one in second.sent if one.get("method") == "update"]
+    link.unlink()
+
+
 def test_states_that_are_none_are_refused() -> None:
     for wrong in ({"strid": 1}, {"stride": 0}, {"ndim": 9}, {"x": 3}):
         with pytest.raises(ConvError):
