@@ -34,10 +34,17 @@ def mathml(latex: str, *, is_block: bool) -> str:
 
 
 def _visit_math(self: Any, node: nodes.math) -> None:
-    following = node.next_node(siblings=True, descend=False, ascend=False)
-    joiner = "&NoBreak;" if isinstance(following, nodes.Text) and following.astext()[:1] in set(".,;:!?)") else ""
-    self.body.append(f'<span class="math">{mathml(node.astext(), is_block=False)}</span>{joiner}')
+    self.body.append(f'<span class="math">{mathml(node.astext(), is_block=False)}{node.get("behind", "")}</span>')
     raise nodes.SkipNode
+
+
+def _keep_together(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the full stop behind a formula into its element, whose line breaks nowhere."""
+    for node in list(doctree.findall(nodes.math)):
+        following = node.next_node(siblings=True, descend=False, ascend=False)
+        if isinstance(following, nodes.Text) and following.astext()[:1] in set(".,;:!?)"):
+            node["behind"] = following.astext()[0]
+            following.parent.replace(following, nodes.Text(following.astext()[1:]))
 
 
 def _visit_math_block(self: Any, node: nodes.math_block) -> None:
@@ -76,4 +83,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math_block, None))
     app.config.html_math_renderer = "mathml"  # type: ignore[attr-defined]
     app.connect("builder-inited", _write_font)
+    app.connect("doctree-resolved", _keep_together)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
