@@ -3,8 +3,6 @@
  */
 import { nodeOf } from "./nodes.js";
 
-const usual = nodeOf("div", { class: "views-cell", role: "gridcell", tabindex: -1 });
-
 /** A slice of a channel, with the frame around the window on it. */
 export class CellPlane {
   /**
@@ -30,6 +28,7 @@ export class CellPlane {
     this.tile.style.setProperty("--columns", String(columns[1] - columns[0]));
     /** @type {HTMLElement[]} */
     const kept = [];
+    const usual = nodeOf("div", { class: "views-cell", role: "gridcell", tabindex: -1 });
     stretch(this.table, this.ends[0], rows, () => nodeOf("div", { class: "views-row", role: "row" }));
     for (const line of this.table.children) {
       stretch(line, line.childElementCount ? this.ends[1] : [columns[0], columns[0]], columns, () => /** @type {HTMLElement} */ (usual.cloneNode()));
