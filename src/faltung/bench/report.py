@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faltung.bench import memory
 from faltung.bench.machine import Limits, PeakProbe
 from faltung.bench.peers import Arrays, Peer, refusal_of
 from faltung.bench.timing import Timing, ratio, time_interleaved
@@ -167,7 +168,7 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
     dtype = element_types(workload.dtype).stored
 
     def uniform(shape: tuple[int, ...]) -> NDArray[Any]:
-        return draw.uniform(-1, 1, shape).astype(dtype)
+        return memory.aligned(draw.uniform(-1, 1, shape).astype(dtype))
 
     is_forward = workload.direction == "forward"
     bias = uniform(spec.bias_shape) if spec.bias_shape is not None and is_forward else None
@@ -178,14 +179,14 @@ def make_arrays(workload: Workload, seed: int = 0) -> Arrays:
         weight = np.ones((*channels, *(1,) * spec.ndim), dtype)
         for axis, extent in enumerate(spec.kernel_size):
             weight = weight * uniform((extent,)).reshape(rows[: spec.ndim - axis])
-    return Arrays(ordered(workload, uniform(workload.input_shape)), weight, bias, grad)
+    return Arrays(ordered(workload, uniform(workload.input_shape)), memory.aligned(weight), bias, grad)
 
 
 def ordered(workload: Workload, array: NDArray[Any]) -> NDArray[Any]:
     """The same numbers in the workload's order in memory."""
     if workload.order == "channels first":
         return array
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+    return np.moveaxis(memory.aligned(np.moveaxis(array, 1, -1)), -1, 1)
 
 
 def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any]]:
@@ -197,7 +198,7 @@ def faltung_call(workload: Workload, arrays: Arrays) -> Callable[[], NDArray[Any
         return lambda: conv_weight_grad(spec, arrays.x, arrays.grad)
     if workload.order == "channels first":
         return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias)
-    out = ordered(workload, np.empty(workload.output_shape, arrays.x.dtype))
+    out = ordered(workload, memory.empty(workload.output_shape, arrays.x.dtype))
     return lambda: conv(spec, arrays.x, arrays.weight, arrays.bias, out=out)
 
 
@@ -225,7 +226,7 @@ def time_workload(workload: Workload, peers: Sequence[Peer], *, threads: int, ro
     algorithm = ""
     if workload.direction == "forward":
         prepared = made.prepare(arrays.weight, arrays.bias)
-        out = ordered(workload, np.empty_like(mine, order="C"))
+        out = ordered(workload, memory.empty(mine.shape, mine.dtype))
         contenders[PREPARED] = lambda: prepared(arrays.x, out=out)
         algorithm = prepared.algorithm
     refusals, failures, deviations, configurations = {}, {}, {}, {}

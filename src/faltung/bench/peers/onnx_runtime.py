@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung.bench import memory
 from faltung.bench.peers.peer import Arrays, Prepared, fastest, flipped, has_zero_padding, library
 from faltung.bench.workloads import Workload
 
@@ -96,7 +97,7 @@ def _session(runtime: Any, model: bytes, level: Any, workload: Workload, arrays:
     session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     binding.bind_cpu_input("x", arrays.x)
-    result = runtime.OrtValue.ortvalue_from_numpy(np.empty(workload.output_shape, workload.dtype))
+    result = runtime.OrtValue.ortvalue_from_numpy(memory.empty(workload.output_shape, workload.dtype))
     binding.bind_ortvalue_output("y", result)
 
     def call() -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung.bench import memory
 from faltung.bench.peers.peer import Array, Arrays, Prepared, fastest, flipped, has_even_sides, library
 from faltung.bench.workloads import Workload
 
@@ -50,7 +51,7 @@ class OpencvPeer:
         cv2.setNumThreads(threads)
         spec = workload.spec
         border = getattr(cv2, self._borders[spec.padding_mode])
-        planes = [np.ascontiguousarray(plane) for plane in arrays.x[0]]
+        planes = [memory.aligned(plane) for plane in arrays.x[0]]
         kernels = [kernel[0] for kernel in flipped(spec, arrays.weight)]
         candidates: dict[str, Callable[[], Prepared]] = {
             "filter2D": lambda: _each(cv2.filter2D, planes, [(kernel,) for kernel in kernels], border)
@@ -62,7 +63,7 @@ class OpencvPeer:
 
 
 def _each(run: Any, planes: list[Array], kernels: Sequence[tuple[Array, ...]], border: int) -> Prepared:
-    turns = [(plane, kernel, np.empty_like(plane)) for plane, kernel in zip(planes, kernels, strict=True)]
+    turns = [(plane, kernel, memory.empty(plane.shape, plane.dtype)) for plane, kernel in zip(planes, kernels, strict=True)]
     return Prepared(
         lambda: [run(plane, -1, *kernel, dst=into, borderType=border) for plane, kernel, into in turns],
         lambda result: np.stack(result)[None],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung.bench import memory
 from faltung.bench.peers.peer import Array, Arrays, Prepared, fastest, flipped, has_even_sides, has_zero_padding, library
 from faltung.bench.workloads import Workload
 from faltung.spec import ConvSpec
@@ -84,7 +85,7 @@ class ScipyPeer:
         correlate = library("scipy.ndimage", "scipy").correlate
         border = self._borders[spec.padding_mode]
         bias = _bias_column(spec, arrays)
-        result = np.empty_like(arrays.x)
+        result = memory.empty(arrays.x.shape, arrays.x.dtype)
 
         def call() -> Any:
             for sample in range(result.shape[0]):
