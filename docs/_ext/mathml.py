@@ -34,13 +34,18 @@ def mathml(latex: str, *, is_block: bool) -> str:
 
 
 def _visit_math(self: Any, node: nodes.math) -> None:
-    self.body.append(f'<span class="math">{mathml(node.astext(), is_block=False)}{node.get("behind", "")}</span>')
+    self.body.append(f'<span class="math">{node.get("before", "")}{mathml(node.astext(), is_block=False)}{node.get("behind", "")}</span>')
     raise nodes.SkipNode
 
 
 def _keep_together(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the full stop behind a formula into its element, whose line breaks nowhere."""
+    """Put the bracket before a formula and the full stop behind it into its element, whose line breaks nowhere."""
     for node in list(doctree.findall(nodes.math)):
+        at = node.parent.index(node)
+        before = node.parent[at - 1] if at else None
+        if isinstance(before, nodes.Text) and before.astext().endswith("("):
+            node["before"] = "("
+            node.parent.replace(before, nodes.Text(before.astext()[:-1]))
         following = node.next_node(siblings=True, descend=False, ascend=False)
         if isinstance(following, nodes.Text) and following.astext()[:1] in set(".,;:!?)"):
             node["behind"] = following.astext()[0]
