@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import faltung
 
@@ -76,3 +77,13 @@ html_theme_options = {
     "dark_css_variables": {"color-brand-primary": "#77ccee", "color-brand-content": "#77ccee"},
     "navigation_with_keys": True,
 }
+
+
+def _allow_words_alone(_: Any, config: Any) -> None:
+    if config.nb_execution_mode == "off":  # nobody has said then in which language cells are
+        config.suppress_warnings.append("myst-nb.lexer")
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("config-inited", _allow_words_alone)
