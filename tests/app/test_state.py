@@ -67,7 +67,7 @@ def test_hostile_states_are_problems_or_states(data) -> None:
     assert set(given_back) == {"problem"} or given_back["state"]["ndim"] in (1, 2, 3)
 
 
-ASKED = ["state", "text", "format", "step", "upload", "kernel", "channel", "colour", "style"]
+ASKED = ["state", "text", "format", "at", "matrices", "upload", "kernel", "channel", "colour", "style"]
 
 
 @given(st.sampled_from(sorted(set(QUESTIONS) - {"model", "layer"})), st.dictionaries(st.sampled_from(ASKED), JUNK))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from faltung.viz.pictures.arithmetic_lines import Lettering, arithmetic_lines
 from faltung.viz.pictures.boxes import Box, at_least, beside, stacked
 from faltung.viz.pictures.drawing import Drawing, Polygon, Shape, Text
 from faltung.viz.pictures.flat_grids import Contents, Look, Story, grid_shapes, kernel_shapes
@@ -16,16 +17,15 @@ from faltung.viz.pictures.flat_layout import Block, across, down, down_arrow
 from faltung.viz.pictures.lettering import LEAST_FONT, fitting_size, number_text, text_width
 from faltung.viz.pictures.roles import StageRoles, stage_roles, weight_place
 from faltung.viz.pictures.timeline import Move, Timeline
-from faltung.viz.pictures.wording import captions, stage_title, step_lines
+from faltung.viz.pictures.wording import captions, stage_title
 from faltung.viz.scene.model import Scene, Stage
 
 __all__ = ["Page", "arrange", "draw_flat"]
 
 _MARGIN = 16.0
-_LINE, _LINE_HEIGHT = 13.0, 20.0
 _LEAST_WIDTH = 420.0
 """The arithmetic needs some room, even of a single cell."""
-_LINES = 4
+_ARITHMETIC = Lettering(size=13.0, row=20.0, most=4)
 """Output channels whose arithmetic is shown."""
 _WIDE = 840.0
 """Up to this width stages stand side by side."""
@@ -66,8 +66,8 @@ def draw_flat(scene: Scene, *, numbers: bool = True, timeline: Timeline | None =
     shapes = [*page.words, *_contents(scene, page, timeline)]
     height = page.height
     if numbers:
-        shapes += _arithmetic(timeline, _MARGIN, height + 4, page.width - 2 * _MARGIN)
-        height += _LINE_HEIGHT * max(_arithmetic_rows(scene)) + 4
+        shapes += arithmetic_lines(timeline, _MARGIN, height + 4, page.width - 2 * _MARGIN, _ARITHMETIC)
+        height += _ARITHMETIC.row * max(_arithmetic_rows(scene)) + 4
     return Drawing(
         math.ceil(page.width),
         math.ceil(height),
@@ -257,12 +257,4 @@ def _kernels(stage: Stage, block: Block, roles: StageRoles, look: Look, moves: S
 def _arithmetic_rows(scene: Scene) -> Iterator[int]:
     """Lines that each stage needs."""
     for stage in scene.stages:
-        yield 1 if stage.reading == "scatter" else min(stage.output.channels, _LINES)
-
-
-def _arithmetic(timeline: Timeline, x: float, y: float, width: float) -> Iterator[Shape]:
-    for stage_number, stage in enumerate(timeline.scene.stages):
-        for move in timeline.moves(stage_number):
-            lines = step_lines(stage, move.step, width / _LINE, _LINES) if move.step else []
-            for number, line in enumerate(lines):
-                yield Text((x, y + _LINE_HEIGHT * number), line, "text", _LINE, "start", (move.frame, move.frame + 1))
+        yield 1 if stage.reading == "scatter" else min(stage.output.channels, _ARITHMETIC.most)

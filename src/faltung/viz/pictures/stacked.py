@@ -10,18 +10,20 @@ import math
 from collections.abc import Iterator, Sequence
 
 from faltung.errors import ConvShapeError
+from faltung.viz.pictures.arithmetic_lines import Lettering, arithmetic_lines
 from faltung.viz.pictures.drawing import Drawing, Shape, Text
 from faltung.viz.pictures.flat_grids import Story
 from faltung.viz.pictures.parts import LEAST_FONT, captions, fitting_size, number_text, stage_roles, text_width
 from faltung.viz.pictures.stacked_floors import Floor, Sizes, floors_of, place_floors
 from faltung.viz.pictures.stacked_planes import Sight, beam_shapes, floor_shapes, top_numbers
-from faltung.viz.pictures.stacked_words import arithmetic_lines, labels, side_column
+from faltung.viz.pictures.stacked_words import labels, side_column
 from faltung.viz.pictures.timeline import Timeline
 from faltung.viz.scene.model import Scene
 
 __all__ = ["draw_stacked"]
 
 _MARGIN = 12.0
+_ARITHMETIC = Lettering(size=13.0, row=19.0, most=3)
 _LEAST_WIDTH = 320.0
 """With numbers: the arithmetic needs it."""
 _FLATNESS, _SLANT = 0.52, 0.45
@@ -80,7 +82,7 @@ def draw_stacked(scene: Scene, *, numbers: bool = True, timeline: Timeline | Non
     words: list[Shape] = [*labels(scene, floors), *side_column(scene, floors, right + _MARGIN, _MARGIN, numbers=numbers)]
     width = max(max(map(_right, words)) + _MARGIN, _LEAST_WIDTH if numbers else 0.0)
     bottom = max([bottom, *map(_bottom, words)])
-    lines = list(arithmetic_lines(timeline, _MARGIN, bottom + 20, width - 2 * _MARGIN)) if numbers else []
+    lines = list(arithmetic_lines(timeline, _MARGIN, bottom + 20, width - 2 * _MARGIN, _ARITHMETIC)) if numbers else []
     height = max([bottom, *map(_bottom, lines)]) + _MARGIN
     shapes = (*_stack(timeline, floors, sizes), *words, *lines)
     return Drawing(

@@ -19,19 +19,15 @@ from faltung.viz.pictures.parts import (
     number_text,
     stage_roles,
     stage_title,
-    step_lines,
     text_width,
     weight_place,
 )
 from faltung.viz.pictures.stacked_floors import Floor
-from faltung.viz.pictures.timeline import Timeline
 from faltung.viz.scene.model import Scene
 
-__all__ = ["arithmetic_lines", "labels", "side_column"]
+__all__ = ["labels", "side_column"]
 
 _TITLE, _SMALL, _LINE = 12.0, 11.0, 15.0
-_ARITHMETIC, _ROW = 13.0, 19.0
-_LINES = 3
 """Output channels whose arithmetic is shown."""
 _APART = 6.0
 """A label from what is beside it."""
@@ -89,15 +85,6 @@ def side_column(scene: Scene, floors: Sequence[Floor], left: float, top: float, 
                 yield from kernels.shapes(left, y)
                 y += kernels.height
             y += 8
-
-
-def arithmetic_lines(timeline: Timeline, x: float, y: float, width: float) -> Iterator[Text]:
-    """Below, what each frame computes: of a gather the first output channels, of a scatter one output."""
-    for stage_number, stage in enumerate(timeline.scene.stages):
-        for move in timeline.moves(stage_number):
-            lines = step_lines(stage, move.step, width / _ARITHMETIC, _LINES) if move.step else []
-            for number, line in enumerate(lines):
-                yield Text((x, y + _ROW * number), line, "text", _ARITHMETIC, "start", (move.frame, move.frame + 1))
 
 
 def _reach(floor: Floor) -> tuple[float, float]:
