@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faltung import identities as identities
+    from faltung import ndimage as ndimage
     from faltung.adjoint import Adjoint
     from faltung.engine.native import get_num_threads, set_num_threads
     from faltung.engine.plan import Plan, PreparedConv, plan
@@ -91,7 +92,7 @@ _HOMES = {
     ),
     "viz.scene": ("Scene", "scene"),
 }
-_PACKAGES = ("identities",)
+_PACKAGES = ("identities", "ndimage")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
