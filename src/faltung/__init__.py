@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from faltung import dask as dask
     from faltung import identities as identities
     from faltung import ndimage as ndimage
     from faltung.adjoint import Adjoint
@@ -92,7 +93,7 @@ _HOMES = {
     ),
     "viz.scene": ("Scene", "scene"),
 }
-_PACKAGES = ("identities", "ndimage")
+_PACKAGES = ("dask", "identities", "ndimage")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

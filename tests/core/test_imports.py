@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "borders": set(),
     "reach": {"errors", "geometry"},
     "taps": {"errors", "geometry"},
+    "parts": {"errors", "borders", "geometry"},
     "normal_form": {"errors", "geometry"},
     "notation": {"errors"},
     "frameworks": {"errors", "geometry"},

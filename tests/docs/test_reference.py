@@ -12,8 +12,8 @@ import pytest
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 WINGS = (
-    "faltung", "faltung.functional", "faltung.identities", "faltung.kernels", "faltung.model", "faltung.ndimage", "faltung.photo",
-    "faltung.reference", "faltung.torch", "faltung.viz", "faltung.viz.plots", "faltung.widget",
+    "faltung", "faltung.dask", "faltung.functional", "faltung.identities", "faltung.kernels", "faltung.model", "faltung.ndimage",
+    "faltung.photo", "faltung.reference", "faltung.torch", "faltung.viz", "faltung.viz.plots", "faltung.widget",
 )  # fmt: skip
 ENTRIES = [
     (page.name, *entry)

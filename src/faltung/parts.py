@@ -1,0 +1,255 @@
+"""A convolution in parts: which input cells a range of outputs reads, and what padding is that part's own.
+
+Owns the arithmetic by which an array is convolved part by part, one axis at a time, and comes out as if it had been convolved whole.
+Formulas for positions are those of `geometry`, borders those of `borders`. Standard library only.
+
+A part reads its `cells`, lays them out by `runs` where the border repeats some of them, and correlates the block with the padding of its
+one `Piece`. Of a transposed axis a part is the sum of several pieces where the padding mode folds back what leaves the output.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from faltung.borders import Image, images
+from faltung.errors import ConvShapeError
+from faltung.geometry import Axis
+
+__all__ = ["Part", "Piece", "Run", "follow", "overlap", "part_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Cells ``start + step*j``, j < length; step is 1, -1 or 0."""
+
+    start: int
+    length: int
+    step: int
+
+    @property
+    def span(self) -> range:
+        """From its lowest cell to its highest."""
+        last = self.start + self.step * (self.length - 1)
+        return range(min(self.start, last), max(self.start, last) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One convolution of a part: of some cells of its block, with padding of zeros; and which outputs it is added to.
+
+    Attributes
+    ----------
+    cells : range
+        Of the block, as it was laid out.
+    padding : (int, int)
+        Before and after; negative numbers crop.
+    target : Run
+        Output j of the piece is added to output ``target.start + target.step*j`` of the part.
+    """
+
+    cells: range
+    padding: tuple[int, int]
+    target: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some outputs of an axis, and all that is needed for them.
+
+    Attributes
+    ----------
+    outputs : range
+    cells : tuple of range
+        Of the input, rising and apart from each other; one after the other they are the part's block.
+    runs : tuple of Run
+        How the block is to be laid out, in its own cells; empty where it stays as it is.
+    pieces : tuple of Piece
+        The first writes every output, the others add to some.
+
+    Examples
+    --------
+    >>> axis = Axis(0, kernel=5, padding=(2, 2))
+    >>> middle = part_of(axis, "zeros", 12, range(4, 8))
+    >>> middle.cells, middle.pieces[0].padding
+    ((range(2, 10),), (0, 0))
+    >>> part_of(axis, "zeros", 12, range(0, 4)).pieces[0].padding
+    (2, 0)
+    >>> part_of(axis, "circular", 12, range(0, 4)).cells
+    (range(0, 6), range(10, 12))
+    """
+
+    outputs: range
+    cells: tuple[range, ...]
+    runs: tuple[Run, ...]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def block_size(self) -> int:
+        """Cells that are read."""
+        return sum(map(len, self.cells))
+
+    @property
+    def laid_size(self) -> int:
+        """Cells of the block once it is laid out."""
+        return sum(run.length for run in self.runs) if self.runs else self.block_size
+
+
+def part_of(axis: Axis, mode: str, input_size: int, outputs: range) -> Part:
+    """What `outputs`, a range of step 1 of at least one output, need.
+
+    Parameters
+    ----------
+    axis : Axis
+    mode : str
+        One of `borders.PADDING_MODES`.
+    input_size : int
+        Of the whole axis.
+    outputs : range
+
+    Raises
+    ------
+    ConvShapeError
+        Outputs that the axis has not, or a mode that repeats cells of an empty axis.
+
+    >>> part_of(Axis(0, kernel=3, stride=2, padding=(1, 1), transposed=True), "zeros", 8, range(4, 8))
+    Part(outputs=range(4, 8), cells=(range(2, 5),), runs=(), pieces=(Piece(cells=range(0, 3), padding=(1, 2), target=Run(start=0, \
+length=4, step=1)),))
+    """
+    size = axis.output_size(input_size)
+    if not (outputs.step == 1 and 0 <= outputs.start < outputs.stop <= size):
+        raise ConvShapeError(f"outputs={outputs} along axis {axis.index} are no part of its {size} outputs.", "Give a range inside them.")
+    if mode != "zeros" and (size if axis.transposed else input_size) == 0:
+        raise ConvShapeError(f"padding_mode={mode!r} has no cell to repeat along axis {axis.index} of size 0.", "Use padding_mode='zeros'.")
+    before, _ = axis.sides(input_size)
+    if axis.transposed:
+        return _stamped(axis, mode, input_size, outputs, size, before)
+    first = outputs.start * axis.stride - before
+    last = outputs[-1] * axis.stride - before + axis.extent - 1
+    everything = Run(0, len(outputs), 1)
+    if mode == "zeros" or (first >= 0 and last < input_size):
+        low, high = _clamped(first, last, input_size)
+        cells = range(low, high + 1)
+        return Part(outputs, (cells,), (), (Piece(range(len(cells)), (low - first, last - high), everything),))
+    beyond = images(input_size, max(-first, 0), max(last - input_size + 1, 0), mode)
+    runs = [run for image in sorted(beyond, key=lambda image: image.start) if (run := _clipped(image, first, last)).length > 0]
+    cells_read = _union(run.span for run in runs)
+    laid = tuple(Run(_place(run.start, cells_read), run.length, run.step) for run in runs)
+    return Part(outputs, cells_read, laid, (Piece(range(last - first + 1), (0, 0), everything),))
+
+
+def _clamped(first: int, last: int, size: int) -> tuple[int, int]:
+    """The cells between `first` and `last` that the axis has; the nearest one where it has none of them."""
+    low = min(max(first, 0), size - 1)
+    return (low, max(min(last, size - 1), low)) if size else (0, -1)
+
+
+def _clipped(image: Image, first: int, last: int) -> Run:
+    """The cells that an image repeats between two positions."""
+    begin, end = max(image.start, first), min(image.start + image.length - 1, last)
+    return Run(image.target + image.step * (begin - image.start), end - begin + 1, image.step)
+
+
+def _union(spans: Iterable[range]) -> tuple[range, ...]:
+    """The cells of some ranges as ranges that rise and do not touch."""
+    united: list[range] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if united and span.start <= united[-1].stop:
+            united[-1] = range(united[-1].start, max(united[-1].stop, span.stop))
+        else:
+            united.append(span)
+    return tuple(united)
+
+
+def _place(cell: int, cells: tuple[range, ...]) -> int:
+    """Where a cell of the input lies in a block."""
+    passed = 0
+    for span in cells:
+        if cell in span:
+            return passed + cell - span.start
+        passed += len(span)
+    raise AssertionError(f"cell {cell} is not among {cells}")
+
+
+# -- transposed ------------------------------------------------------------------------------------
+
+
+def _stamped(axis: Axis, mode: str, input_size: int, outputs: range, size: int, before: int) -> Part:
+    """Of a transposed axis: the outputs themselves, and every run outside the axis that folds back onto them."""
+    front = before if input_size else 0
+    after = axis.reached_after(size, input_size, before) if input_size else 0
+    pieces: list[tuple[range, tuple[int, int], Run]] = []
+    for number, image in enumerate(images(size, front, after, mode)):
+        canvas, target = _folding(image, outputs)
+        if not len(canvas) and number:
+            continue
+        low, high = _clamped(*_stamping(axis, canvas, before), input_size)
+        count = high - low + 1
+        cropped = before + canvas.start - low * axis.stride
+        stamped = (count - 1) * axis.stride + axis.extent if count else 0
+        pieces.append((range(low, high + 1), (cropped, stamped - cropped - len(canvas)), target))
+    cells = _union(read for read, _, _ in pieces)
+    made = []
+    for read, padding, target in pieces:
+        begin = _place(read.start, cells) if len(read) else 0
+        made.append(Piece(range(begin, begin + len(read)), padding, target))
+    return Part(outputs, cells, (), tuple(made))
+
+
+def _folding(image: Image, outputs: range) -> tuple[range, Run]:
+    """Which cells of an image are added to `outputs`, and to which of these."""
+    low, high = outputs.start, outputs.stop - 1
+    if image.step == 0:
+        inside = low <= image.target <= high
+        numbers = range(image.length if inside else 0)
+    elif image.step == 1:
+        numbers = range(max(low - image.target, 0), min(high - image.target, image.length - 1) + 1)
+    else:
+        numbers = range(max(image.target - high, 0), min(image.target - low, image.length - 1) + 1)
+    canvas = range(image.start + numbers.start, image.start + numbers.start + len(numbers))
+    return canvas, Run(image.target + image.step * numbers.start - low, len(numbers), image.step)
+
+
+def _stamping(axis: Axis, canvas: range, before: int) -> tuple[int, int]:
+    """The first and the last input whose stamp reaches some position of `canvas`."""
+    return -(-(canvas.start + before - axis.extent + 1) // axis.stride), (canvas.stop - 1 + before) // axis.stride
+
+
+# -- where to cut ----------------------------------------------------------------------------------
+
+
+def follow(axis: Axis, input_size: int, chunks: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of outputs that lie over `chunks` of the input, so that each part reads little of its neighbours.
+
+    Where there is an output for each `stride` inputs, output o belongs to the chunk of cell ``o*stride``; else to that of the middle of
+    its window. Chunks without outputs are left out.
+
+    >>> follow(Axis(0, kernel=5, padding=(2, 2)), 12, (4, 4, 4)), follow(Axis(0, kernel=5), 12, (4, 4, 4))
+    ((4, 4, 4), (2, 4, 2))
+    >>> follow(Axis(0, kernel=3, stride=2, padding=(1, 1)), 12, (5, 1, 6))
+    (3, 3)
+    """
+    size = axis.output_size(input_size)
+    before, _ = axis.sides(input_size)
+    if axis.transposed:
+        shift = 0 if size == input_size * axis.stride else (axis.extent - axis.stride) // 2 - before
+        cuts = [passed * axis.stride + shift for passed in itertools.accumulate(chunks)]
+    else:
+        shift = 0 if size == -(-input_size // axis.stride) else (axis.extent - 1) // 2 - before
+        cuts = [-(-(passed - shift) // axis.stride) for passed in itertools.accumulate(chunks)]
+    inside = [0, *(min(max(cut, 0), size) for cut in cuts[:-1]), size]
+    return tuple(end - begin for begin, end in itertools.pairwise(inside) if end > begin) or (0,)
+
+
+def overlap(axis: Axis) -> int:
+    """Cells that neighbouring parts both read.
+
+    Of a transposed axis the most that they can.
+
+    >>> overlap(Axis(0, kernel=15)), overlap(Axis(0, kernel=3, stride=2, dilation=2)), overlap(Axis(0, kernel=4, stride=2, transposed=True))
+    (14, 3, 2)
+    """
+    if axis.transposed:
+        return -(-(axis.extent - 1) // axis.stride)
+    return max(axis.extent - axis.stride, 0)
