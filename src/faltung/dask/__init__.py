@@ -13,5 +13,18 @@ from faltung.dask.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from faltung.dask.storing import Progress, StorageError, to_zarr
 
-__all__ = ["conv", "conv1d", "conv2d", "conv3d", "conv_transpose", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = [
+    "Progress",
+    "StorageError",
+    "conv",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "to_zarr",
+]
