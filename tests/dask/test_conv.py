@@ -53,3 +53,9 @@ def check_bits(problem: Problem, chunks: Any, asked: Any, dtype: Any, *, random:
 @given(chunked(allow_empty=True))
 def test_integers_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any]) -> None:
     check_bits(*drawn, np.int64)
+
+
+@settings(max_examples=150, deadline=None)
+@given(chunked(), st.sampled_from(["float32", "float64", "float16", "complex64"]))
+def test_bits_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any], dtype: str) -> None:
+    check_bits(*drawn, dtype)

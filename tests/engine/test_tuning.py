@@ -53,7 +53,7 @@ def test_what_is_remembered_decides() -> None:
         assert reasons["general"].endswith("; measured 5.0 times the time of filter")
         check_same(after(x, weight), expected)
         check_same(fl.conv(LAYER, x, weight), expected)
-        assert fl.plan(LAYER, SHAPE, accuracy="exact").algorithm == "depthwise"
+        assert not any("measured" in decision.reason for decision in fl.plan(LAYER, SHAPE, accuracy="exact").why)
         assert fl.plan(LAYER, SHAPE, algorithm="direct").algorithm == "direct"
         assert fl.plan(LAYER, (1, 4, 20, 25)).algorithm == "depthwise"
         tuning.forget()

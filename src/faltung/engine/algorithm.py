@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from faltung.engine import order
 from faltung.engine.arrays import Array
 from faltung.engine.kernel import Kernel
 from faltung.engine.native import Correlation, chosen_isa, native_problem
@@ -74,6 +75,8 @@ class Algorithm:
         Whether it computes all phases of a transposed correlation together.
     shared_cycles : callable (Problem, native dtype) -> float, or None
         What of `cycles` several samples of one call have in common.
+    in_order : callable (Problem, native dtype) -> bool
+        Whether it sums in the one order of ``accuracy="exact"``; asked of direct ones alone.
     by_request : bool
         Whether it is taken only where it is asked for by name, for it rounds more than the others.
     """
@@ -89,6 +92,7 @@ class Algorithm:
     serves_phases: bool = False
     shared_cycles: Callable[[Problem, str], float] | None = None
     by_request: bool = False
+    in_order: Callable[[Problem, str], bool] = order.is_kept
 
     @property
     def is_direct(self) -> bool:

@@ -18,6 +18,7 @@ from faltung.engine import (
     dots,
     fft_cost,
     grouped,
+    order,
     phases,
     planes,
     spectral,
@@ -124,6 +125,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         depthwise.refusal,
         _by_lanes(depthwise.cycles),
         dense.packing_cycles,
+        in_order=order.depthwise,
     ),
     Algorithm(
         "channelwise",
@@ -131,6 +133,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         channelwise.refusal,
         _by_lanes(channelwise.cycles),
         _by_lanes(channelwise.packing_cycles),
+        in_order=order.channelwise,
     ),
     Algorithm(
         "grouped",
@@ -195,6 +198,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda _problem, _dtype: None,
         _general_cycles,
         dense.packing_cycles,
+        in_order=lambda _problem, _dtype: True,
     ),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from faltung.engine import order
 from faltung.engine.algorithm import Algorithm, Request
 from faltung.engine.catalog import ALGORITHMS, BY_NAME, CHOICES
 from faltung.engine.problem import Problem
@@ -126,6 +127,8 @@ def _refusal(entry: Algorithm, problem: Problem, request: Request) -> str | None
     """Why an algorithm does not serve what is asked, or None if it does."""
     if request.is_exact and not entry.is_direct:
         return "accuracy='exact' asks for direct summation"
+    if request.is_exact and request.dtype != "uint64" and not entry.in_order(problem, request.dtype):
+        return order.refusal(problem)
     if problem.phases and not entry.serves_phases:
         return "the phases of the stride are computed together, it takes one at a time"
     if request.dtype == "bfloat16" and entry.name != "dots":

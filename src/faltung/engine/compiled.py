@@ -210,7 +210,7 @@ def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request,
     cells = spec.in_channels * math.prod(wide.lowered.in_size), spec.out_channels * math.prod(wide.lowered.out_size)
     wide = replace(wide, seconds=wide.seconds + dots.conversion_cycles(*cells) / NOMINAL_HERTZ)
     wide = _by_groups(wide, request.dtype) or wide
-    if request.algorithm == "auto" and wide.algorithm == "channelwise":
+    if request.algorithm == "auto" and wide.algorithm == "channelwise" and not request.is_exact:
         wide = _as_stored(wide, compile_conv(spec, input_size, replace(request, dtype="float32", algorithm="depthwise"), backward=backward))
     narrow = _compile_dots(spec, input_size, replace(request, algorithm="dots"), backward=backward)
     if isinstance(narrow, Decision):
@@ -229,6 +229,8 @@ def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
     (problem,) = wide.lowered.problems
     cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
     if problem.groups == 1 or problem.phases or wide.fused is None or not wide.is_direct:
+        return None
+    if wide.algorithm == "depthwise" and wide.request.is_exact:
         return None
     if not _is_read_as_stored(problem, wide.algorithm, dtype) and (wide.most_rank or 4 * cells > GROUP_BYTES):
         return None
@@ -333,7 +335,7 @@ def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: 
     bundled = None
     if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
         bundled = lower_as(bundles_phases=True)
-        if bundled.main == apart.main or not serves(bundled.problems[0], request):
+        if bundled.main == apart.main or not serves(bundled.problems[0], request) or not _is_served(bundled, request):
             bundled = None
     # Dot products cannot leave outputs to be filled in afterwards.
     needs_bundle = bundled and (not serves(apart.problems[0], request) or (request.algorithm == "dots" and not apart.main.is_covered))
@@ -343,7 +345,15 @@ def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: 
         yield bundled
     if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
         for skipping in get_args(Skipping):
+            if skipping == "taps" and request.is_exact and request.dtype != "uint64":
+                continue  # another order of sums
             yield lower_as(skipping=skipping)
+
+
+def _is_served(bundled: Lowered, request: Request) -> bool:
+    """Whether there is an algorithm for all phases together of every strip; in the order of exact sums there may be none."""
+    either = replace(request, algorithm="auto")
+    return not request.is_exact or all(serves(problem, either) for problem in bundled.problems)
 
 
 def _most_rank(lowered: Lowered, request: Request, seconds: float) -> int:

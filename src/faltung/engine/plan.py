@@ -267,7 +267,7 @@ def plan(
     threads : int, optional
         At most so many; default `faltung.get_num_threads` at each call. The result never depends on it.
     accuracy : {"default", "exact"}
-        "exact" sums directly, in one fixed order; "default" may use any algorithm within `Plan.error_bound`.
+        "exact" sums directly, in one order whatever the sizes; "default" may use any algorithm within `Plan.error_bound`.
     algorithm : str
         A name of the catalog, or "auto".
     tune : bool

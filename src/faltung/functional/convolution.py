@@ -36,7 +36,7 @@ def conv(
     out : array (N, out, *o), optional
         Written and returned; its dtype must be able to hold the result. It may overlap the inputs.
     accuracy : {"default", "exact"}
-        "exact" sums directly in one fixed order.
+        "exact" sums directly in one order, whatever the sizes: a part of an array has the bits of the whole.
 
     Returns
     -------
