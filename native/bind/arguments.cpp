@@ -63,6 +63,16 @@ int checked_threads(int threads) {
     return threads;
 }
 
+Border border_from_name(const std::string& name) {
+    if (name == "zeros") return Border::zeros;
+    if (name == "absent") return Border::absent;
+    if (name == "circular") return Border::circular;
+    if (name == "reflect") return Border::reflect;
+    if (name == "replicate") return Border::replicate;
+    if (name == "symmetric") return Border::symmetric;
+    refuse("mode='" + name + "' is not one of zeros, absent, circular, reflect, replicate, symmetric");
+}
+
 Activation activation_from_name(const std::string& name) {
     if (name == "none") return Activation::none;
     if (name == "relu") return Activation::relu;

@@ -22,6 +22,8 @@ Type type_from_name(const std::string& name);
 
 int checked_threads(int threads);
 
+Border border_from_name(const std::string& name);
+
 Activation activation_from_name(const std::string& name);
 
 // Of an array that is not checked yet.

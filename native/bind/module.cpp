@@ -19,6 +19,7 @@
 #include "bind/released.h"
 #include "bind/result.h"
 #include "bind/spectral.h"
+#include "bind/stencil.h"
 #include "core/fingerprint.h"
 #include "core/half.h"
 #include "core/magnitude.h"
@@ -169,6 +170,7 @@ NB_MODULE(_native, m) {
     bind_dilated(m);
     bind_result(m);
     bind_spectral(m);
+    bind_stencil(m);
 
     nb::class_<PackedWeight>(m, "PackedWeight", "Weights in the order that one correlation reads them.")
         .def_prop_ro("nbytes", [](const PackedWeight& packed) { return packed.buffer.bytes(); });

@@ -19,16 +19,6 @@ using Phases = std::vector<std::vector<std::array<Index, 7>>>;  // the members o
     throw std::invalid_argument(message);
 }
 
-Border border_from_name(const std::string& name) {
-    if (name == "zeros") return Border::zeros;
-    if (name == "absent") return Border::absent;
-    if (name == "circular") return Border::circular;
-    if (name == "reflect") return Border::reflect;
-    if (name == "replicate") return Border::replicate;
-    if (name == "symmetric") return Border::symmetric;
-    refuse("mode='" + name + "' is not one of zeros, absent, circular, reflect, replicate, symmetric");
-}
-
 void check_axis(const Axis& axis) {
     for (Index size : {axis.in, axis.out, axis.kernel})
         if (size < 0 || size > saturated) refuse("a size is negative or past 2**62: " + std::to_string(size));

@@ -15,6 +15,8 @@ _Size: TypeAlias = Sequence[int]  # an entry for each axis
 _Phases: TypeAlias = Sequence[Sequence[tuple[int, int, int, int, int, int, int]]]  # of each axis, the fields of `problem.Phase`
 _TileClasses: TypeAlias = list[tuple[int, list[int]]]  # of one axis: the numbers of forms, and how many tiles lie side by side, run by run
 
+_Pass: TypeAlias = tuple[_Array | None, int, int, str, float]  # weights or None for a mean, taps, cells before, mode, value beyond
+
 def detected_isas() -> list[str]:
     """Instruction sets that this processor runs and this build holds, best last."""
 
@@ -57,6 +59,22 @@ def memory_bandwidth(threads: int, seconds: float) -> float:
 
 def idle_bytes() -> int:
     """Memory that was given back and is kept for the next results."""
+
+def new_result(shape: _Size, dtype: object) -> _Array | None:
+    """An array with unspecified contents, a large one in memory that earlier results gave back; None where there is no memory."""
+
+def filter_lines(
+    x: _Array, y: _Array, isa: str, threads: int, across: _Pass | None, along: _Pass | None, step: int, is_double: bool
+) -> None:  # fmt: skip
+    """``y`` = `x` (slices, rows, columns) filtered across its rows, then along them, where a row is `step` interleaved lines.
+
+    Bool by its bytes. Neither may overlap the other. Between both passes sums are stored as cells of ``y``.
+    """
+
+def filter_footprint(
+    x: _Array, y: _Array, isa: str, threads: int, weights: _Array, before: _Size, modes: Sequence[str], beyond: float, is_double: bool
+) -> None:  # fmt: skip
+    """``y`` = the correlation of `x` with `weights` of as many axes, at least two; `before` cells of a window before its output's own."""
 
 def fingerprint(address: int, nbytes: int, threads: int) -> int:
     """A checksum of memory, by which a change is noticed."""

@@ -18,11 +18,14 @@ from faltung._native import (
     borrow_team,
     convert,
     dilated_tiling,
+    filter_footprint,
+    filter_lines,
     finish,
     has_bfloat16_dots,
     is_within,
     max_pool,
     memory_bandwidth,
+    new_result,
     normalise_channels,
     peak_flops,
     product_rates,
@@ -33,9 +36,9 @@ from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "fingerprint", "finish", "get_num_threads", "has_bfloat16_dots",
-    "is_within", "max_pool", "memory_bandwidth", "native_problem", "normalise_channels", "peak_flops", "product_rates",
-    "set_num_threads", "spectral_shape", "vector_lanes",
+    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
+    "get_num_threads", "has_bfloat16_dots", "is_within", "max_pool", "memory_bandwidth", "native_problem", "new_result",
+    "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array, as_array, new_array
+from faltung.engine.arrays import Array, as_array
 from faltung.errors import ConvSpecError, ConvTypeError, shown
 from faltung.ndimage.errors import FilterAxisError, FilterDtypeError, FilterError, FilterShapeError
+from faltung.ndimage.memory import new_result
 
 __all__ = [
     "MODES", "as_input", "checked_axes", "checked_axis", "checked_mode", "checked_origin", "for_each", "output_for", "refuse_dtype",
@@ -19,11 +20,11 @@ __all__ = [
 ]  # fmt: skip
 
 MODES = {
-    "reflect": "reflect", "grid-mirror": "reflect", "mirror": "mirror", "nearest": "nearest", "wrap": "wrap", "grid-wrap": "wrap",
-    "constant": "constant", "grid-constant": "constant",
+    "reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect", "nearest": "replicate", "wrap": "circular",
+    "grid-wrap": "circular", "constant": "zeros", "grid-constant": "zeros",
 }  # fmt: skip
-"""What stands beyond the border, by SciPy's names: the first cell repeated once more (``d c b a | a b c d | d c b a``), not repeated
-(``d c b | a b c d | c b a``), the last cell for ever, the other side, and one value."""
+"""What stands beyond the border, SciPy's names and the package's (`faltung.borders`): the first cell repeated once more
+(``d c b a | a b c d | d c b a``), not repeated (``d c b | a b c d | c b a``), the last cell for ever, the other side, and one value."""
 
 
 def as_input(value: object, name: str = "input") -> Array:
@@ -63,7 +64,7 @@ def output_for(output: object, x: Array, *, is_complex: bool = False, stacklevel
     else:
         return _given(output, x, is_complex=is_complex)
     refuse_dtype("output", dtype)
-    return new_array("output", x.shape, dtype)
+    return new_result(x.shape, dtype)
 
 
 def _given(output: object, x: Array, *, is_complex: bool) -> Array:

@@ -187,16 +187,16 @@ def _correlate(
             "Give a kernel with one axis for each that is filtered, and at least one tap along each.",
         )
     kernel = real_weights(taps)
-    if flips:
-        kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
-        origins = [-whole("origin", moved) - (1 - size % 2) for moved, size in zip(origins, kernel.shape, strict=True)]
     # As in SciPy: the kernel's axes lie along the named ones in ascending order, origins in the order that is named, unless all are.
     ascending = sorted(named)
     moves = dict(zip(named if len(named) < x.ndim else ascending, origins, strict=True))
     before, shape = [0] * x.ndim, [1] * x.ndim
     for axis, size in zip(ascending, kernel.shape, strict=True):
-        before[axis] = size // 2 + checked_origin(moves[axis], size, "weights.shape[k]")
+        moved = whole("origin", moves[axis])
+        before[axis] = size // 2 + checked_origin(-moved - (1 - size % 2) if flips else moved, size, "weights.shape[k]")
         shape[axis] = size
+    if flips:
+        kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
     kernel = np.ascontiguousarray(kernel).reshape(shape)
     out = output_for(output, x)
     refuse_dtype("input", x.dtype)

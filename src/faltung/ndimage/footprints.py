@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.engine.arrays import Array
-from faltung.ndimage.passes import EPSILON, _cells
+from faltung.engine.native import chosen_isa, filter_footprint, get_num_threads
+from faltung.ndimage.memory import as_read, new_result
 
 __all__ = ["correlate_nd"]
 
@@ -17,24 +16,17 @@ def correlate_nd(x: Array, weights: NDArray[np.float64], out: Array, before: tup
     """`out` = the correlation of `x` with `weights`, both real; x and weights have the same number of axes, out may overlap x."""
     if out.size == 0:
         return
-    wide = x.astype(np.float64)
-    outside = np.zeros(x.shape, bool)
-    for axis, (b, size, mode) in enumerate(zip(before, weights.shape, modes, strict=True)):
-        n = x.shape[axis]
-        at = np.arange(-b, n + size - 1 - b)
-        if mode == "constant":
-            shape = [1] * x.ndim
-            shape[axis] = -1
-            outside = np.take(outside, np.clip(at, 0, max(n - 1, 0)), axis) | ((at < 0) | (at >= n)).reshape(shape)
-            at = np.clip(at, 0, max(n - 1, 0))
-        else:
-            at = _cells(at, n, mode)
-            outside = np.take(outside, at, axis)
-        wide = np.take(wide, at, axis)
-    wide[outside] = cval
-    total = np.zeros(x.shape)
-    for place in itertools.product(*map(range, weights.shape)):
-        if abs(weights[place]) > EPSILON:
-            total += weights[place] * wide[tuple(slice(k, k + n) for k, n in zip(place, x.shape, strict=True))]
-    with np.errstate(invalid="ignore"):
-        out[...] = total.astype(out.dtype)
+    writes_out = out.dtype.isnative and out.flags.aligned and not np.may_share_memory(x, out)
+    to = out if writes_out else new_result(out.shape, out.dtype.newbyteorder("="))
+    missing = (1,) * max(0, 2 - x.ndim)
+    filter_footprint(
+        as_read(x).reshape(missing + x.shape), to.reshape(missing + x.shape), chosen_isa(), get_num_threads(),
+        np.ascontiguousarray(weights).reshape(missing + weights.shape), (0,) * len(missing) + before, ("zeros",) * len(missing) + modes,
+        cval, _sums_in_double(x, out),
+    )  # fmt: skip
+    if to is not out:
+        out[...] = to
+
+
+def _sums_in_double(x: Array, out: Array) -> bool:
+    return out.dtype != np.float32 or not (x.dtype == np.float32 or (x.dtype.kind in "iu" and x.dtype.itemsize <= 2))
