@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from faltung.engine import channelwise, depthwise
+from faltung.engine.depthwise import AxisProducts
 from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from tests.support.check import check_same
@@ -67,6 +68,18 @@ def test_refusals() -> None:
     assert "too large" in str(channelwise.refusal(problem(1, 1, (500, 500), (3, 3)), "float32"))
     assert "steps" in str(channelwise.refusal(problem(1, 1, (2, 2), (2, 2), dilation=2**30), "float32"))
     assert channelwise.refusal(problem(4, 2, (9, 9), (3, 3)), "float32") is None
+    # The kernels would look through every meeting of a cell, an output and a tap, for minutes, before they are made.
+    assert "longer than tiles" in str(channelwise.refusal(problem(1, 1, (10000,), (5000,)), "float32"))
+
+
+@pytest.mark.parametrize(("stride", "dilation", "before"), [(1, 1, 0), (2, 3, 40), (3, 2, 300), (1, 1, 99)])
+@pytest.mark.parametrize("taps", [64, 65, 100])
+def test_products_are_counted_alike_for_few_taps_and_many(taps: int, stride: int, dilation: int, before: int) -> None:
+    size = (before + 150 + before - (taps - 1) * dilation - 1) // stride + 1
+    one = Problem(1, 1, 1, (150,), (max(1, size),), (taps,), (stride,), (dilation,), (before,), "zeros")
+    axis = AxisProducts(one, 0)
+    met = [sum(0 <= o * stride + k * dilation - before < 150 for o in range(one.out_size[0])) for k in range(taps)]
+    assert axis.products == sum(met)
 
 
 def test_cost_tells_small_maps_from_large() -> None:

@@ -17,11 +17,17 @@ __all__ = ["cycles", "packing_cycles", "refusal"]
 
 MAX_SCRATCH_BYTES = 4 * 2**20
 
+MAX_LISTED = 2**27
+"""Meetings of a row's cells, outputs and taps that the kernels look through when they are made: a tenth of a second at most."""
+
 
 def refusal(problem: Problem, dtype: str) -> str | None:
     """Why the kernels do not serve `problem`, or None if they do."""
     if problem.in_channels != 1:
         return f"it has {problem.in_channels} input channels a group, this puts one in each lane"
+    columns, taps = problem.out_size[-1], problem.kernel_size[-1]
+    if columns * (columns + taps) * taps > MAX_LISTED:
+        return f"its rows of {problem.in_size[-1]} cells and {taps} taps are longer than tiles of small maps"
     try:
         scratch_bytes = Correlation.panel_bytes("channelwise", dtype, chosen_isa(), native_problem(problem))
     except ValueError as error:

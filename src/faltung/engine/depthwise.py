@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from faltung.engine.native import Correlation, chosen_isa
 from faltung.engine.panels import panel_refusal
 from faltung.engine.problem import Problem
 from faltung.engine.processor import product_cycles
 
 __all__ = ["AxisProducts", "cycles", "refusal"]
+
+MANY_TAPS = 64
+"""Beyond so many along an axis they are counted by NumPy."""
 
 
 def refusal(problem: Problem, dtype: str) -> str | None:
@@ -46,7 +51,12 @@ class AxisProducts:
         self.is_clipped = problem.mode in ("zeros", "absent")
         span = (self.out - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
         self.cells, self.before = (problem.in_size[axis], problem.before[axis]) if self.is_clipped else (span, 0)
-        self.products = sum(self._outputs_of(tap) for tap in range(self.kernel))
+        if self.kernel <= MANY_TAPS:
+            self.products = sum(self._outputs_of(tap) for tap in range(self.kernel))
+            return
+        shifts = np.arange(self.kernel) * self.dilation - self.before
+        first, last = np.maximum(0, -(shifts // self.stride)), np.minimum(self.out - 1, (self.cells - 1 - shifts) // self.stride)
+        self.products = int(np.maximum(0, last - first + 1).sum())
 
     def _outputs_of(self, tap: int) -> int:
         """How many outputs a tap takes part in."""

@@ -26,7 +26,7 @@ from faltung.engine.fft_layout import TASK_CELLS, WORTH_THREADS_CYCLES, AxisBloc
 from faltung.engine.native import MAX_THREADS
 from faltung.engine.problem import Problem
 
-__all__ = ["FFTCorrelation", "FFTWeight"]
+__all__ = ["FFTCorrelation", "FFTWeight", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class FFTCorrelation:
             magnitudes = np.abs(kernels[part])
             sums[0, part], sums[1, part] = magnitudes.sum(axis=taps), magnitudes.max(axis=taps)
 
-        _share(transform, _runs(len(kernels), at_once), self._workers(threads), layout.packing_cycles())
+        share(transform, _runs(len(kernels), at_once), self._workers(threads), layout.packing_cycles())
         return FFTWeight(weight, spectra, *sums.reshape(2, groups, outs, ins).sum(axis=-1))
 
     def _spectra_of(self, kernels: Array) -> Array:
@@ -212,7 +212,7 @@ class FFTCorrelation:
         offsets = None if bias is None else bias.reshape(y.shape[1:3])
         tasks = itertools.product(range(y.shape[0]), self._tasks)
         work = functools.partial(self._run_task, x, packed.spectra, offsets, y, accumulate)
-        _share(work, tasks, self._workers(threads), y.shape[0] * self._cycles)
+        share(work, tasks, self._workers(threads), y.shape[0] * self._cycles)
 
     def _run_task(self, x: Array, weight: Array, bias: Array | None, y: Array, accumulate: bool, task: tuple[int, Any]) -> None:
         from scipy import fft
@@ -324,7 +324,7 @@ def _runs(count: int, at_once: int) -> list[slice]:
     return [slice(start, min(start + at_once, count)) for start in range(0, count, at_once)]
 
 
-def _share(work: Callable[[Any], None], tasks: Iterable[Any], threads: int, cycles: float) -> None:
+def share(work: Callable[[Any], None], tasks: Iterable[Any], threads: int, cycles: float) -> None:
     """Do every task, on so many threads, the calling one included, if the work is worth beginning them."""
     from scipy.fft import set_backend
 

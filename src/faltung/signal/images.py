@@ -1,0 +1,128 @@
+"""`convolve2d` and `correlate2d`, as in `scipy.signal`: images summed directly, with what stands around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from faltung.engine.arrays import Array
+from faltung.errors import ConvShapeError, ConvTypeError
+from faltung.signal.arguments import checked_boundary, checked_mode, fill_cell, is_swapped, numbers
+from faltung.signal.kinds import by_scipy, is_served, result_type
+from faltung.signal.placing import Part, part_of
+from faltung.signal.sums import sums
+from faltung.signal.whole_numbers import whole_sums
+
+__all__ = ["convolve2d", "correlate2d"]
+
+
+def convolve2d(in1: object, in2: object, mode: str = "full", boundary: str = "fill", fillvalue: object = 0) -> Array:
+    """Convolve two images, as `scipy.signal.convolve2d`.
+
+    Parameters
+    ----------
+    in1, in2 : array_like (h, w)
+        In mode "valid" either may be the larger one, along both axes.
+    mode : {"full", "valid", "same"}
+        Every overlap; complete overlaps; as many outputs as `in1` has cells, the middle of "full".
+    boundary : {"fill", "wrap", "symm"}
+        What stands around `in1`: `fillvalue`; the image again and again; its mirror images, edge cells twice. A kernel larger than the
+        image meets several of its copies.
+    fillvalue : number
+        Converted to the result's dtype.
+
+    Returns
+    -------
+    array
+        In the common dtype of both; integers modulo its range.
+
+    Raises
+    ------
+    ConvShapeError, ConvSpecError, ConvTypeError
+
+    Notes
+    -----
+    Every output is summed directly, in one fixed order: the error of each is relative to its own products, and NaN and Inf reach
+    only the outputs whose windows hold them. long double is computed by SciPy itself.
+
+    Examples
+    --------
+    >>> convolve2d([[1, 2], [3, 4]], [[1, 1]], mode="same", boundary="wrap")
+    array([[3, 3],
+           [7, 7]])
+    """
+    return _convolved("convolve2d", in1, in2, mode, boundary, fillvalue, correlates=False)
+
+
+def correlate2d(in1: object, in2: object, mode: str = "full", boundary: str = "fill", fillvalue: object = 0) -> Array:
+    """Cross-correlate two images, as `scipy.signal.correlate2d`: `in2` is conjugated.
+
+    Parameters, result and errors as of `convolve2d`. With an even number of taps, "same" begins one cell later than `correlate` does,
+    as in SciPy.
+
+    Examples
+    --------
+    >>> correlate2d([[1, 2], [3, 4]], [[1, 10]], mode="valid")
+    array([[21],
+           [43]])
+    """
+    return _convolved("correlate2d", in1, in2, mode, boundary, fillvalue, correlates=True)
+
+
+def _convolved(name: str, in1: object, in2: object, mode: str, boundary: str, fillvalue: object, *, correlates: bool) -> Array:
+    x, h = numbers("in1", in1), numbers("in2", in2)
+    if not x.ndim == h.ndim == 2:
+        raise ConvShapeError(
+            f"{name} inputs must both be 2-D arrays, they have {x.ndim} and {h.ndim} axes.", "Add axes with array[None], or use convolve."
+        )
+    checked_mode(mode)
+    border = checked_boundary(boundary)
+    swaps = is_swapped(mode, x.shape, h.shape)
+    if not is_served(x, h):
+        array: Array = by_scipy(name, x, h, mode, boundary, fillvalue)
+        return array
+    dtype = result_type(x, h)
+    if dtype.kind == "b" or dtype.char == "e":
+        raise ConvTypeError(
+            f"{name} not available for this type: {x.dtype} and {h.dtype}.",
+            "Convert with astype: booleans to integers, float16 to float32.",
+        )
+    fill = fill_cell(fillvalue, dtype) if border == "zeros" else None
+    if swaps:
+        x, h = h, x
+    if correlates:
+        h = np.flip(h).conj() if h.dtype.kind == "c" else np.flip(h)
+    parts = tuple(_part(mode, cells, taps, correlates) for cells, taps in zip(x.shape, h.shape, strict=True))
+    result = _summed(x, h, parts, dtype, border, fill)
+    return result[::-1, ::-1] if swaps and correlates else result
+
+
+def _part(mode: str, cells: int, taps: int, correlates: bool) -> Part:
+    """The middle is taken of what slides: flipped, a kernel with an even number of taps lies one cell further on."""
+    return Part(taps // 2, cells) if correlates and mode == "same" else part_of(mode, cells, taps)
+
+
+def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], border: str, fill: Array | None) -> Array:
+    is_filled = fill is not None and fill != 0
+    if 0 in h.shape or (0 in x.shape and not is_filled) or any(part.size <= 0 for part in parts):
+        return np.zeros(tuple(max(0, part.size) for part in parts), dtype)
+    if all(part.start >= taps - 1 and part.start + part.size <= cells for part, cells, taps in zip(parts, x.shape, h.shape, strict=True)):
+        border = "zeros"  # nothing beyond the ends is read
+    elif is_filled:
+        assert fill is not None
+        x, parts = _framed(x, h, parts, dtype, fill)
+    if dtype.kind in "iu":
+        return whole_sums(x, h, parts, dtype, border)
+    real = np.empty(0, dtype).real.dtype
+    x, h = (array.astype(dtype if array.dtype.kind == "c" else real, copy=False) for array in (x, h))
+    return sums(x, h, parts, dtype, border, "exact")
+
+
+def _framed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], fill: Array) -> tuple[Array, tuple[Part, ...]]:
+    """The image with all the cells around it that are read, and where the result lies then."""
+    before = [taps - 1 - part.start for taps, part in zip(h.shape, parts, strict=True)]
+    shape = tuple(part.size + taps - 1 for taps, part in zip(h.shape, parts, strict=True))
+    wide = np.full(shape, fill, dtype)
+    wide[tuple(slice(begin, begin + cells) for begin, cells in zip(before, x.shape, strict=True))] = x
+    return wide, tuple(Part(taps - 1, part.size) for taps, part in zip(h.shape, parts, strict=True))
