@@ -56,9 +56,13 @@ BeyondEnds::BeyondEnds(const StencilPass& pass, Index size) : before_(pass.befor
 namespace {
 
 constexpr Index rows_of_a_band = 32;
-constexpr Index bytes_of_a_block = Index(256) << 10;  // of input that is read several times: half of a cache
-constexpr Index bytes_of_sums = Index(24) << 10;      // in the nearest cache, where means are made
+constexpr Index bytes_of_a_block = Index(36) << 10;
+constexpr Index bytes_of_sums = Index(24) << 10;  // in the nearest cache, where means are made
 constexpr Index columns_of_a_task = 8192;
+
+// Rows of a large array often lie a power of two apart, where the caches have room for few of them: where
+// each is read more often, they are copied first.
+constexpr Index most_taps_in_place = 12;
 constexpr Index cells_of_a_task = 1 << 14;
 
 // As SciPy decides it.
@@ -110,6 +114,7 @@ class Lines {
           columns_(call.size[2]),
           step_(call.step),
           is_rounded_(call.y.cell != cell_of<T>) {
+        reads_in_place_ = x_.is_plain && !across_.is_mean() && across_.size <= most_taps_in_place;
         left_ = along_ ? along_.before * step_ : 0;
         right_ = along_ ? (along_.size - 1 - along_.before) * step_ : 0;
         band_ = min_index(rows_, rows_of_a_band);
@@ -206,7 +211,7 @@ class Lines {
         T* const beyond = scratch<T>(part, beyond_at_);
         const T** const pointer = scratch<const T*>(part, pointers_at_);
         const Index taken = part.rows + across_.size - 1, column = part.column + c;
-        const bool is_mean = across_.is_mean(), reads_in_place = x_.is_plain && !is_mean;
+        const bool is_mean = across_.is_mean(), reads_in_place = reads_in_place_;
         bool has_beyond = false;
         for (Index i = 0; i < taken; ++i) {
             const Index at = part.first - across_.before + i;
@@ -293,7 +298,7 @@ class Lines {
     StencilLoops<T> loops_;
     Pass<T> across_, along_;
     Index slices_, rows_, columns_, step_;
-    bool is_rounded_;
+    bool is_rounded_, reads_in_place_;
     Index left_, right_, band_, bands_, task_columns_, parts_, block_, sums_;
     Index line_pitch_, lines_at_, block_at_, beyond_at_, sums_at_, row_at_, pointers_at_, cells_at_,
         scratch_bytes_;
