@@ -9,6 +9,12 @@ import pytest
 
 from faltung import ndimage
 from faltung.engine.native import get_num_threads, set_num_threads
+from faltung.ndimage.correlation import correlate_array
+
+
+def exactly(x: Any, weights: Any) -> Any:
+    return correlate_array(x, weights, None, "constant", 0.0, 0, None, flips=False, accuracy="exact")
+
 
 FILTERS = {
     "gaussian": lambda x: ndimage.gaussian_filter(x, 1.7, mode="constant"),
@@ -16,7 +22,9 @@ FILTERS = {
     "uniform": lambda x: ndimage.uniform_filter(x, 7, mode="constant"),
     "sobel": lambda x: ndimage.sobel(x, mode="constant"),
     "other": lambda x: ndimage.correlate1d(x, np.array([0.3, 1.7, -0.4, 0.01]), axis=0, mode="constant"),
-    "correlate": lambda x: ndimage.correlate(x, np.random.default_rng(5).standard_normal((3, 5)), mode="constant"),
+    "correlate": lambda x: exactly(x, np.random.default_rng(5).standard_normal((3, 5))),
+    "large kernel": lambda x: exactly(x, np.random.default_rng(6).standard_normal((15, 15))),
+    "outer product": lambda x: exactly(x, np.outer(np.hanning(13), np.hanning(9))),
 }
 REACH = 8
 """More cells than any window has on one side of its output."""

@@ -21,10 +21,10 @@ from faltung.ndimage.arguments import (
     whole,
 )
 from faltung.ndimage.errors import FilterDtypeError, FilterError
-from faltung.ndimage.footprints import correlate_nd
+from faltung.ndimage.footprints import Footprint, correlate_nd
 from faltung.ndimage.passes import Pass, run_passes
 
-__all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "filter_parts", "real_value"]
+__all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "correlate_array", "filter_parts", "real_value"]
 
 
 def correlate1d(
@@ -130,7 +130,9 @@ def correlate(
     Returns
     -------
     array
-        Of the shape of `input`.
+        Of the shape of `input`. Integers are SciPy's bit for bit: summed in float64, tap by tap, and cut off towards zero. float32 and
+        float64 are summed in their own type by whatever the engine's plan chooses, direct sums, outer products or Fourier transforms,
+        within its bound, ``fl.plan(...).error_bound``; an infinity or NaN below a weight of zero is left out, as in SciPy.
 
     Raises
     ------
@@ -146,7 +148,7 @@ def correlate(
            [13, 20, 19],
            [16, 25, 20]])
     """
-    return _correlate(input, weights, output, mode, cval, origin, axes, flips=False)
+    return correlate_array(input, weights, output, mode, cval, origin, axes, flips=False)
 
 
 def convolve(
@@ -163,12 +165,14 @@ def convolve(
     >>> ndimage.convolve([1, 0, 0, 0, 2], [1, 2, 3], mode="constant")
     array([2, 3, 0, 2, 4])
     """
-    return _correlate(input, weights, output, mode, cval, origin, axes, flips=True)
+    return correlate_array(input, weights, output, mode, cval, origin, axes, flips=True)
 
 
-def _correlate(
-    input: object, weights: object, output: object, mode: str, cval: complex, origin: Any, axes: Any, *, flips: bool
+def correlate_array(
+    input: object, weights: object, output: object, mode: str, cval: complex, origin: Any, axes: Any, *, flips: bool,
+    accuracy: str = "default",
 ) -> Array:  # fmt: skip
+    """`correlate`, or `convolve` if it `flips`; with `accuracy` "exact" the bits of a part are those of the whole, of floats as well."""
     x, taps = as_input(input), as_input(weights, "weights")
     is_complex = x.dtype.kind == "c" or taps.dtype.kind == "c"
     if is_complex:
@@ -176,7 +180,7 @@ def _correlate(
         taps = taps.conj() if taps.dtype.kind == "c" and not flips else taps
 
         def one(part: Array, w: Array, to: object, value: object) -> Array:
-            return _correlate(part, w, to, mode, value, origin, axes, flips=flips)  # type: ignore[arg-type]
+            return correlate_array(part, w, to, mode, value, origin, axes, flips=flips, accuracy=accuracy)  # type: ignore[arg-type]
 
         return _by_parts(one, x, taps, out, cval)
     named = checked_axes(axes, x.ndim)
@@ -203,7 +207,8 @@ def _correlate(
     refuse_complex(out)
     if not isinstance(mode, str) and isinstance(mode, Iterable):
         raise FilterError(f"mode={shown(mode)}: A sequence of modes is not supported.", "Give one mode for all axes.")
-    correlate_nd(stored(x), kernel, stored(out), tuple(before), (checked_mode(mode),) * x.ndim, real_value(cval))
+    footprint = Footprint(kernel, tuple(before), checked_mode(mode), real_value(cval))
+    correlate_nd(stored(x), footprint, stored(out), accuracy)
     return finished(out)
 
 

@@ -1,31 +1,136 @@
-"""Correlation of plain arrays with kernels of several axes, in the output's dtype."""
+"""Correlation of plain arrays with kernels of several axes, in the output's dtype: which kernels sum it, and what they are given.
+
+float32 and float64 go through the engine, which knows outer products and Fourier transforms; everything else is summed tap by tap,
+in float64 and in SciPy's order. `Footprint` is what both are asked for.
+"""
 
 from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.engine.arrays import Array
-from faltung.engine.native import chosen_isa, filter_footprint, get_num_threads
+from faltung.engine.native import chosen_isa, filter_footprint, get_num_threads, is_within
+from faltung.engine.run import run_conv
 from faltung.ndimage.memory import as_read, new_result
+from faltung.spec import ConvSpec
 
-__all__ = ["correlate_nd"]
+__all__ = ["Footprint", "correlate_nd"]
+
+EPSILON = float(np.finfo(np.float64).eps)
+"""A weight up to this is no tap, as in SciPy."""
+
+FEW_TAPS = 25
+"""Short integers become float32 first where there are more."""
 
 
-def correlate_nd(x: Array, weights: NDArray[np.float64], out: Array, before: tuple[int, ...], modes: tuple[str, ...], cval: float) -> None:
-    """`out` = the correlation of `x` with `weights`, both real; x and weights have the same number of axes, out may overlap x."""
+@dataclass(frozen=True)
+class Footprint:
+    """What is summed: ``y[i] = sum over k of weights[k] * x[i - before + k]``, with an entry for each axis.
+
+    Attributes
+    ----------
+    weights : array of float64
+        Of as many axes as x.
+    before : tuple of int
+    mode : str
+        A value of `arguments.MODES`.
+    cval : float
+        What stands beyond the border in mode "zeros".
+    """
+
+    weights: NDArray[np.float64]
+    before: tuple[int, ...]
+    mode: str
+    cval: float
+
+    @functools.cached_property
+    def has_gaps(self) -> bool:
+        """Whether a weight is no tap: what lies below it may be NaN."""
+        return bool(np.any(np.abs(self.weights) <= EPSILON))
+
+    @property
+    def pads_zeros(self) -> bool:
+        """Whether what stands beyond the border is a zero."""
+        return self.mode == "zeros" and self.cval == 0
+
+
+def correlate_nd(x: Array, footprint: Footprint, out: Array, accuracy: str = "default") -> None:
+    """`out` = the correlation of `x`, both real, of one shape; they may overlap.
+
+    With `accuracy` "exact" every sum is taken directly and in one order: a part of an array has the bits of the whole. Without it that is
+    so, too, but for float32 and float64, of which only an error is known: that of the engine's plan.
+    """
     if out.size == 0:
         return
     writes_out = out.dtype.isnative and out.flags.aligned and not np.may_share_memory(x, out)
     to = out if writes_out else new_result(out.shape, out.dtype.newbyteorder("="))
-    missing = (1,) * max(0, 2 - x.ndim)
-    filter_footprint(
-        as_read(x).reshape(missing + x.shape), to.reshape(missing + x.shape), chosen_isa(), get_num_threads(),
-        np.ascontiguousarray(weights).reshape(missing + weights.shape), (0,) * len(missing) + before, ("zeros",) * len(missing) + modes,
-        cval, _sums_in_double(x, out),
-    )  # fmt: skip
+    source = as_read(x)
+    if to.dtype == np.float32 and source.dtype.itemsize <= 2 and source.dtype.kind in "iu" and footprint.weights.size > FEW_TAPS:
+        source = source.astype(np.float32)
+    if _is_for_engine(source, to, footprint):
+        _by_engine(source, footprint, to, accuracy)
+    else:
+        _tap_by_tap(source, footprint, to)
     if to is not out:
         out[...] = to
+
+
+def _is_for_engine(x: Array, out: Array, footprint: Footprint) -> bool:
+    if x.dtype != out.dtype or x.dtype not in (np.float32, np.float64):
+        return False
+    if any(size > n for size, n in zip(footprint.weights.shape, x.shape, strict=True)):
+        return False
+    # Zero times infinity: SciPy leaves out what has no weight.
+    return not footprint.has_gaps or is_within(x, math.inf if x.dtype == np.float64 else 3.5e38, chosen_isa(), get_num_threads())
+
+
+def _by_engine(x: Array, footprint: Footprint, out: Array, accuracy: str) -> None:
+    shape = footprint.weights.shape
+    sizes, before, mode = list(shape), list(footprint.before), footprint.mode
+    if mode == "zeros" and not footprint.pads_zeros:
+        sides = [(b, size - 1 - b) for b, size in zip(before, sizes, strict=True)]
+        x = np.pad(x, sides, constant_values=footprint.cval)
+        before = []
+    spatial = [axis for axis, size in enumerate(sizes) if size > 1] or [len(sizes) - 1]
+    apart = [axis for axis in range(len(sizes)) if axis not in spatial]
+    order = (*apart, *spatial)
+    kernel_size = tuple(sizes[axis] for axis in spatial)
+    sides_of = tuple((before[axis], sizes[axis] - 1 - before[axis]) for axis in spatial) if before else (0,) * len(spatial)
+    spec = _spec(kernel_size, sides_of, mode)
+    weight = footprint.weights.reshape(kernel_size).astype(x.dtype)[None, None]
+    batch = _batched(x.transpose(order), len(apart))
+    result = _batched(out.transpose(order), len(apart))
+    if np.may_share_memory(result, out):
+        run_conv(spec, batch, weight, None, out=result, accuracy=accuracy)
+    else:
+        result = run_conv(spec, batch, weight, None, accuracy=accuracy)
+        out.transpose(order)[...] = result.reshape(tuple(out.shape[axis] for axis in order))
+
+
+def _batched(x: Array, apart: int) -> Array:
+    """The first axes as one, and one channel: (N, 1, *size)."""
+    return x.reshape(math.prod(x.shape[:apart]), 1, *x.shape[apart:])
+
+
+@functools.lru_cache(maxsize=256)
+def _spec(kernel_size: tuple[int, ...], padding: Any, mode: str) -> ConvSpec:
+    return ConvSpec(1, 1, kernel_size, padding=padding, padding_mode=mode, bias=False)
+
+
+def _tap_by_tap(x: Array, footprint: Footprint, out: Array) -> None:
+    missing = (1,) * max(0, 2 - x.ndim)
+    before = (0,) * len(missing) + footprint.before
+    weights = np.ascontiguousarray(footprint.weights).reshape(missing + footprint.weights.shape)
+    filter_footprint(
+        x.reshape(missing + x.shape), out.reshape(missing + x.shape), chosen_isa(), get_num_threads(), weights, before,
+        (footprint.mode,) * len(before), footprint.cval, _sums_in_double(x, out),
+    )  # fmt: skip
 
 
 def _sums_in_double(x: Array, out: Array) -> bool:
