@@ -17,7 +17,7 @@ from faltung.borders import Image, images
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis
 
-__all__ = ["Part", "Piece", "Run", "follow", "overlap", "part_of"]
+__all__ = ["Part", "Piece", "Run", "Surroundings", "follow", "overlap", "part_of", "surroundings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +214,51 @@ def _folding(image: Image, outputs: range) -> tuple[range, Run]:
 def _stamping(axis: Axis, canvas: range, before: int) -> tuple[int, int]:
     """The first and the last input whose stamp reaches some position of `canvas`."""
     return -(-(canvas.start + before - axis.extent + 1) // axis.stride), (canvas.stop - 1 + before) // axis.stride
+
+
+# -- filters that know the border themselves -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The block of an axis on which a filter gives some of its outputs, whatever it makes of the rest.
+
+    Attributes
+    ----------
+    cells : tuple of range
+        Of the input, rising and apart from each other.
+    runs : tuple of Run
+        How the block is to be laid out, in its own cells; empty where it stays as it is.
+    wanted : slice
+        Where the outputs lie among those of the block.
+    """
+
+    cells: tuple[range, ...]
+    runs: tuple[Run, ...]
+    wanted: slice
+
+
+def surroundings(input_size: int, outputs: range, before: int, after: int, *, wraps: bool) -> Surroundings:
+    """The cells that `outputs` look at, `before` and `after` their own, of a filter with as many outputs as inputs.
+
+    The block ends where the axis ends, so that the filter's own border stands there; elsewhere the filter meets the end of the block
+    instead, and what is wrong there does not reach the outputs. At an end of the axis the block is long enough for a border that mirrors.
+    Where the axis `wraps`, the block goes on with the cells of the far side and its border is never met.
+
+    >>> surroundings(100, range(40, 60), 3, 2, wraps=False)
+    Surroundings(cells=(range(37, 62),), runs=(), wanted=slice(3, 23, None))
+    >>> surroundings(100, range(2), 3, 0, wraps=False).cells, surroundings(100, range(2), 3, 0, wraps=True).cells
+    ((range(0, 4),), (range(0, 2), range(97, 100)))
+    """
+    if wraps:
+        part = part_of(Axis(0, kernel=before + after + 1, padding=(before, after)), "circular", input_size, outputs)
+        return Surroundings(part.cells, part.runs, slice(before, before + len(outputs)))
+    low, high = max(outputs.start - before, 0), min(outputs.stop + after, input_size)
+    if low == 0:
+        high = min(max(high, before + after + 1), input_size)
+    if high == input_size:
+        low = max(min(low, input_size - before - after - 1), 0)
+    return Surroundings((range(low, high),), (), slice(outputs.start - low, outputs.stop - low))
 
 
 # -- where to cut ----------------------------------------------------------------------------------

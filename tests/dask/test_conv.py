@@ -10,18 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import faltung as fl
+from tests.dask.chunks import cuts
 from tests.support.strategies import Problem, problems
 
 da = pytest.importorskip("dask.array")
 faltung_dask = pytest.importorskip("faltung.dask")
-
-
-def cuts(draw: st.DrawFn, size: int) -> tuple[int, ...]:
-    """An axis in chunks of any sizes."""
-    if size == 0:
-        return (0,)
-    inside = draw(st.lists(st.integers(1, size - 1), max_size=4, unique=True)) if size > 1 else []
-    return tuple(int(step) for step in np.diff([0, *sorted(inside), size]))
 
 
 @st.composite

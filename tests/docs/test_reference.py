@@ -12,8 +12,9 @@ import pytest
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 WINGS = (
-    "faltung", "faltung.dask", "faltung.functional", "faltung.identities", "faltung.kernels", "faltung.model", "faltung.ndimage",
-    "faltung.photo", "faltung.reference", "faltung.signal", "faltung.torch", "faltung.viz", "faltung.viz.plots", "faltung.widget",
+    "faltung", "faltung.dask", "faltung.dask.ndimage", "faltung.functional", "faltung.identities", "faltung.kernels", "faltung.model",
+    "faltung.ndimage", "faltung.photo", "faltung.reference", "faltung.signal", "faltung.torch", "faltung.viz",
+    "faltung.viz.plots", "faltung.widget",
 )  # fmt: skip
 ENTRIES = [
     (page.name, *entry)

@@ -16,7 +16,8 @@ import numpy as np
 from faltung.dask.gathering import assembled
 from faltung.dask.threads import engine_threads
 from faltung.engine.arrays import Array, element_types, narrowed
-from faltung.engine.plan import Plan, plan
+from faltung.engine.native import using_threads
+from faltung.engine.run import run_conv
 from faltung.parts import Part, Piece, Run
 from faltung.spec import ConvSpec
 
@@ -61,6 +62,8 @@ class Job:
         None: what `engine_threads` says where the task runs.
     empty : (shape, dtype), or None
         Of the block, where nothing is read.
+    is_plain : bool
+        Whether the arrays have neither batch nor channels.
     """
 
     spec: ConvSpec
@@ -71,6 +74,7 @@ class Job:
     accuracy: str
     threads: int | None
     empty: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+    is_plain: bool = False
 
 
 def spec_of_pieces(spec: ConvSpec, pieces: tuple[Piece, ...], *, bias: bool) -> ConvSpec:
@@ -94,15 +98,19 @@ def convolve_part(job: Job, weight: Array, bias: Array | None, *blocks: Array) -
     *blocks : array
         What is read, as `Gathering.refs` lists it.
     """
-    spec, shares = job.spec, job.shares
     block = np.empty(*job.empty) if job.empty else assembled(job.grid, blocks)
     block = laid_out(block, tuple(part.runs for part in job.parts))
+    if job.is_plain:
+        block = block[None]
     combinations = list(itertools.product(*(part.pieces for part in job.parts)))
-    if len(combinations) == 1:
-        result = _piece(job, combinations[0], block, weight, bias)
-    else:
-        result = _folded(job, combinations, block, weight, bias)
-    kept: Any = (*(slice(None),) * (result.ndim - spec.ndim - 1), shares.kept)
+    with using_threads(job.threads or engine_threads()):
+        if len(combinations) == 1:
+            result = _piece(job, combinations[0], block, weight, bias)
+        else:
+            result = _folded(job, combinations, block, weight, bias)
+    if job.is_plain:
+        return result.reshape(result.shape[1:])
+    kept: Any = (*(slice(None),) * (result.ndim - job.spec.ndim - 1), job.shares.kept)
     wanted = result[kept]
     return result if wanted.shape == result.shape else wanted.copy()
 
@@ -124,15 +132,8 @@ def laid_out(block: Array, runs: tuple[tuple[Run, ...], ...]) -> Array:
 def _piece(job: Job, pieces: tuple[Piece, ...], block: Array, weight: Array, bias: Array | None) -> Array:
     spec = spec_of_pieces(job.spec, pieces, bias=bias is not None)
     place: Any = (..., *(slice(piece.cells.start, piece.cells.stop) for piece in pieces))
-    cells = block[place]
-    planned = _planned(spec, cells.shape, job.stored, job.accuracy, job.threads or engine_threads())
-    prepared = planned.prepare(weight[job.shares.weight], None if bias is None else bias[job.shares.bias])
-    return prepared(cells)
-
-
-@functools.lru_cache(maxsize=256)
-def _planned(spec: ConvSpec, shape: tuple[int, ...], dtype: np.dtype[Any], accuracy: str, threads: int) -> Plan:
-    return plan(spec, shape, dtype, threads=threads, accuracy=accuracy)
+    offset = None if bias is None else bias[job.shares.bias]
+    return run_conv(spec, block[place], weight[job.shares.weight], offset, accuracy=job.accuracy)
 
 
 # -- transposed, with a border that folds back -------------------------------------------------------
@@ -148,6 +149,7 @@ def _folded(job: Job, combinations: list[tuple[Piece, ...]], block: Array, weigh
         narrow = np.empty(sums.shape, types.result)
         narrowed(sums, narrow)
         return narrow
+    block, weight = block.astype(types.stored, copy=False), weight.astype(types.stored, copy=False)  # as where there is a bias
     result = _piece(job, combinations[0], block, weight, bias)
     for pieces in combinations[1:]:
         stamped = _piece(job, pieces, block, weight, None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import os
+import threading
+from collections.abc import Iterator
 
 from faltung import _native
 from faltung._native import (
@@ -38,7 +41,8 @@ __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
     "borrow_team", "chosen_isa", "convert", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
     "get_num_threads", "has_bfloat16_dots", "is_within", "max_pool", "memory_bandwidth", "native_problem", "new_result",
-    "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "vector_lanes",
+    "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "using_threads",
+    "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024
@@ -46,6 +50,15 @@ MAX_THREADS = 1024
 _VECTOR_BYTES = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
 
 _threads: int | None = None
+
+
+class _Here(threading.local):
+    """What holds for calls from the current thread alone."""
+
+    threads: int | None = None
+
+
+_here = _Here()
 
 
 @functools.lru_cache(maxsize=256)
@@ -98,7 +111,24 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     """Threads in use: as set, else FALTUNG_NUM_THREADS, else the processors that this process may use."""
+    if _here.threads is not None:
+        return _here.threads
     return _threads if _threads is not None else _default_threads()
+
+
+@contextlib.contextmanager
+def using_threads(n: int) -> Iterator[None]:
+    """Use `n` threads for calls from the current thread, inside a ``with`` statement; other threads' calls are as before.
+
+    >>> with using_threads(1):
+    ...     get_num_threads()
+    1
+    """
+    before, _here.threads = _here.threads, n
+    try:
+        yield
+    finally:
+        _here.threads = before
 
 
 @functools.cache

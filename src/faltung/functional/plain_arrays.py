@@ -7,9 +7,9 @@ from faltung.engine.run import run_conv
 from faltung.errors import ConvShapeError, ConvSpecError, one_of
 from faltung.functional.convolution import spec_of
 
-__all__ = ["convolve", "correlate"]
+__all__ = ["MODES", "convolve", "correlate"]
 
-_MODES = {"valid": "valid", "same": "same_lower", "full": "full"}
+MODES = {"valid": "valid", "same": "same_lower", "full": "full"}
 """The modes as padding rules; scipy.signal centres "same" with the larger half before."""
 
 
@@ -58,7 +58,7 @@ def convolve(x: object, kernel: object, mode: str = "valid", boundary: str = "ze
 def _correlate(x: object, kernel: object, mode: str, boundary: str, *, flip: bool) -> Array:
     signal, taps = as_array("x", x), as_array("kernel", kernel)
     types = element_types_of(x=signal, kernel=taps)
-    one_of("mode", mode, _MODES, ConvSpecError)
+    one_of("mode", mode, MODES, ConvSpecError)
     if signal.ndim != taps.ndim or signal.ndim == 0:
         raise ConvShapeError(
             f"x has shape {signal.shape} and kernel {taps.shape}: {signal.ndim} and {taps.ndim} axes.",
@@ -66,9 +66,7 @@ def _correlate(x: object, kernel: object, mode: str, boundary: str, *, flip: boo
         )
     if 0 in taps.shape:
         raise ConvShapeError(f"kernel has shape {taps.shape}: an axis of size 0 leaves nothing to sum.", "Give at least one tap per axis.")
-    spec = spec_of(
-        in_channels=1, out_channels=1, kernel_size=taps.shape, padding=_MODES[mode], padding_mode=boundary, flip=flip, bias=False
-    )
+    spec = spec_of(in_channels=1, out_channels=1, kernel_size=taps.shape, padding=MODES[mode], padding_mode=boundary, flip=flip, bias=False)
     weight = taps if flip or not types.is_complex else taps.conj()
     one_channel = run_conv(spec, signal[None], weight[None, None], None)
     return one_channel.reshape(one_channel.shape[1:])

@@ -1,0 +1,96 @@
+"""The graph of a filter that gives as many outputs as it has inputs, and knows its border: blocks with what lies around them.
+
+Knows no filter: which function, and how far it looks along each axis, is told.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from faltung.dask.convolving import ranges
+from faltung.dask.gathering import Gathering, assembled, dask_array
+from faltung.dask.threads import engine_threads
+from faltung.dask.work import laid_out
+from faltung.engine.arrays import Array
+from faltung.engine.native import checked_threads, using_threads
+from faltung.parts import Run, surroundings
+
+__all__ = ["Reach", "filtered"]
+
+Reach = tuple[int, int]
+"""Cells before and after its own that an output looks at along an axis."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task, apart from the arrays."""
+
+    function: Callable[..., Any]
+    grid: tuple[int, ...]
+    runs: tuple[tuple[Run, ...], ...]
+    wanted: tuple[slice, ...]
+    threads: int | None
+
+
+def filtered(
+    name: str, function: Callable[..., Any], x: Any, looks: Callable[[], tuple[Sequence[Reach], Sequence[bool]]], token: object,
+    *, chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """``function(x)``, chunk by chunk.
+
+    Parameters
+    ----------
+    name : str
+        Of the tasks.
+    function : callable
+        From an array to one of the same shape; can be pickled. It is called once with a single cell, to know its dtype and its errors.
+    x : dask.array.Array
+    looks : callable
+        For each axis how far it looks, and whether the axis goes on with its far side; asked once `function` has accepted its arguments.
+    token : object
+        What tells this filter from others of the name.
+    chunks : optional
+        Of the result; by default those of `x`.
+    threads : int, optional
+    """
+    da = dask_array()
+    from dask._task_spec import Task
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    threads = None if threads is None else checked_threads("threads", threads)
+    dtype = np.asarray(function(np.zeros((1,) * x.ndim, x.dtype))).dtype
+    reaches, wraps = looks()
+    wanted = x.chunks if chunks is None else da.core.normalize_chunks(chunks, x.shape, dtype=dtype)
+    if x.size == 0:
+        return da.zeros(x.shape, dtype=dtype, chunks=wanted)
+    wanted = tuple(tuple(size for size in along if size) for along in wanted)
+    key = f"{name}-{tokenize('faltung.' + name, token, x.name, wanted, tuple(reaches), tuple(wraps))}"
+    around = [
+        [surroundings(size, outputs, before, after, wraps=goes_on) for outputs in ranges(along)]
+        for size, along, (before, after), goes_on in zip(x.shape, wanted, reaches, wraps, strict=True)
+    ]
+    gathering = Gathering(x, f"{key}-cells", [[place.cells for place in along] for along in around])
+    layer: dict[Any, Any] = {}
+    for index in itertools.product(*(range(len(along)) for along in wanted)):
+        grid, blocks = gathering.refs(index)
+        places = [along[number] for along, number in zip(around, index, strict=True)]
+        job = Job(function, grid, tuple(place.runs for place in places), tuple(place.wanted for place in places), threads)
+        layer[(key, *index)] = Task((key, *index), filter_part, job, *blocks)
+    layer.update(gathering.layer)
+    graph = HighLevelGraph.from_collections(key, layer, dependencies=[x])
+    return da.Array(graph, key, wanted, dtype=dtype, meta=np.empty((0,) * x.ndim, dtype))
+
+
+def filter_part(job: Job, *blocks: Array) -> Array:
+    """The outputs of one part."""
+    block = laid_out(assembled(job.grid, blocks), job.runs)
+    with using_threads(job.threads or engine_threads()):
+        result: Array = np.asarray(job.function(block))
+    wanted = result[job.wanted]
+    return result if wanted.shape == result.shape else wanted.copy()

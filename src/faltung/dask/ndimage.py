@@ -1,0 +1,440 @@
+"""SciPy's image filters on dask arrays: `faltung.ndimage`, chunk by chunk, with the bits of one array.
+
+``from faltung.dask import ndimage``. The functions have SciPy's arguments; `output` is a dtype, and `chunks` and `threads` are as of
+`faltung.dask.conv`. Each chunk of the result is a task that reads its own cells and those around them that its windows cover.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from faltung import ndimage
+from faltung.dask.convolving import as_dask
+from faltung.dask.filtering import Reach, filtered
+from faltung.engine.arrays import Array, as_array
+from faltung.engine.run import ACCURACIES
+from faltung.errors import ConvPlanError, ConvSpecError, ConvTypeError, one_of, shown
+from faltung.ndimage.arguments import checked_axes, checked_axis, checked_mode, for_each
+from faltung.ndimage.correlation import correlate_array
+from faltung.ndimage.passes import Pass
+from faltung.ndimage.smoothing import gaussian_passes, gaussian_weights, uniform_pass
+from faltung.normal_form import integer
+
+__all__ = [
+    "convolve", "convolve1d", "correlate", "correlate1d", "gaussian_filter", "gaussian_filter1d", "gaussian_gradient_magnitude",
+    "gaussian_laplace", "generic_gradient_magnitude", "generic_laplace", "laplace", "prewitt", "sobel", "uniform_filter",
+    "uniform_filter1d",
+]  # fmt: skip
+
+Looks = tuple[list[Reach], list[bool]]
+_DEFAULT_TRUNCATE = 4.0
+
+
+def correlate1d(
+    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Correlate every line along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.correlate1d`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> correlate1d(da.from_array([2, 8, 0, 4, 1, 9, 9, 0], chunks=3), [1, 3]).compute()
+    array([ 8, 26,  8, 12,  7, 28, 36,  9])
+    """
+    taps = as_array("weights", weights)
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.correlate1d, x, lambda: _along(x, axis, len(taps) // 2 + origin, len(taps), mode), chunks, threads,
+        weights=taps, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
+    )  # fmt: skip
+
+
+def convolve1d(
+    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Convolve every line along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.convolve1d`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> convolve1d(da.from_array([2, 8, 0, 4, 1, 9, 9, 0], chunks=3), [1, 3]).compute()
+    array([14, 24,  4, 13, 12, 36, 27,  0])
+    """
+    taps = as_array("weights", weights)
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.convolve1d, x, lambda: _along(x, axis, (len(taps) - 1) // 2 - origin, len(taps), mode), chunks, threads,
+        weights=taps, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
+    )  # fmt: skip
+
+
+def correlate(
+    input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int | Iterable[int] = 0, *,
+    axes: int | Iterable[int] | None = None, chunks: Any = None, accuracy: str = "exact", threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Correlate a dask array with a kernel of several axes; arguments, dtypes and errors as of `faltung.ndimage.correlate`.
+
+    Parameters
+    ----------
+    accuracy : {"exact", "default"}
+        "default" may sum float32 and float64 in another order, or by Fourier transforms, as `faltung.ndimage.correlate` does: faster with
+        large kernels, and the last bits may depend on the chunks.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> correlate(da.arange(9, chunks=2).reshape(3, 3), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], mode="constant").compute()
+    array([[ 4,  7,  8],
+           [13, 20, 19],
+           [16, 25, 20]])
+    """
+    return _of_several(False, input, weights, output, mode, cval, origin, axes, chunks, accuracy, threads)
+
+
+def convolve(
+    input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int | Iterable[int] = 0, *,
+    axes: int | Iterable[int] | None = None, chunks: Any = None, accuracy: str = "exact", threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Convolve a dask array with a kernel of several axes; arguments, dtypes and errors as of `faltung.ndimage.convolve`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> convolve(da.from_array([1, 0, 0, 0, 2], chunks=2), [1, 2, 3], mode="constant").compute()
+    array([2, 3, 0, 2, 4])
+    """
+    return _of_several(True, input, weights, output, mode, cval, origin, axes, chunks, accuracy, threads)
+
+
+def gaussian_filter1d(
+    input: Any, sigma: float, axis: int = -1, order: int = 0, output: Any = None, mode: str = "reflect", cval: complex = 0.0,
+    truncate: float = _DEFAULT_TRUNCATE, *, radius: int | None = None, chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Smooth every line along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.gaussian_filter1d`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> gaussian_filter1d(da.from_array([1.0, 2.0, 3.0, 4.0, 5.0], chunks=2), 1).compute().round(3)
+    array([1.427, 2.068, 3.   , 3.932, 4.573])
+    """
+    x = as_dask("input", input)
+
+    def looks() -> Looks:
+        size = len(gaussian_weights(sigma, order, truncate, radius))
+        return _along(x, axis, size // 2, size, mode)
+
+    return _filtered(
+        ndimage.gaussian_filter1d, x, looks, chunks, threads,
+        sigma=sigma, axis=axis, order=order, output=output, mode=mode, cval=cval, truncate=truncate, radius=radius,
+    )  # fmt: skip
+
+
+def gaussian_filter(
+    input: Any, sigma: Any, order: Any = 0, output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
+    truncate: float = _DEFAULT_TRUNCATE, *, radius: Any = None, axes: Any = None, chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Smooth a dask array with a Gaussian, or differentiate it smoothly; arguments, dtypes and errors as of
+    `faltung.ndimage.gaussian_filter`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> gaussian_filter(da.arange(0, 50, 2, chunks=5).reshape(5, 5), sigma=1).compute()[0]
+    array([ 4,  6,  8,  9, 11])
+    """  # noqa: D205
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.gaussian_filter, x, lambda: _of_passes(x, gaussian_passes(x.ndim, sigma, order, mode, 0.0, truncate, radius, axes)),
+        chunks, threads, sigma=sigma, order=order, output=output, mode=mode, cval=cval, truncate=truncate, radius=radius, axes=axes,
+    )  # fmt: skip
+
+
+def uniform_filter1d(
+    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """The mean of `size` cells along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.uniform_filter1d`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> uniform_filter1d(da.from_array([2, 8, 0, 4, 1, 9, 9, 0], chunks=3), size=3).compute()
+    array([4, 3, 4, 1, 4, 6, 6, 3])
+    """
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.uniform_filter1d, x, lambda: _of_passes(x, [uniform_pass(checked_axis(axis, x.ndim), size, mode, 0.0, origin)]),
+        chunks, threads, size=size, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
+    )  # fmt: skip
+
+
+def uniform_filter(
+    input: Any, size: Any = 3, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, origin: Any = 0, *, axes: Any = None,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """The mean of a box of cells of a dask array; arguments, dtypes and errors as of `faltung.ndimage.uniform_filter`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> uniform_filter(da.eye(4, chunks=2), 3).compute()[1]
+    array([0.33333333, 0.33333333, 0.22222222, 0.11111111])
+    """
+    x = as_dask("input", input)
+
+    def looks() -> Looks:
+        named = checked_axes(axes, x.ndim)
+        each = [for_each(name, value, len(named)) for name, value in (("size", size), ("mode", mode), ("origin", origin))]
+        wide = [one for one in zip(named, *each, strict=True) if one[1] > 1]
+        return _of_passes(x, [uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, its_mode, moved in wide])
+
+    return _filtered(
+        ndimage.uniform_filter, x, looks, chunks, threads, size=size, output=output, mode=mode, cval=cval, origin=origin, axes=axes
+    )
+
+
+def prewitt(
+    input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, chunks: Any = None,
+    threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Differences along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.prewitt`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> prewitt(da.from_array([[1, 2, 4], [1, 2, 4], [1, 2, 4]], chunks=2)).compute()[0]
+    array([3, 9, 6])
+    """
+    x = as_dask("input", input)
+    return _filtered(ndimage.prewitt, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
+
+
+def sobel(
+    input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, chunks: Any = None,
+    threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Smoothed differences along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.sobel`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> sobel(da.from_array([[1, 2, 4], [1, 2, 4], [1, 2, 4]], chunks=2)).compute()[0]
+    array([ 4, 12,  8])
+    """
+    x = as_dask("input", input)
+    return _filtered(ndimage.sobel, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
+
+
+def laplace(
+    input: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
+    threads: int | None = None,
+) -> Any:  # fmt: skip
+    """The Laplacian of a dask array by second differences; arguments, dtypes and errors as of `faltung.ndimage.laplace`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> laplace(da.from_array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], chunks=2)).compute()[1]
+    array([ 1, -4,  1])
+    """
+    x = as_dask("input", input)
+    return _filtered(ndimage.laplace, x, lambda: _around(x, mode, axes), chunks, threads, output=output, mode=mode, cval=cval, axes=axes)
+
+
+def gaussian_laplace(
+    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
+    threads: int | None = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """The Laplacian of a dask array smoothed with a Gaussian; arguments, dtypes and errors as of `faltung.ndimage.gaussian_laplace`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> gaussian_laplace(da.from_array([0.0, 0.0, 1.0, 0.0, 0.0], chunks=2), 1).compute().round(2)
+    array([ 0.2,  0. , -0.4,  0. ,  0.2])
+    """
+    x = as_dask("input", input)
+
+    def looks() -> Looks:
+        named = checked_axes(axes, x.ndim)
+        sigmas: list[Any] = [0] * x.ndim
+        for axis, its_sigma in zip(named, for_each("sigma", sigma, len(named)), strict=True):
+            sigmas[axis] = its_sigma
+        return _of_passes(x, _smoothing(x, sigmas, _one_border(mode), kwargs))
+
+    return _filtered(
+        ndimage.gaussian_laplace, x, looks, chunks, threads, sigma=sigma, output=output, mode=mode, cval=cval, axes=axes, **kwargs
+    )
+
+
+def gaussian_gradient_magnitude(
+    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
+    threads: int | None = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """The length of the gradient of a dask array smoothed with a Gaussian; arguments, dtypes and errors as of
+    `faltung.ndimage.gaussian_gradient_magnitude`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> gaussian_gradient_magnitude(da.arange(7.0, chunks=3), 0.5).compute().round(3)
+    array([0.428, 0.858, 0.86 , 0.86 , 0.86 , 0.858, 0.428])
+    """  # noqa: D205
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.gaussian_gradient_magnitude, x, lambda: _of_passes(x, _smoothing(x, sigma, _one_border(mode), kwargs)), chunks, threads,
+        sigma=sigma, output=output, mode=mode, cval=cval, axes=axes, **kwargs,
+    )  # fmt: skip
+
+
+def generic_laplace(
+    input: Any, derivative2: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
+    extra_arguments: Sequence[Any] = (), extra_keywords: Mapping[str, Any] | None = None, *, depth: Any, axes: Any = None,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """The sum of second derivatives of a dask array, by a function of one's own; as `faltung.ndimage.generic_laplace`.
+
+    Parameters
+    ----------
+    depth : int, or sequence of int or of (int, int)
+        So many cells around its own `derivative2` looks at; one for all axes or one, or (before, after), for each.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> def second(input, axis, output, mode, cval):
+    ...     return ndimage.correlate1d(input, [1, -2, 1], axis, output, mode, cval)
+    >>> generic_laplace(da.from_array([0, 0, 1, 0, 0], chunks=2), second, depth=1).compute()
+    array([ 0,  1, -2,  1,  0])
+    """
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.generic_laplace, x, lambda: _as_told(x, depth, mode), chunks, threads, derivative2=derivative2, output=output, mode=mode,
+        cval=cval, extra_arguments=extra_arguments, extra_keywords=extra_keywords, axes=axes,
+    )  # fmt: skip
+
+
+def generic_gradient_magnitude(
+    input: Any, derivative: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
+    extra_arguments: Sequence[Any] = (), extra_keywords: Mapping[str, Any] | None = None, *, depth: Any, axes: Any = None,
+    chunks: Any = None, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """The length of the gradient of a dask array, by a function of one's own; as `faltung.ndimage.generic_gradient_magnitude`.
+
+    `depth` is as of `generic_laplace`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> generic_gradient_magnitude(da.from_array([[0.0, 3.0], [4.0, 7.0]], chunks=1), ndimage.sobel, depth=1).compute()
+    array([[20., 20.],
+           [20., 20.]])
+    """
+    x = as_dask("input", input)
+    return _filtered(
+        ndimage.generic_gradient_magnitude, x, lambda: _as_told(x, depth, mode), chunks, threads, derivative=derivative, output=output,
+        mode=mode, cval=cval, extra_arguments=extra_arguments, extra_keywords=extra_keywords, axes=axes,
+    )  # fmt: skip
+
+
+# -- how far they look -----------------------------------------------------------------------------
+
+
+def _filtered(
+    function: Callable[..., Array], x: Any, looks: Callable[[], Looks], chunks: Any, threads: int | None, *, output: Any, name: str = "",
+    **arguments: Any,
+) -> Any:  # fmt: skip
+    """`function`, chunk by chunk, its output of one dtype throughout."""
+    if isinstance(output, np.ndarray) or hasattr(output, "__dask_graph__"):
+        raise ConvTypeError(f"output is of type {type(output).__name__}.", "Give a dtype, and store the result with to_zarr or compute.")
+    dtype = function(np.zeros((1,) * x.ndim, x.dtype), output=output, **arguments).dtype
+    settled = functools.partial(function, output=dtype, **arguments)
+    token = function, sorted({"output": dtype, **arguments}.items())
+    return filtered(name or function.__name__, settled, x, looks, token, chunks=chunks, threads=threads)
+
+
+def _along(x: Any, axis: int, before: int, size: int, mode: str) -> Looks:
+    """Along one axis a window of `size` cells, `before` of them before its output's own."""
+    return _of_passes(x, [Pass(checked_axis(axis, x.ndim), before, checked_mode(mode), 0.0, None, size)])
+
+
+def _of_passes(x: Any, passes: Sequence[Pass]) -> Looks:
+    """One pass along each axis, or none."""
+    reaches, wraps = [(0, 0)] * x.ndim, [False] * x.ndim
+    for one in passes:
+        reaches[one.axis] = (one.before, one.size - 1 - one.before)
+        wraps[one.axis] = one.mode == "circular"
+    return reaches, wraps
+
+
+def _around(x: Any, mode: Any, axes: Any = None) -> Looks:
+    """One cell on either side, along `axes`, each of which has a mode."""
+    named = checked_axes(axes, x.ndim)
+    modes = for_each("mode", mode, len(named))
+    return _of_passes(x, [Pass(axis, 1, checked_mode(its_mode), 0.0, None, 3) for axis, its_mode in zip(named, modes, strict=True)])
+
+
+def _of_several(
+    flips: bool, input: Any, weights: Any, output: Any, mode: str, cval: complex, origin: Any, axes: Any, chunks: Any, accuracy: str,
+    threads: int | None,
+) -> Any:  # fmt: skip
+    one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
+    taps = as_array("weights", weights)
+    x = as_dask("input", input)
+
+    def looks() -> Looks:
+        named = checked_axes(axes, x.ndim)
+        ascending = sorted(named)
+        moves = dict(zip(named if len(named) < x.ndim else ascending, for_each("origin", origin, len(named)), strict=True))
+        known, passes = checked_mode(mode), []
+        for axis, size in zip(ascending, taps.shape, strict=True):
+            before = (size - 1) // 2 - moves[axis] if flips else size // 2 + moves[axis]
+            passes.append(Pass(axis, before, known, 0.0, None, size))
+        return _of_passes(x, passes)
+
+    return _filtered(
+        functools.partial(_correlated, flips=flips, accuracy=accuracy), x, looks, chunks, threads,
+        name="convolve" if flips else "correlate", weights=taps, output=output, mode=mode, cval=cval, origin=origin, axes=axes,
+    )  # fmt: skip
+
+
+def _correlated(
+    x: Array, weights: Array, output: Any, mode: str, cval: complex, origin: Any, axes: Any, *, flips: bool, accuracy: str
+) -> Array:
+    return correlate_array(x, weights, output, mode, cval, origin, axes, flips=flips, accuracy=accuracy)
+
+
+def _smoothing(x: Any, sigma: Any, mode: str, options: Mapping[str, Any]) -> list[Pass]:
+    """The passes that smooth before a derivative is taken."""
+    truncate, radius = options.get("truncate", _DEFAULT_TRUNCATE), options.get("radius")
+    return gaussian_passes(x.ndim, sigma, 0, mode, 0.0, truncate, radius, None)
+
+
+def _one_border(mode: Any) -> str:
+    """The mode of all axes; several, where none wraps, count as one: the filter's own border stands at the ends of the array."""
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    wrapping = [checked_mode(one) == "circular" for one in modes]
+    if any(wrapping) and not all(wrapping):
+        raise ConvSpecError(
+            f"mode={shown(mode)} wraps for some of the derivatives and not for others, which smooth along all axes.",
+            "Use one mode for all axes, or add up gaussian_filter with an order for each.",
+        )
+    return str(modes[0]) if modes else "reflect"
+
+
+def _as_told(x: Any, depth: Any, mode: Any) -> Looks:
+    """By the depth that a user gives."""
+    reaches = []
+    for one in for_each("depth", depth, x.ndim):
+        sides = (one, one) if not np.iterable(one) else tuple(one)
+        if len(sides) != 2:
+            raise ConvSpecError(f"depth={shown(depth)}: {shown(one)} is neither a number nor a pair.", "Give (before, after).")
+        reaches.append((integer("depth", sides[0], least=0), integer("depth", sides[1], least=0)))
+    return reaches, [checked_mode(_one_border(mode)) == "circular"] * x.ndim

@@ -1,0 +1,49 @@
+"""`correlate` and `convolve` of dask arrays without channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import faltung as fl
+from faltung.borders import PADDING_MODES
+from tests.dask.chunks import cuts
+
+da = pytest.importorskip("dask.array")
+faltung_dask = pytest.importorskip("faltung.dask")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_bits_of_one_array(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.integers(1, 9)) for _ in range(data.draw(st.integers(1, 3))))
+    kernel_size = tuple(data.draw(st.integers(1, size)) for size in shape)
+    dtype, name = data.draw(st.sampled_from(["float32", "int64", "complex128"])), data.draw(st.sampled_from(["correlate", "convolve"]))
+    mode, boundary = data.draw(st.sampled_from(["valid", "same", "full"])), data.draw(st.sampled_from(PADDING_MODES))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    x, kernel = ((9 * rng.standard_normal(size)).astype(dtype) for size in (shape, kernel_size))
+    if dtype == "complex128":
+        kernel = kernel * (1 + 2j)
+    chunks = tuple(cuts(data.draw, size) for size in shape)
+    lazy = getattr(faltung_dask, name)(da.from_array(x, chunks=chunks), kernel, mode, boundary)
+    rule = {"valid": "valid", "same": "same_lower", "full": "full"}[mode]
+    spec = fl.ConvSpec(1, 1, kernel_size, padding=rule, padding_mode=boundary, flip=name == "convolve", bias=False)
+    weight = kernel.conj() if name == "correlate" else kernel
+    whole = fl.conv(spec, x[None], weight[None, None], accuracy="exact")[0]
+    assert lazy.compute(scheduler="sync").tobytes() == whole.tobytes()
+    assert np.allclose(whole, getattr(fl, name)(x, kernel, mode, boundary))
+
+
+def test_kernels_may_be_dask_arrays() -> None:
+    x, kernel = np.arange(20).reshape(4, 5), np.arange(6).reshape(2, 3)
+    lazy = faltung_dask.correlate(da.from_array(x, chunks=2), da.from_array(kernel, chunks=(1, 2)))
+    assert (lazy.compute(scheduler="sync") == fl.correlate(x, kernel)).all()
+
+
+def test_both_need_the_same_axes() -> None:
+    with pytest.raises(fl.ConvShapeError, match="Both need the same number of axes"):
+        faltung_dask.convolve(da.ones((4, 4)), [1, 2])
+    with pytest.raises(fl.ConvShapeError, match="no output along axis 0"):
+        faltung_dask.convolve(da.ones(4), np.ones(5))
