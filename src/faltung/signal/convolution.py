@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import timeit
 import warnings
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from faltung.engine.algorithm import NOMINAL_HERTZ
 from faltung.engine.arrays import Array, is_finite
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_method, checked_mode, checked_ranks, is_swapped, numbers
 from faltung.signal.kinds import by_scipy, is_served, result_type
 from faltung.signal.placing import Part, parts_of
 from faltung.signal.spectra import cycles, spectral_sums
-from faltung.signal.sums import job_of, sums
+from faltung.signal.sums import again, job_of, sums
 from faltung.signal.whole_numbers import largest, whole_sums
 
 __all__ = ["choose_conv_method", "convolve", "correlate", "correlation_lags"]
@@ -110,10 +112,13 @@ def _convolved(name: str, x: Array, h: Array, mode: str, method: str, *, correla
     checked_method(method)
     if x.size == 0 or h.size == 0:
         return _of_nothing(x, h, mode)
+    if correlates:
+        h = reversed_conjugate(h)
+    call = (name, mode, method, x.shape, x.dtype, h.shape, h.dtype)
+    if method != "fft" and (found := again(call, x, h)) is not None:
+        return found
     dtype = result_type(x, h)
     refuse_unsummed(x, h, dtype, mode, method)
-    if correlates:
-        h = np.flip(h).conj() if h.dtype.kind == "c" else np.flip(h)
     if is_swapped(mode, x.shape, h.shape):
         x, h = h, x
     if method == "fft" and dtype.kind in "fc" and not (is_finite(x) and is_finite(h)):
@@ -123,13 +128,25 @@ def _convolved(name: str, x: Array, h: Array, mode: str, method: str, *, correla
             stacklevel=3,
         )
     parts = parts_of(mode, x.shape, h.shape)
-    return products_summed(x, h, parts, dtype, accuracy="exact" if method == "direct" else "default")
+    is_plain = x.dtype == h.dtype == dtype and method != "fft" and mode != "valid"  # in which both may have changed places
+    return products_summed(x, h, parts, dtype, "exact" if method == "direct" else "default", call if is_plain else None)
 
 
-def products_summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], accuracy: str = "default") -> Array:
-    """`parts` of the full convolution in `dtype`, by the cheapest way within `accuracy`; arrays of any served dtypes."""
+def reversed_conjugate(h: Array) -> Array:
+    """What convolves as `h` correlates."""
+    reverse = h[(slice(None, None, -1),) * h.ndim]
+    return reverse.conj() if h.dtype.kind == "c" else np.ascontiguousarray(reverse)
+
+
+def products_summed(
+    x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], accuracy: str = "default", call: Any = None
+) -> Array:
+    """`parts` of the full convolution in `dtype`, by the cheapest way within `accuracy`; arrays of any served dtypes.
+
+    Of `call` as in `sums`; the arrays must be of `dtype` then.
+    """
     if dtype.kind in "biu":
-        return whole_sums(x, h, parts, dtype)
+        return whole_sums(x, h, parts, dtype, call=call)
     if dtype.kind == "c":
         if accuracy == "default" and takes_spectra(x.shape, h.shape, parts, dtype, (x.dtype.kind == "c", h.dtype.kind == "c")):
             return spectral_sums(x, h, tuple(range(x.ndim)), parts, dtype)
@@ -137,22 +154,23 @@ def products_summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype
         x, h = (array.astype(dtype if array.dtype.kind == "c" else real, copy=False) for array in (x, h))
     else:
         x, h = x.astype(dtype, copy=False), h.astype(dtype, copy=False)
-    return sums(x, h, parts, dtype, accuracy=accuracy)
+    return sums(x, h, parts, dtype, accuracy=accuracy, call=call)
 
 
+@functools.lru_cache(maxsize=4096)
 def takes_spectra(
     cells: tuple[int, ...], taps: tuple[int, ...], parts: tuple[Part, ...], dtype: np.dtype[Any], complexity: tuple[bool, bool]
 ) -> bool:
     """Whether complex arrays of these shapes are cheaper by transforms; of real ones the engine decides."""
     if dtype.kind != "c":
         return job_of(cells, taps, parts, dtype, (False, False), "zeros", "default").is_transformed
-    job = job_of(cells, taps, parts, dtype, complexity, "zeros", "exact")
+    job = job_of(cells, taps, parts, dtype, complexity, "zeros", "default")
     estimate = 1.0
     for part, count, size in zip(parts, taps, cells, strict=True):
         estimate *= cycles(part, size, count, dtype) if len(parts) == 1 else 1.2 * max(size + count - 1, 16)
     if len(parts) > 1:
         estimate = estimate * (30.0 if dtype.itemsize == 8 else 60.0) + 100000.0
-    return estimate / 3.0e9 < job.compiled.seconds
+    return estimate / NOMINAL_HERTZ < job.seconds
 
 
 def refuse_unsummed(x: Array, h: Array, dtype: np.dtype[Any], mode: str, method: str) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from faltung.engine.arrays import Array
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_mode, checked_ranks, is_swapped, numbers
-from faltung.signal.convolution import products_summed
+from faltung.signal.convolution import FEW_PRODUCTS, products_summed
 from faltung.signal.kinds import by_scipy, is_served, spectral_type
-from faltung.signal.placing import Shape, parts_of
+from faltung.signal.placing import Part, Shape, parts_of
 from faltung.signal.spectra import spectral_sums
 
 __all__ = ["fftconvolve", "oaconvolve"]
@@ -78,6 +78,9 @@ def _convolved(name: str, in1: object, in2: object, mode: str, axes: int | Seque
         return by_scipy(name, x, h, mode, axes)
     if x.ndim == h.ndim == 0:
         return x * h
+    if x.ndim == h.ndim == 1 and axes is None and _is_small(x, h, mode):
+        dtype = spectral_type(x.dtype, h.dtype)
+        return np.convolve(x.astype(dtype, copy=False), h.astype(dtype, copy=False), mode)  # type: ignore[call-overload]
     checked_ranks(x, h)
     if x.size == 0 or h.size == 0:
         return np.asarray([])
@@ -108,13 +111,19 @@ def _convolved(name: str, in1: object, in2: object, mode: str, axes: int | Seque
 def _along(x: Array, h: Array, along: Shape, mode: str) -> Array:
     dtype = spectral_type(x.dtype, h.dtype)
     parts = parts_of(mode, tuple(x.shape[axis] for axis in along), tuple(h.shape[axis] for axis in along))
-    whole = tuple(range(x.ndim))
-    batch = [axis for axis in whole if axis not in along and (x.shape[axis] > 1 or h.shape[axis] > 1)]
-    if not batch:
-        size = tuple(x.shape[axis] for axis in along), tuple(h.shape[axis] for axis in along)
-        found = products_summed(x.reshape(size[0]), h.reshape(size[1]), parts, dtype)
-        return np.expand_dims(found, tuple(axis for axis in whole if axis not in along))
+    others = [axis for axis in range(x.ndim) if axis not in along]
+    for many, one in ((x, h), (h, x)):
+        if all(one.shape[axis] == 1 for axis in others):  # one array for all of a batch: a tap along its axes
+            every = [Part(0, size) for size in many.shape]
+            for axis, part in zip(along, parts, strict=True):
+                every[axis] = part
+            return products_summed(many, one, tuple(every), dtype)
     return spectral_sums(x, h, along, parts, dtype)
+
+
+def _is_small(x: Array, h: Array, mode: object) -> bool:
+    is_like_numpy = type(mode) is str and (mode in ("full", "valid") or (mode == "same" and x.size >= h.size))
+    return is_like_numpy and x.size > 1 and h.size > 1 and x.size * h.size <= FEW_PRODUCTS
 
 
 def _axes(axes: object, ndim: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from faltung.engine.arrays import Array
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.signal.arguments import checked_boundary, checked_mode, fill_cell, is_swapped, numbers
-from faltung.signal.kinds import by_scipy, is_served, result_type
+from faltung.signal.convolution import reversed_conjugate
+from faltung.signal.kinds import by_scipy, is_served, product_type
 from faltung.signal.placing import Part, part_of
-from faltung.signal.sums import sums
+from faltung.signal.sums import again, sums
 from faltung.signal.whole_numbers import whole_sums
 
 __all__ = ["convolve2d", "correlate2d"]
@@ -72,30 +74,45 @@ def correlate2d(in1: object, in2: object, mode: str = "full", boundary: str = "f
 
 def _convolved(name: str, in1: object, in2: object, mode: str, boundary: str, fillvalue: object, *, correlates: bool) -> Array:
     x, h = numbers("in1", in1), numbers("in2", in2)
+    if not is_served(x, h):
+        array: Array = by_scipy(name, x, h, mode, boundary, fillvalue)
+        return array
+    call = None
+    if type(mode) is type(boundary) is str and type(fillvalue) is int and fillvalue == 0:
+        call = (name, mode, boundary, x.shape, x.dtype, h.shape, h.dtype)
+        if (found := again(call, x, reversed_conjugate(h) if correlates else h)) is not None:
+            return found
     if not x.ndim == h.ndim == 2:
         raise ConvShapeError(
             f"{name} inputs must both be 2-D arrays, they have {x.ndim} and {h.ndim} axes.", "Add axes with array[None], or use convolve."
         )
-    checked_mode(mode)
     border = checked_boundary(boundary)
-    swaps = is_swapped(mode, x.shape, h.shape)
-    if not is_served(x, h):
-        array: Array = by_scipy(name, x, h, mode, boundary, fillvalue)
-        return array
-    dtype = result_type(x, h)
-    if dtype.kind == "b" or dtype.char == "e":
-        raise ConvTypeError(
-            f"{name} not available for this type: {x.dtype} and {h.dtype}.",
-            "Convert with astype: booleans to integers, float16 to float32.",
-        )
-    fill = fill_cell(fillvalue, dtype) if border == "zeros" else None
-    if swaps:
+    dtype, is_swapped, parts = _placed(name, checked_mode(mode), x.shape, x.dtype, h.shape, h.dtype)
+    fill = fill_cell(fillvalue, dtype) if border == "zeros" and call is None else None
+    if is_swapped:
         x, h = h, x
     if correlates:
-        h = np.flip(h).conj() if h.dtype.kind == "c" else np.flip(h)
-    parts = tuple(_part(mode, cells, taps, correlates) for cells, taps in zip(x.shape, h.shape, strict=True))
-    result = _summed(x, h, parts, dtype, border, fill)
-    return result[::-1, ::-1] if swaps and correlates else result
+        h = reversed_conjugate(h)
+    if is_swapped or not x.dtype == h.dtype == dtype:
+        call = None
+    result = _summed(x, h, parts, dtype, border, fill, call)
+    return result[::-1, ::-1] if is_swapped and correlates else result
+
+
+@functools.lru_cache(maxsize=4096)
+def _placed(
+    name: str, mode: str, cells: tuple[int, ...], first: np.dtype[Any], taps: tuple[int, ...], second: np.dtype[Any]
+) -> tuple[np.dtype[Any], bool, tuple[Part, ...]]:
+    """The result's dtype, whether the second array is the larger one in mode "valid", and where the result lies."""
+    dtype = product_type(first, second)
+    if dtype.kind == "b" or dtype.char == "e":
+        raise ConvTypeError(
+            f"{name} not available for this type: {first} and {second}.", "Convert with astype: booleans to integers, float16 to float32."
+        )
+    swaps = is_swapped(mode, cells, taps)
+    if swaps:
+        cells, taps = taps, cells
+    return dtype, swaps, tuple(_part(mode, *each, name == "correlate2d") for each in zip(cells, taps, strict=True))
 
 
 def _part(mode: str, cells: int, taps: int, correlates: bool) -> Part:
@@ -103,7 +120,7 @@ def _part(mode: str, cells: int, taps: int, correlates: bool) -> Part:
     return Part(taps // 2, cells) if correlates and mode == "same" else part_of(mode, cells, taps)
 
 
-def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], border: str, fill: Array | None) -> Array:
+def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], border: str, fill: Array | None, call: Any) -> Array:
     is_filled = fill is not None and fill != 0
     if 0 in h.shape or (0 in x.shape and not is_filled) or any(part.size <= 0 for part in parts):
         return np.zeros(tuple(max(0, part.size) for part in parts), dtype)
@@ -113,10 +130,10 @@ def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], b
         assert fill is not None
         x, parts = _framed(x, h, parts, dtype, fill)
     if dtype.kind in "iu":
-        return whole_sums(x, h, parts, dtype, border)
+        return whole_sums(x, h, parts, dtype, border, call)
     real = np.empty(0, dtype).real.dtype
     x, h = (array.astype(dtype if array.dtype.kind == "c" else real, copy=False) for array in (x, h))
-    return sums(x, h, parts, dtype, border, "exact")
+    return sums(x, h, parts, dtype, border, "exact", call)
 
 
 def _framed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], fill: Array) -> tuple[Array, tuple[Part, ...]]:

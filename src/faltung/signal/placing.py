@@ -6,15 +6,14 @@ Everything is stated of the full convolution of n cells and k taps, which has n 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Part", "Shape", "narrowed_part", "part_of", "parts_of"]
 
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """``size`` cells of the full convolution along one axis, from ``start`` on."""
 
     start: int

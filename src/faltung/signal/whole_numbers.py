@@ -19,6 +19,9 @@ __all__ = ["largest", "whole_sums"]
 _FLOATS = ((np.dtype(np.float32), 2.0**24), (np.dtype(np.float64), 2.0**53))
 _SURE = 0.25
 
+FEW_PRODUCTS = 2**16
+"""Fewer are summed sooner than the numbers have been looked at."""
+
 
 def largest(array: Array) -> int:
     """The largest magnitude in an array of integers."""
@@ -39,11 +42,14 @@ def _most(array: Array) -> int:
     return 1 if array.dtype.kind == "b" else max(np.iinfo(array.dtype).max, -np.iinfo(array.dtype).min)
 
 
-def whole_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], border: str = "zeros") -> Array:
+def whole_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], border: str = "zeros", call: Any = None) -> Array:
     """Parts of the full convolution of two integer or boolean arrays in `dtype`, modulo its range; of booleans whether any product is true.
 
     Parameters are those of `sums`.
     """
+    wide = np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
+    if x.size * h.size <= FEW_PRODUCTS:
+        return _wide_sums(x, h, parts, dtype, wide, border, call)
     few, many = (x, h) if x.size < h.size else (h, x)
     total = _weight(few)
     bound = total * _most(many)
@@ -58,8 +64,13 @@ def whole_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any]
             if error < _SURE:
                 found = sums(x.astype(floats), h.astype(floats), parts, floats, border, asked)
                 return _stored(np.rint(found, out=found) if error else found, dtype, bound)
-    wide = np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
-    found = sums(x.astype(wide, copy=False), h.astype(wide, copy=False), parts, wide, border)
+    return _wide_sums(x, h, parts, dtype, wide, border, call)
+
+
+def _wide_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], wide: np.dtype[Any], border: str, call: Any) -> Array:
+    """By integers of 64 bits."""
+    known = call if x.dtype == h.dtype == dtype == wide else None
+    found = sums(x.astype(wide, copy=False), h.astype(wide, copy=False), parts, wide, border, "exact", known)
     return np.not_equal(found, 0) if dtype.kind == "b" else found.astype(dtype, copy=False)
 
 
