@@ -20,7 +20,7 @@ NATIVE := $(shell find native -type f)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench clean
+.PHONY: help tour play test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -67,6 +67,9 @@ format: $(VENV)/.lint ## bring the sources into the form that lint asks for
 
 bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side by side
 	$(VENV)/bin/faltung bench $(ARGS)
+
+bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 25 GB of disk
+	$(PY) benchmarks/larger_than_memory.py $(ARGS)
 
 # Without Python: a cross compiler has none to compile against.
 check-aarch64: ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed

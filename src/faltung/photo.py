@@ -47,6 +47,8 @@ DAMAGE = (
 )
 """What Pillow's decoders raise on damaged files, and NumPy, which reads a header as Python text."""
 
+_TOO_LARGE = "Pictures are read whole: shrink it, or convert it to .tif, .npy or .zarr, which `faltung run` reads in parts."
+
 _REMEDY = "Give an image file (PNG, JPEG, WebP, TIFF, …) or a .npy array."
 
 
@@ -273,12 +275,12 @@ def _read_image(source: Path | io.BytesIO, name: str, formats: Sequence[str] | N
             warnings.simplefilter("error", image.DecompressionBombWarning)
             with image.open(source, formats=formats) as opened:
                 if opened.width * opened.height > most:
-                    raise PhotoError(f"{name} has {opened.width}×{opened.height} pixels, more than {most}.", "Shrink it first.")
+                    raise PhotoError(f"{name} has {opened.width}×{opened.height} pixels, more than {most}.", _TOO_LARGE)
                 opened.load()
                 return _channels_of(operations.exif_transpose(opened), image)
     except (image.DecompressionBombError, image.DecompressionBombWarning) as error:
         pixels = re.search(r"\d+", str(error))
-        raise PhotoError(f"{name} has {pixels[0] if pixels else 'too many'} pixels, more than {MAX_PIXELS}.", "Shrink it first.") from None
+        raise PhotoError(f"{name} has {pixels[0] if pixels else 'too many'} pixels, more than {MAX_PIXELS}.", _TOO_LARGE) from None
     except image.UnidentifiedImageError:
         raise PhotoError(f"{name} is no image that Pillow knows.", _REMEDY) from None
     except PermissionError:

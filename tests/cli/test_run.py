@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faltung import reference
-from faltung.cli.run import as_weight, read_kernel
+from faltung.cli.kernel import as_weight, read_kernel
 from faltung.errors import ConvError
 from faltung.filtering import as_input, as_picture, sums_to_zero
 from faltung.kernels import named_kernel
