@@ -206,3 +206,17 @@ def test_a_file_that_holds_no_run_is_refused(refused, tmp_path: Path, text: str,
     path = tmp_path / "run.json"
     path.write_text(text, encoding="utf-8")
     assert told in refused("bench", "--recorded", path)
+
+
+def test_functions_beside_scipys(faltung, refused, tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    arguments = ("bench", "--suite", "scipy", "--only", "9 taps along axis 0, 512", "--rounds", "1", "--peers", "scipy")
+    result = faltung(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    recorded = tmp_path / "run.json"
+    recorded.write_text(result.stdout)
+    shown = faltung("bench", "--recorded", recorded)
+    assert shown.exit_code == 0, shown.stderr
+    assert "9 taps along axis 0, 512², float32" in shown.stdout
+    assert "one axis" in shown.stdout
+    assert "--passes" in refused(*arguments, "--passes", "2")

@@ -11,7 +11,7 @@ from faltung.bench.workloads import CLASSES, Direction, Workload
 from faltung.errors import ConvError, one_of
 from faltung.spec import ConvSpec
 
-__all__ = ["SUITES", "Suite", "suite", "suite_of"]
+__all__ = ["SUITES", "Suite", "suite", "suite_of", "typed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ def suite(name: str, workloads: Iterable[str] = (), classes: Iterable[str] = ())
             raise ConvError(
                 f"suite {name!r} has no layer of class {' or '.join(wanted_classes)}.", f"It has {there}; suite 'full' has all."
             )
-    wanted = [_typed(part.strip()) for part in workloads]
+    wanted = [typed(part.strip()) for part in workloads]
     if wanted:
         among = kept
-        kept = tuple(workload for workload in among if any(part in _typed(workload.name) for part in wanted))
+        kept = tuple(workload for workload in among if any(part in typed(workload.name) for part in wanted))
         if not kept:
             names = ", ".join(repr(workload.name) for workload in among)
             raise ConvError(f"no workload of suite {name!r} contains {' or '.join(map(repr, wanted))}.", f"There are {names}.")
@@ -129,6 +129,6 @@ def _possible(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
     return tuple(workload for workload in workloads if has_bfloat16 or workload.dtype != "bfloat16") or workloads
 
 
-def _typed(name: str) -> str:
+def typed(name: str) -> str:
     """The name as a keyboard has it."""
     return name.lower().translate(str.maketrans("×→²", "x>2"))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+CALLS = "scipy"
+"""The suite whose rows are functions, no layers."""
+
 DIRECTIONS: dict[str, Direction] = {"forward": "forward", "input-grad": "input gradient", "weight-grad": "weight gradient"}
 """As typed, and as a workload has them."""
 
@@ -41,6 +44,7 @@ def bench(
         typer.Option(
             metavar="NAME",
             help="quick: every kind of layer. full: the layers of many networks. foundation: two layers against the limit. "
+            "scipy: functions of SciPy and OpenCV, whose classes are gaussian, mean, edges, kernel, lines, volume. "
             "Default: quick, with --class full.",
         ),
     ] = None,
@@ -82,6 +86,9 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every run included, instead of a table.")] = False,
 ) -> None:
     """Time Faltung beside other libraries, after checking that they agree."""
+    if suite == CALLS or (recorded is not None and read_run(recorded)["suite"] == CALLS):
+        calls(only, classes, peers, Effort(rounds, seconds_per_row, passes), threads, figure, recorded, layers, as_json=as_json)
+        return
     if figure is not None:
         from faltung.bench.figure import check_figure
 
@@ -106,6 +113,28 @@ def bench(
         if not as_json:
             output.print_line()
             output.print_line(f"figure: {figure}")
+
+
+def calls(
+    only: str | None, classes: str | None, peers: str | None, effort: Effort, threads: int | None, figure: Path | None,
+    recorded: Path | None, layers: str | None, *, as_json: bool,
+) -> None:  # fmt: skip
+    """`bench` of the suite of functions."""
+    from faltung.cli.bench_calls import measure_calls, show_calls
+
+    if figure is not None or layers is not None or effort.passes != 1:
+        raise ConvError(f"--suite {CALLS} has neither --figure nor --layers nor --passes.", "Leave them out.")
+    effort.check()
+    if recorded is not None:
+        facts = read_run(recorded)
+    else:
+        facts = measure_calls(
+            listed(only), listed(classes), peers, rounds=effort.rounds, seconds_per_row=effort.seconds_per_row, threads=threads
+        )
+    if as_json:
+        output.print_json(facts)
+    else:
+        show_calls(facts)
 
 
 def known_layers(suite: str, only: str | None, classes: str | None) -> Suite:
