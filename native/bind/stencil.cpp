@@ -120,6 +120,24 @@ void call_footprint(const AnyArray& x, const OutputArray& y, const std::string& 
     filter_footprint(footprint, chosen, threads);
 }
 
+bool call_cut_off(const AnyArray& sums, const OutputArray& y, double distance, const std::string& isa,
+                  int threads) {
+    checked_threads(threads);
+    const nb::ndarray<nb::ro> from(sums), to(y);
+    const Cell cell = cell_of(to.dtype());
+    if (cell_of(from.dtype()) != Cell::f64 || cell_bytes(cell) > 4 || cell == Cell::f32)
+        refuse("sums are not of float64, or y not of integers of at most 32 bits");
+    if (shape_of(from) != shape_of(to)) refuse("sums and y are not of one shape");
+    Index next = 1;
+    for (std::size_t a = from.ndim(); a-- > 0; next *= static_cast<Index>(from.shape(a)))
+        if (from.shape(a) > 1 && (from.stride(a) != next || to.stride(a) != next))
+            refuse("an array is not in C order");
+    const Isa chosen = isa_from_name(isa);
+    Released released;
+    return cut_off(static_cast<const double*>(from.data()), const_cast<void*>(to.data()), cell, next,
+                   distance, chosen, threads);
+}
+
 }  // namespace
 
 void bind_stencil(nb::module_& m) {
@@ -134,6 +152,9 @@ void bind_stencil(nb::module_& m) {
           nb::arg("isa"), nb::arg("threads"), nb::arg("weights").noconvert(), nb::arg("before"),
           nb::arg("modes"), nb::arg("beyond"), nb::arg("is_double"),
           "y = the correlation of x with weights of as many axes.");
+    m.def("cut_off", &call_cut_off, nb::arg("sums").noconvert(), nb::arg("y").noconvert(),
+          nb::arg("distance"), nb::arg("isa"), nb::arg("threads"),
+          "y = sums cut off towards zero; whether one of them is at most this far from a whole number.");
     m.def(
         "new_result", [](const Sizes& shape, const nb::object& dtype) { return Results(dtype).make(shape); },
         nb::arg("shape"), nb::arg("dtype"),

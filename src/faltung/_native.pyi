@@ -71,6 +71,9 @@ def filter_lines(
     Bool by its bytes. Neither may overlap the other. Between both passes sums are stored as cells of ``y``.
     """
 
+def cut_off(sums: _Array, y: _Array, distance: float, isa: str, threads: int) -> bool:
+    """``y`` = float64 `sums` cut off to integers of at most 32 bits, both in C order; whether one is at most `distance` from a whole number."""
+
 def filter_footprint(
     x: _Array, y: _Array, isa: str, threads: int, weights: _Array, before: _Size, modes: Sequence[str], beyond: float, is_double: bool
 ) -> None:  # fmt: skip

@@ -167,6 +167,28 @@ def test_large_kernels_and_colours(dtype: str) -> None:
             assert_close(found, expected, kernel)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_large_kernels_of_integers(dtype: str) -> None:
+    """Whether their sums are far from whole numbers, are all whole, or are close to one somewhere."""
+    rng = np.random.default_rng(8)
+    flat = np.full((40, 61), 117).astype(dtype)
+    for x in (numbers((40, 61), dtype), flat):
+        for kernel in (rng.random((13, 15)) / 100, rng.integers(-3, 4, (15, 13)), np.full((15, 15), 1 / 225), np.full((13, 13), 0.5)):
+            for mode, cval in (("reflect", 0.0), ("constant", 7.0), ("constant", 0.3)):
+                with np.errstate(invalid="ignore"):
+                    expected = scipy_ndimage.correlate(x, kernel, mode=mode, cval=cval)
+                assert_same_bits(ndimage.correlate(x, kernel, mode=mode, cval=cval), expected)
+
+
+def test_the_engines_sums_differ_from_scipys_by_less_than_is_allowed() -> None:
+    footprints = pytest.importorskip("faltung.ndimage.footprints")
+    x, rng = numbers((200, 150), "uint16"), np.random.default_rng(9)
+    for kernel in (rng.random((31, 31)), np.outer(np.hanning(23), np.hanning(19)), rng.standard_normal((13, 13))):
+        exact = scipy_ndimage.correlate(x.astype(np.float64), kernel)
+        off = abs(ndimage.correlate(x.astype(np.float64), kernel) - exact).max()
+        assert 16 * off < footprints.ROUNDING * kernel.size * abs(kernel).sum() * 2**16
+
+
 def test_weights_of_zero_leave_out_what_is_no_number() -> None:
     x = numbers((30, 41), "float64")
     x[10, 20], x[3, 3] = np.nan, np.inf

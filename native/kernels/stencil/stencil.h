@@ -61,4 +61,8 @@ struct StencilFootprint {
 
 void filter_footprint(const StencilFootprint& footprint, Isa isa, int threads);
 
+// y = sums, side by side in memory, cut off to integers of at most 32 bits; whether one of them is at most
+// this far from a whole number, or no number.
+bool cut_off(const double* sums, void* y, Cell cell, Index count, double distance, Isa isa, int threads);
+
 }  // namespace faltung

@@ -78,7 +78,31 @@ CellLoops<T> cell_loops_of(Cell cell) {
     return {};
 }
 
+bool near_whole(const double* from, Index count, double distance) {
+    // What is added makes the sum so large that it has no places behind the point.
+    constexpr double large = 6755399441055744.0;
+    constexpr Index L = lanes<double>;
+    Vec<std::int64_t> found{};
+    Index i = 0;
+    for (; i + L <= count; i += L) {
+        const Vec<double> sum = load(from + i);
+        const Vec<double> rest = sum - ((sum + large) - large);
+        found |= ~((rest > distance) | (-rest > distance));
+    }
+    std::int64_t any = 0;
+    for (; i < count; ++i) {
+        const double rest = from[i] - ((from[i] + large) - large);
+        any |= !(rest > distance || -rest > distance);
+    }
+    for (Index lane = 0; lane < L; ++lane) any |= found[lane];
+    return any != 0;
+}
+
 }  // namespace
+
+NearWhole near_whole_loop() {
+    return near_whole;
+}
 
 CellLoops<float> float_cell_loops(Cell cell) {
     return cell_loops_of<float>(cell);

@@ -40,4 +40,7 @@ struct CellLoops {
     void (*store)(const T* from, Index count, void* to, Index step);
 };
 
+// Whether one of the numbers is at most this far from a whole one, or no number.
+using NearWhole = bool (*)(const double* from, Index count, double distance);
+
 }  // namespace faltung

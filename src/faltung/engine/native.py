@@ -20,6 +20,7 @@ from faltung._native import (
     WeightGradient,
     borrow_team,
     convert,
+    cut_off,
     dilated_tiling,
     filter_footprint,
     filter_lines,
@@ -39,7 +40,7 @@ from faltung.errors import ConvPlanError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "convert", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
+    "borrow_team", "chosen_isa", "convert", "cut_off", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
     "get_num_threads", "has_bfloat16_dots", "is_within", "max_pool", "memory_bandwidth", "native_problem", "new_result",
     "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "using_threads",
     "vector_lanes",
