@@ -8,6 +8,14 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
+// Whether lanes are loaded and stored under a mask without branches. Beside branches a compiler may move a
+// product away from its sum, and then rounds both.
+#if defined(__AVX512VL__)
+constexpr bool has_masked_lanes = true;
+#else
+constexpr bool has_masked_lanes = false;
+#endif
+
 // Vectors of N elements, at most those of the instruction set: narrow maps have few tiles in a row.
 template <class T, int N>
 struct NarrowOf {

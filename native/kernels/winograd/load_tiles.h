@@ -36,6 +36,41 @@ inline void load_tiles(const T* row, Narrow<T, N> (&d)[P]) {
     FALTUNG_UNROLL for (int i = C; i < P; ++i) d[i] = followed_by<T, N>(d[i - C], row[C * N + i - C]);
 }
 
+// P rows of columns that lie `step` elements apart, 1 or, where lanes are masked, 2, from `column` on; zeros
+// but for [begin, end) and for rows that are not `present`, which are not read.
+template <class T, int N, int P>
+inline void load_columns(const T* const (&row)[P], const unsigned (&present)[P], Index step, Index column,
+                         Index begin, Index end, Narrow<T, N> (&d)[P]) {
+    if (!has_masked_lanes || step == 1) {
+        const unsigned mask = lanes_between<N>(begin - column, end - column);
+        FALTUNG_UNROLL for (int i = 0; i < P; ++i) d[i] =
+            load_lanes<T, N>(row[i] + column, mask & present[i]);
+        return;
+    }
+    const Index first = 2 * (begin - column),
+                last = 2 * (end - column) - 1;  // what follows the last is not read
+    const unsigned mask = lanes_between<N>(first, last), next_mask = lanes_between<N>(first - N, last - N);
+    FALTUNG_UNROLL for (int i = 0; i < P; ++i) {
+        const T* const from = row[i] + 2 * column;
+        const auto a = load_lanes<T, N>(from, mask & present[i]);
+        const auto b = load_lanes<T, N>(from + N, next_mask & present[i]);
+        d[i] = every_second<T, N, 0>(a, b);
+    }
+}
+
+// All of them within the rows.
+template <class T, int N, int P>
+inline void load_whole_columns(const T* const (&row)[P], Index step, Index column, Narrow<T, N> (&d)[P]) {
+    if (!has_masked_lanes || step == 1) {
+        FALTUNG_UNROLL for (int i = 0; i < P; ++i) d[i] = load_narrow<T, N>(row[i] + column);
+        return;
+    }
+    FALTUNG_UNROLL for (int i = 0; i < P; ++i) {
+        const T* const from = row[i] + 2 * column;
+        d[i] = every_second<T, N, 0>(load_narrow<T, N>(from), load_narrow<T, N>(from + N));
+    }
+}
+
 }  // namespace
 
 }  // namespace faltung::FALTUNG_ISA

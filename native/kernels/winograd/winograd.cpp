@@ -166,7 +166,7 @@ typename WinogradCorrelation<T>::Parts WinogradCorrelation<T>::parts(const TileB
                               form_.points() * m_pitch(block),
                           size);
     parts.u = pieces.take(transforms ? form_.points() * u_pitch() : 0, size);
-    parts.scratch = pieces.take(kernel_.scratch_elements(form_, block.columns), size);
+    parts.scratch = pieces.take(kernel_.scratch_elements(form_, block.rows, block.columns), size);
     parts.gathered =
         pieces.take(channels_gathered * block_slots(block) * (block_columns(block) + kernel_.lanes), size);
     parts.tables = pieces.take(2 * block_slots(block) + block_columns(block), sizeof(Index));

@@ -34,6 +34,7 @@ template <class T>
 struct WinogradInput {
     const T* x;  // of the first channel
     Index channel_stride, channels;
+    Index column_step = 1;  // 1 or 2 elements from column to column
     const Index*
         row;  // element offset of each input row's first column, which may lie outside, or absent_row
     Index begin, end;  // of a row's columns, those that lie inside; all others are zeros
@@ -41,7 +42,7 @@ struct WinogradInput {
     Index tile_pitch;  // from one row of tiles to the next, WinogradKernel::tile_pitch
     T* v;              // of the first term; columns of tiles up to tile_pitch are written too
     Index term_pitch, point_pitch;
-    T* scratch;  // WinogradKernel::scratch_elements(tile_columns), 64-byte aligned
+    T* scratch;  // WinogradKernel::scratch_elements(), 64-byte aligned
 };
 
 // Some terms of one block of output channels; their taps may lie anywhere.
@@ -68,9 +69,11 @@ struct WinogradProduct {
     const T* u;              // 64-byte aligned
     Index u_term, u_vector;  // from term to term, and from one vector of the channels to the next
     int summands = 1;        // 1, 2 or 4: a weight is the sum of as many elements,
-    Index summand[3] = {};   // the others so far from the first, added in pairs
-    const T* next;           // the weights that are wanted next
-    Index next_pitch;        // elements of them to be fetched for each term
+    Index summand[3] = {};   // the others so far from the first: a + row_factor * b of two,
+    T row_factor = 1,
+      column_factor = 1;  // (a + row_factor * b) + column_factor * (c + row_factor * d) of four
+    const T* next;        // the weights that are wanted next
+    Index next_pitch;     // elements of them to be fetched for each term
     const T* v;
     const T* next_v;  // the transformed input that is wanted next
     T* m;             // 64-byte aligned
@@ -142,9 +145,18 @@ struct WinogradKernel {
     }
 
     // Rows of a tile, each its columns and what the last vector of tiles reads behind them.
-    static Index scratch_pitch(int columns, Index tile_pitch) { return columns * (tile_pitch + 16) + 16; }
-    Index scratch_elements(WinogradForm form, Index tile_columns) const {
-        return form.row_points() * scratch_pitch(form.columns, tile_pitch(tile_columns));
+    static Index scratch_pitch(int columns, Index tile_pitch) { return columns * (tile_pitch + 16) + 32; }
+    // Likewise, with the tiles of all rows one behind another.
+    static Index dense_pitch(int columns, Index tiles) { return columns * round_up(tiles, 16) + 32; }
+    static Index tail_pitch(Index tiles) { return round_up(tiles + 3, 16); }  // vectors of 4 are written
+    // Of a form of so many points and outputs along rows and columns.
+    template <class Form>
+    Index scratch_elements(const Form& form, Index tile_rows, Index tile_columns) const {
+        const Index tiles = saturating_multiply(tile_rows, tile_columns), rows = form.row_points();
+        const Index tails =
+            rows * (form.column_points() - form.columns) + 1;  // and which tiles are a row's last
+        return max_index(rows * scratch_pitch(form.columns, tile_pitch(tile_columns)),
+                         rows * dense_pitch(form.columns, tiles) + tails * tail_pitch(tiles));
     }
 };
 

@@ -1,7 +1,7 @@
 // The input's transform: consecutive tiles of a row in the vector lanes.
 #include <cstddef>
 
-#include "kernels/winograd/load_tiles.h"
+#include "kernels/winograd/dense_tiles.h"
 #include "kernels/winograd/winograd_transforms.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -82,6 +82,13 @@ void transform_tiles(const WinogradInput<T>& b) {
 template <class T, int R, int C, int K>
 void transform_input(const WinogradInput<T>& b) {
     constexpr int L = lanes<T>;
+    constexpr int NR = WinogradForm::points_for(R, K), NC = WinogradForm::points_for(C, K);
+    if constexpr (has_masked_lanes && NC - C <= C) {
+        if (are_dense_tiles_better(b)) {
+            return transform_dense_tiles<T, L, R, NR, C, NC>(
+                b, [](auto& d) { to_points<T, NR>(d); }, [](auto& d) { to_points<T, NC>(d); });
+        }
+    }
     const Index vector = WinogradKernel<T>::tile_vector(L, b.tile_columns);
     if constexpr (L >= 16) {
         if (vector == 16) return transform_tiles<T, 16, R, C, K>(b);

@@ -23,12 +23,13 @@ constexpr int most_tiles = 6;  // 12 sums of 16 registers
 #endif
 
 template <class T, int S>
-inline Vec<T> sum_of(const T* first, const Index* summand) {
-    if constexpr (S == 1) return load(first);
-    if constexpr (S == 2) return load(first) + load(first + summand[0]);
-    if constexpr (S == 4)
-        return (load(first) + load(first + summand[0])) +
-               (load(first + summand[1]) + load(first + summand[2]));
+inline Vec<T> sum_of(const T* first, const Index* summand, Vec<T> row_factor, Vec<T> column_factor) {
+    const Vec<T> tap = load(first);
+    if constexpr (S == 1) return tap;
+    const Vec<T> row = tap + row_factor * load(first + summand[0]);
+    if constexpr (S == 2) return row;
+    const Vec<T> other = load(first + summand[1]) + row_factor * load(first + summand[2]);
+    return row + column_factor * other;
 }
 
 template <class T, int V, int S, int J>
@@ -38,6 +39,7 @@ void multiply_tile(const WinogradProduct<T>& b, const T* next, Index next_step, 
     const T* u = b.u;
     const Index pitch = b.term_pitch, u_term = b.u_term, u_vector = b.u_vector;
     const Index summand[3] = {b.summand[0], b.summand[1], b.summand[2]};
+    const Vec<T> row_factor = broadcast(b.row_factor), column_factor = broadcast(b.column_factor);
     Vec<T> sum[V][J];
     if (b.continues) {
         FALTUNG_UNROLL for (int j = 0; j < J; ++j) FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] =
@@ -51,7 +53,8 @@ void multiply_tile(const WinogradProduct<T>& b, const T* next, Index next_step, 
         __builtin_prefetch(next_v, 0, 2);
         FALTUNG_UNROLL for (int i = 0; i < V; ++i) __builtin_prefetch(next + i * L, 0, 2);
         Vec<T> w[V];
-        FALTUNG_UNROLL for (int i = 0; i < V; ++i) w[i] = sum_of<T, S>(u + i * u_vector, summand);
+        FALTUNG_UNROLL for (int i = 0; i < V; ++i) w[i] =
+            sum_of<T, S>(u + i * u_vector, summand, row_factor, column_factor);
         FALTUNG_UNROLL for (int j = 0; j < J; ++j) {
             const Vec<T> x = broadcast(v[j]);
             FALTUNG_UNROLL for (int i = 0; i < V; ++i) sum[i][j] += w[i] * x;

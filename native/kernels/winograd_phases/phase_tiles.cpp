@@ -7,6 +7,7 @@
 #include "core/strided_copy.h"
 #include "core/transpose.h"
 #include "kernels/winograd/channels_store.h"
+#include "kernels/winograd/dense_tiles.h"
 #include "kernels/winograd/load_tiles.h"
 #include "kernels/winograd/turn_channels.h"
 #include "kernels/winograd_phases/phase_transforms.h"
@@ -18,7 +19,8 @@ namespace {
 // One row of tiles of one channel, its rows only: to[point][column], columns [begin, end) and zeros up to a
 // vector.
 template <class T, int M, int K>
-inline void transform_rows(const T* x, const Index* row, Index begin, Index end, T* to, Index pitch) {
+inline void transform_rows(const T* x, Index column_step, const Index* row, Index begin, Index end, T* to,
+                           Index pitch) {
     constexpr int N = lanes<T> < 8 ? lanes<T> : 8, points = M + K - 1;
     using V = Narrow<T, N>;
     const T* from[points];
@@ -32,12 +34,10 @@ inline void transform_rows(const T* x, const Index* row, Index begin, Index end,
     }
     for (Index column = begin; column < end; column += N) {
         V d[points];
-        if (is_whole && column + N <= end) {
-            FALTUNG_UNROLL for (int i = 0; i < points; ++i) d[i] = load_narrow<T, N>(from[i] + column);
+        if (is_whole && column + N + column_step - 1 <= end) {
+            load_whole_columns<T, N, points>(from, column_step, column, d);
         } else {
-            const unsigned mask = lanes_between<N>(0, end - column);
-            FALTUNG_UNROLL for (int i = 0; i < points; ++i) d[i] =
-                load_lanes<T, N>(from[i] + column, mask & present[i]);
+            load_columns<T, N, points>(from, present, column_step, column, begin, end, d);
         }
         phase_to_points<T, M, K>(d);
         FALTUNG_UNROLL for (int i = 0; i < points; ++i)
@@ -56,10 +56,9 @@ inline void prefetch_rows(const T* x, const Index* row, Index begin, Index end) 
 template <class T, int N, int M, int KR, int MC, int KC>
 void transform_tiles(const WinogradInput<T>& b) {
     constexpr int row_points = M + KR - 1, column_points = MC + KC - 1;
-    constexpr PhaseForm form{M, KR, MC, KC};
     constexpr Index channels_ahead = 2;
     const Index tile_pitch = b.tile_pitch, point_pitch = b.point_pitch;
-    const Index pitch = PhaseKernel<T>::scratch_pitch(form, tile_pitch);
+    const Index pitch = WinogradKernel<T>::scratch_pitch(MC, tile_pitch);
     const Index begin = b.begin, end = min_index(b.end, b.tile_columns * MC + (KC - 1));
     std::memset(b.scratch, 0, static_cast<std::size_t>(row_points * pitch) * sizeof(T));
     const T* x = b.x;
@@ -68,8 +67,9 @@ void transform_tiles(const WinogradInput<T>& b) {
         for (Index tile_row = 0; tile_row < b.tile_rows; ++tile_row, v += tile_pitch) {
             const Index* row = b.row + tile_row * M;
             if (channel + channels_ahead < b.channels)
-                prefetch_rows<T, M>(x + channels_ahead * b.channel_stride, row, begin, end);
-            transform_rows<T, M, KR>(x, row, begin, end, b.scratch, pitch);
+                prefetch_rows<T, M>(x + channels_ahead * b.channel_stride, row, begin * b.column_step,
+                                    end * b.column_step);
+            transform_rows<T, M, KR>(x, b.column_step, row, begin, end, b.scratch, pitch);
             for (Index tile = 0; tile < tile_pitch; tile += N) {
                 const T* from = b.scratch + tile * MC;
                 T* to = v + tile;
@@ -88,6 +88,13 @@ void transform_tiles(const WinogradInput<T>& b) {
 template <class T, int M, int KR, int MC, int KC>
 void transform_input(const WinogradInput<T>& b) {
     constexpr int L = lanes<T>;
+    if constexpr (has_masked_lanes) {
+        if (are_dense_tiles_better(b)) {
+            return transform_dense_tiles<T, L, M, M + KR - 1, MC, MC + KC - 1>(
+                b, [](auto& d) { phase_to_points<T, M, KR>(d); },
+                [](auto& d) { phase_to_points<T, MC, KC>(d); });
+        }
+    }
     const Index vector = WinogradKernel<T>::tile_vector(L, b.tile_columns);
     if constexpr (L >= 16) {
         if (vector == 16) return transform_tiles<T, 16, M, KR, MC, KC>(b);
@@ -183,6 +190,7 @@ PhaseKernel<T> kernel_for() {
     kernel.transform_output = transform_output<T, M, KR, MC, KC>;
     kernel.turn = turn_channels<T>;
     kernel.copy = strided_copy<T>;
+    kernel.reads_every_second = has_masked_lanes;
     return kernel;
 }
 

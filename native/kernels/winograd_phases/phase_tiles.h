@@ -26,15 +26,23 @@ struct PhaseForm {
         return row * weight_column_points() + (column_taps == 1 ? 0 : point % column_points());
     }
 
-    // Whether the weight at every point is the sum of some taps: of the first, of both, of the second.
-    bool sums_taps() const {
-        return (row_taps == 1 || (row_taps == 2 && rows == 2)) &&
-               (column_taps == 1 || (column_taps == 2 && columns == 2));
-    }
-    // Of an axis: the first of them, and how many.
-    static int first_summand(int taps, int point) { return taps == 2 && point == 2 ? 1 : 0; }
-    static int summands(int taps, int point) { return taps == 2 && point == 1 ? 2 : 1; }
+    // Whether the weight at every point is a tap, or one and a multiple of another, along each axis.
+    bool sums_taps() const { return row_taps <= 2 && column_taps <= 2; }
 };
+
+// The weight at one point of an axis of 1 or 2 taps, as `phase_weight_to_points` has it: tap `first`, and
+// where there are two of them the second one times `factor`.
+struct TapSum {
+    int first, count;
+    double factor;
+};
+
+inline TapSum tap_sum(int taps, int point, int points) {
+    constexpr double at_two_outputs[] = {0, 1}, at_four_outputs[] = {0, 1, -0.5, -2};
+    if (taps == 1 || point == 0) return {0, 1, 0};
+    if (point == points - 1) return {1, 1, 0};
+    return {0, 2, (points == 3 ? at_two_outputs : at_four_outputs)[point]};
+}
 
 constexpr int most_phase_taps = 3;
 
@@ -74,16 +82,9 @@ struct PhaseKernel {
     void (*turn)(const T* from, Index channel_stride, Index channels, Index numbers, T* to) = nullptr;
 
     StridedCopy<T> copy = nullptr;
+    bool reads_every_second = false;  // column of the input, where column_step is 2
 
     static constexpr int column_block = 8;  // of outputs
-
-    // Cells of a row of tiles after the transform of rows, [row point][column], and what is read behind them.
-    static Index scratch_pitch(PhaseForm form, Index tile_pitch) {
-        return form.columns * (tile_pitch + 16) + 32;
-    }
-    static Index scratch_elements(PhaseForm form, Index tile_pitch) {
-        return form.row_points() * scratch_pitch(form, tile_pitch);
-    }
 };
 
 }  // namespace faltung

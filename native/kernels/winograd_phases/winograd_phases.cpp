@@ -15,10 +15,11 @@ constexpr Index v_budget_bytes = Index(1) << 20;
 // Each transformed weight that is fetched serves so many products.
 constexpr Index fewest_tiles = 16, most_tiles = 48;
 
-// More transformed weights than L3 keeps would come from memory in each call.
-constexpr Index many_weight_bytes = Index(8) << 20;
+// More transformed weights than L3 keeps would come from memory in each call; those that are sums of a few
+// taps come more slowly from L3 than their taps from L2.
+constexpr Index many_weight_bytes = Index(8) << 20, many_summed_bytes = Index(4) << 20;
 // Of one phase's weights, transformed when they are wanted, and of their taps, which are there twice.
-constexpr Index u_budget_bytes = 288 << 10, turned_budget_bytes = 128 << 10;
+constexpr Index u_budget_bytes = 288 << 10, turned_budget_bytes = 100 << 10;
 
 constexpr Index most_members = 512;
 
@@ -250,8 +251,7 @@ typename WinogradPhases<T>::Parts WinogradPhases<T>::parts(const TileBlock& bloc
     constexpr Index size = sizeof(T);
     Index scratch = 0;
     for (const Member& member : members_)
-        scratch = max_index(
-            scratch, PhaseKernel<T>::scratch_elements(member.form, products_.tile_pitch(block.columns)));
+        scratch = max_index(scratch, products_.scratch_elements(member.form, block.rows, block.columns));
     const Index column_phases = y_step_.back();
     parts.v = pieces.take(v_bytes(block), 1);
     parts.m = pieces.take(m_points_ * m_pitch(block), size);
@@ -277,8 +277,14 @@ Index WinogradPhases<T>::workspace_bytes(int threads) const {
 }
 
 template <class T>
+bool WinogradPhases<T>::sums_taps(const TileBlock& block) const {
+    return std::all_of(members_.begin(), members_.end(),
+                       [&](const Member& member) { return member.sums_taps(block); });
+}
+
+template <class T>
 bool WinogradPhases<T>::keeps_turned() const {
-    return transformed_bytes() > many_weight_bytes;
+    return transformed_bytes() > (sums_taps(block_) ? many_summed_bytes : many_weight_bytes);
 }
 
 template <class T>

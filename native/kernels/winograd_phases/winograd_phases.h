@@ -50,9 +50,16 @@ class WinogradPhases : public Correlation {
         bool shares_input;     // with an earlier member
         bool shares_products;  // to which it adds
 
-        bool sums_taps() const { return far_taps == 1 && form.sums_taps(); }
+        // Whether weights are summed of taps where they are multiplied: of tiles of two outputs that takes no
+        // product, of others as many as a tile or two do.
+        bool sums_taps(const TileBlock& block) const {
+            const bool has_few_products = form.rows <= 2 && form.columns <= 2;
+            return far_taps == 1 && form.sums_taps() &&
+                   (has_few_products || block.units * block.tiles() <= most_summed_tiles);
+        }
     };
 
+    static constexpr Index most_summed_tiles = 16;
     static constexpr Index channels_gathered = 4;  // together, where they lie side by side
 
     // Where the parts of a thread's workspace begin, in bytes.
@@ -79,7 +86,10 @@ class WinogradPhases : public Correlation {
     // Of one point; a line more, or points would share a few sets of L1.
     Index packed_panel() const { return terms() * products_.channel_block + line_elements<T>; }
     Index packed_block() const { return u_points_ * packed_panel(); }
-    Index turned_elements(Index channels) const { return channels * kernel_taps() * products_.channel_block; }
+    // A line more, or the taps of one phase would share a few sets of L1.
+    Index turned_elements(Index channels) const {
+        return channels * (kernel_taps() * products_.channel_block + line_elements<T>);
+    }
     Index turned_scratch(Index channels) const {  // whole vectors of taps are written
         return turned_elements(channels) + products_.lanes * products_.lanes;
     }
@@ -93,6 +103,7 @@ class WinogradPhases : public Correlation {
     Index turned_bytes() const {
         return problem_.groups * channel_blocks() * turned_block() * Index(sizeof(T));
     }
+    bool sums_taps(const TileBlock& block) const;  // all members
     bool keeps_turned() const;  // rather than points, which would come from memory in each call
     Index tile_rows() const { return ceil_divide(layout_.rows().out, form_rows_); }
     Index tile_columns() const { return ceil_divide(layout_.columns().out, form_columns_); }

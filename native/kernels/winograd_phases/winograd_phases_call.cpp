@@ -8,9 +8,9 @@ namespace faltung {
 
 namespace {
 
-// Weights that are not transformed are so anew for each of so many blocks of tiles; for more, once, to
-// memory.
-constexpr Index few_tile_blocks = 2;
+// Weights that are not transformed are so anew for each of so many blocks of tiles, or their taps are turned
+// anew and summed; for more, once, to memory.
+constexpr Index few_tile_blocks = 2, few_summed_tile_blocks = 8;
 
 // What sharing out reckons with: cycles of a row of tiles and of one more, for 25 points of a term; of a row
 // of a strided input, copied; of a vector of transformed weights and of a point of it; and bytes a cycle of
@@ -76,7 +76,7 @@ void WinogradPhases<T>::Call::multiply(const Place& at, Index channel_block, Ind
             if (packed)
                 u = packed + block_number * op.packed_block() + member.u * u_pitch +
                     first * member.far_taps * op.products_.channel_block;
-            const bool sums_taps = !packed && member.sums_taps();
+            const bool sums_taps = !packed && member.sums_taps(at.tiles);
             if (!packed && !sums_taps)
                 op.transform_taps(*weights, member, turned, last - first, own_u, u_pitch);
             WinogradProduct<T> product = product_of(at, member, channel_block, v, own);
@@ -143,7 +143,7 @@ TileWork WinogradPhases<T>::tile_work(Index batch, bool transforms) const {
             if (x_step_.back() > 1) there += far * form_rows_ * copied_row_cycles;
         }
         products += far * points;
-        if (!member.sums_taps())
+        if (!member.sums_taps(work.block))
             made += far * (weight_vector_cycles + weight_point_cycles * double(member.form.weight_points()));
     }
     work.row_cycles = channels * there;
@@ -168,8 +168,8 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
 
     const std::optional<Weights> weights = weights_of(packed);
     const T* const behind_head = reinterpret_cast<const T*>(static_cast<const char*>(packed) + head_bytes());
-    const bool transforms_first = weights &&
-                                  tile_blocks(layout_, tile_work(batch, false)) > few_tile_blocks &&
+    const Index few_blocks = sums_taps(block_) ? few_summed_tile_blocks : few_tile_blocks;
+    const bool transforms_first = weights && tile_blocks(layout_, tile_work(batch, false)) > few_blocks &&
                                   !keeps_turned() && transformed_bytes() <= workspace_limit();
     const TileWork work = tile_work(batch, weights && !transforms_first);
     Call call{{layout_, x, y, epilogue, accumulate},

@@ -49,7 +49,8 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
     const Index column_step = x_spatial[far_axes + 1] * op.x_step_[far_axes + 1];
     const Index first_cell = member.x_first[far_axes] * x_spatial[far_axes] +
                              member.x_first[far_axes + 1] * x_spatial[far_axes + 1];
-    const bool is_in_place = column_step == 1;
+    const bool is_in_place =
+        column_step == 1 || (column_step == 2 && x.stride[2] != 1 && member.kernel.reads_every_second);
     Index* const row = reinterpret_cast<Index*>(own + parts.tables);
     Index* const gathered_row = row + slots;
     T* const gathered = reinterpret_cast<T*>(own + parts.gathered);
@@ -59,6 +60,7 @@ void WinogradPhases<T>::Call::transform_member(const Place& at, const Member& me
     WinogradInput<T> input;
     input.channel_stride = x.stride[2];
     input.row = row;
+    input.column_step = is_in_place ? column_step : 1;
     input.begin = begin;
     input.end = end;
     input.tile_rows = at.tiles.rows;

@@ -114,9 +114,11 @@ void WinogradPhases<T>::Call::store_rows(const Place& at, Index channel_block, c
                     op.rows_.interleave(from, phase_pitch, phases, outputs, out);
                     continue;
                 }
-                for (Index i = 0; i < outputs; ++i) {
-                    const T sum = from[i % phases * phase_pitch + i / phases];
-                    out[i * column_step] = accumulates ? out[i * column_step] + sum : sum;
+                for (Index p = 0; p < phases; ++p) {
+                    const T* sum = from + p * phase_pitch;
+                    T* at = out + p * column_step;
+                    for (Index i = p; i < outputs; i += phases, ++sum, at += phases * column_step)
+                        *at = accumulates ? *at + *sum : *sum;
                 }
             }
     }

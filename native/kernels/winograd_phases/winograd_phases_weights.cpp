@@ -129,16 +129,15 @@ void WinogradPhases<T>::sum_taps(const Weights& weights, const Member& member, c
                                  WinogradProduct<T>& product) const {
     const PhaseForm& form = member.form;
     const Index lanes = products_.lanes, taps = kernel_taps();
-    const int row_point = point / form.column_points(), column_point = point % form.column_points();
-    const int first_row = form.first_summand(form.row_taps, row_point);
-    const int first_column = form.first_summand(form.column_taps, column_point);
-    const int rows = form.summands(form.row_taps, row_point);
-    const int columns = form.summands(form.column_taps, column_point);
+    const TapSum rows = tap_sum(form.row_taps, point / form.column_points(), form.row_points());
+    const TapSum columns = tap_sum(form.column_taps, point % form.column_points(), form.column_points());
     Index place[4] = {};
     product.summands = 0;
-    for (int column = 0; column < columns; ++column)  // rows are summed first, as they are transformed
-        for (int row = 0; row < rows; ++row) {
-            const int tap = (first_row + row) * form.column_taps + first_column + column;
+    product.row_factor = static_cast<T>(rows.count == 2 ? rows.factor : columns.factor);
+    product.column_factor = static_cast<T>(columns.factor);
+    for (int column = 0; column < columns.count; ++column)  // rows are summed first, as they are transformed
+        for (int row = 0; row < rows.count; ++row) {
+            const int tap = (rows.first + row) * form.column_taps + columns.first + column;
             const Index number = member.number[static_cast<std::size_t>(tap)];
             place[product.summands++] = (weights.is_reversed ? taps - 1 - number : number) * lanes;
         }

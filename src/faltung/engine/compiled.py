@@ -37,6 +37,9 @@ STEP_SECONDS = 3e-6
 SCATTER_SECONDS = 0.75e-9
 """What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
 
+APART = 1.1
+"""What phases one by one cost beyond their sum, where they could be one problem: threads wait for one another after each."""
+
 GROUP_BYTES = 2**20
 """Of float32, input and output of a group: so many stay in L2."""
 
@@ -291,6 +294,9 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
         sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) + _scattering(way)
         for way in ways
     ]
+    bundles = [any(problem.phases for problem in way.problems) for way in ways]
+    if any(bundles):
+        estimates = [seconds if bundle else APART * seconds for seconds, bundle in zip(estimates, bundles, strict=True)]
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
     chosen, decisions = choices(problems[0]) if problems else choose_for_nothing(request.algorithm)

@@ -26,8 +26,11 @@ MOST_TAPS = 3
 MOST_MEMBERS = 512
 FEW_TILES, TRANSFORM_TILES = 6, 2
 FEWEST_TILES, MOST_TILES = 16, 48
+FEW_SUMMED_BLOCKS = 8
 V_BYTES = 2**20
-MANY_WEIGHT_BYTES = 2**23
+MANY_WEIGHT_BYTES, MANY_SUMMED_BYTES = 2**23, 2**22
+MOST_SUMMED_TILES, GROUP_TILES = 16, 8
+"""In blocks of so many tiles weights are summed of taps where they are multiplied; with so many tiles at once."""
 L2_BYTES = 2**19
 MUCH_WEIGHT_BYTES = 2**22
 """More arrive from L3 more slowly."""
@@ -36,7 +39,7 @@ POINTS = {2: (Fraction(0), Fraction(1)), 4: (Fraction(0), Fraction(1), Fraction(
 """Where the polynomials of 2 taps are evaluated, and at infinity, for tiles of 2 and 4 outputs."""
 
 ROUNDINGS = {2: 4, 4: 10}
-"""Of one axis of 2 taps, as `winograd.ROUNDINGS`. By 4: to the points 3, the weights to them 3, back 3; by 2: 1, 1 and 1."""
+"""Of one axis of 2 taps, as `winograd.ROUNDINGS`. By 4: to the points 3, the weights to them 1, back 5; by 2: 1, 1 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +286,20 @@ def cycles(problem: Problem, lanes: int) -> float:
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
     channels = problem.groups * problem.in_channels
     rows = channels * form.far_outputs * form.tile_rows
-    there = sum(member.points / 25 * member.far_taps for member in form.inputs) * rows * (100 + 6.5 * 16 / lanes * form.tile_columns)
+    there = sum(member.points / 25 * member.far_taps for member in form.inputs) * rows * _row_cycles(form, lanes)
     if form.sums_members and has_stride:  # every second cell is taken first, row by row
         rows_of_member = form.rows * form.tile_rows * form.far_outputs
         there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     points = sum(member.points for member in form.outputs)
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
-    multiplied = rates.product * product_cycles(two=0.65 if problem.phases else 0.5) * terms * vectors * form.tiles
+    sums = _keeps_taps(problem, form, lanes) and _sums_taps(problem, form)
+    two = 0.65 if problem.phases or sums else 0.5
+    multiplied = rates.product * product_cycles(two=two) * terms * vectors * form.tiles * (1 + (_summing(form) if sums else 0))
     fetched = _fetching_cycles(problem, form, lanes)
     multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
     back = (rates.back * points + rates.tile * len(form.outputs)) * vectors * form.tiles
-    wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if _keeps_taps(problem, form, lanes) else 0.0
+    transforms = _keeps_taps(problem, form, lanes) and not sums
+    wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if transforms else 0.0
     summed = rates.there * there + multiplied + back + wanted
     return rates.call + winograd.COMPARED * summed + rates.waited * max(0, winograd.array_bytes(problem) - L2_BYTES)
 
@@ -309,7 +315,7 @@ def packing_cycles(problem: Problem, lanes: int) -> float:
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
     turned = 170 * vectors * problem.in_channels * math.ceil(math.prod(problem.kernel_size) / lanes)
     blocks = _blocks(problem, form)
-    if _keeps_taps(problem, form, lanes):
+    if _keeps_taps(problem, form, lanes) or (_sums_taps(problem, form) and blocks <= FEW_SUMMED_BLOCKS):
         return winograd.COMPARED * turned * blocks
     once = winograd.COMPARED * (turned + _transforming_cycles(problem, form, vectors))
     return once * min(blocks, 2) + 0.3 * (max(0, _packed_bytes(problem, form, lanes) - L2_BYTES) if blocks > 2 else 0)
@@ -322,13 +328,42 @@ def _transforming_cycles(problem: Problem, form: Form, vectors: int) -> float:
 
 def _blocks(problem: Problem, form: Form) -> int:
     """Blocks of tiles that fetch or transform weights, about."""
+    return form.far_outputs * math.ceil(form.tile_rows * form.tile_columns / _block_tiles(problem, form))
+
+
+def _block_tiles(problem: Problem, form: Form) -> int:
+    """Of one block, at most."""
     bytes_of_tile = 4 * problem.in_channels * sum(member.points * member.far_taps for member in form.inputs)
-    wanted = max(FEWEST_TILES, min(MOST_TILES, V_BYTES // max(1, bytes_of_tile)))
-    return form.far_outputs * math.ceil(form.tile_rows * form.tile_columns / wanted)
+    return max(FEWEST_TILES, min(MOST_TILES, V_BYTES // max(1, bytes_of_tile)))
+
+
+def _sums_taps(problem: Problem, form: Form) -> bool:
+    """Whether weights that are not transformed are summed of taps where they are multiplied."""
+    if any(member.far_taps > 1 or max(member.row_taps, member.column_taps) > 2 for member in form.members):
+        return False
+    tiles = min(form.tile_rows * form.tile_columns, _block_tiles(problem, form))
+    return max(form.rows, form.columns) == 2 or tiles <= MOST_SUMMED_TILES
+
+
+def _summing(form: Form) -> float:
+    """Products to sum weights of taps, for each product with them: one less than there are taps, for each group of tiles."""
+    taps = {1: 1.0, 2: {2: 4 / 3, 4: 8 / 5}[max(form.rows, form.columns)]}
+    points = sum(member.points for member in form.members)
+    summed = sum(member.points * (taps[member.row_taps] * taps[member.column_taps] - 1) for member in form.members) / points
+    return summed / min(GROUP_TILES, form.tiles)
+
+
+def _row_cycles(form: Form, lanes: int) -> float:
+    """To transform 25 points of a row of tiles of one channel. Where it leaves lanes empty, rows lie one behind another in them."""
+    vector = min(lanes, 8 if form.tile_columns <= 8 else 16)
+    if form.tile_rows > 1 and 4 * form.tile_columns <= 3 * vector:
+        return 25 + 5 * 16 / lanes * form.tile_columns
+    return 100 + 6.5 * 16 / lanes * form.tile_columns
 
 
 def _keeps_taps(problem: Problem, form: Form, lanes: int) -> bool:
-    return _packed_bytes(problem, form, lanes) > MANY_WEIGHT_BYTES
+    most = MANY_SUMMED_BYTES if _sums_taps(problem, form) else MANY_WEIGHT_BYTES
+    return _packed_bytes(problem, form, lanes) > most
 
 
 def _packed_bytes(problem: Problem, form: Form, lanes: int) -> int:
