@@ -140,6 +140,29 @@ def test_blocks(first: tuple[int, ...], second: tuple[int, ...], axes: int | tup
         check_alike("fftconvolve", drawn(rng, first, dtype), drawn(rng, second, dtype), mode, axes)
 
 
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "symm"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "u8"])
+def test_large_images_of_integers(dtype: str, boundary: str) -> None:
+    rng = np.random.default_rng(9)
+    image, kernel = drawn(rng, (700, 500), dtype), drawn(rng, (5, 4), dtype)
+    for mode in MODES:
+        check_alike("correlate2d", image, kernel, mode, boundary)
+    if boundary == "fill":
+        check_alike("convolve2d", image, kernel, "full", boundary, 7)
+        check_alike("convolve", image.ravel(), np.arange(300, dtype=dtype), "same", "direct")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c16"])
+@pytest.mark.parametrize(("first", "second"), [
+    ((1, 3000), (5, 2900)), ((5, 3000), (1, 2900)), ((1, 200, 150), (3, 150, 1)), ((300, 1), (280, 1)), ((150_000,), (140_000,)),
+    ((1, 70_000), (1, 69_000)), ((3, 20, 31, 32), (1, 18, 25, 22)),
+])  # fmt: skip
+def test_long_ones_with_axes_of_one_cell(first: tuple[int, ...], second: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(8)
+    for mode in ("full", "same"):
+        check_alike("convolve", drawn(rng, first, dtype), drawn(rng, second, dtype), mode)
+
+
 @pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve", "convolve2d", "correlate2d"])
 @pytest.mark.parametrize("shapes", list(itertools.product([(0,), (3,), (0, 2), (3, 0), (3, 2), ()], repeat=2)))
 def test_of_nothing(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:

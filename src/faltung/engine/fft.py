@@ -26,7 +26,7 @@ from faltung.engine.fft_layout import TASK_CELLS, WORTH_THREADS_CYCLES, AxisBloc
 from faltung.engine.native import MAX_THREADS
 from faltung.engine.problem import Problem
 
-__all__ = ["FFTCorrelation", "FFTWeight", "share"]
+__all__ = ["FFTCorrelation", "FFTWeight", "keep_freed_memory", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class FFTCorrelation:
         self._tasks = tuple(self._sample_tasks())
         self._cycles = layout.running_cycles()
         self._most_workers = max(1, memory_limit(problem, dtype) // layout.task_bytes)
-        _keep_freed_memory()
+        keep_freed_memory()
 
     @property
     def packed_bytes(self) -> int:
@@ -354,7 +354,7 @@ def share(work: Callable[[Any], None], tasks: Iterable[Any], threads: int, cycle
 
 
 @functools.cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep what is freed, up to some MiB: transforms allocate their results, and new pages cost more than the transform.
 
     The largest block that was ever given back sets from where on blocks are mapped anew each time. Of 32 MiB at most.

@@ -16,7 +16,7 @@ from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_method, checked_mode, checked_ranks, is_swapped, numbers
 from faltung.signal.kinds import by_scipy, is_served, result_type
 from faltung.signal.placing import Part, parts_of
-from faltung.signal.spectra import cycles, spectral_sums
+from faltung.signal.spectra import cycles_along, spectral_sums
 from faltung.signal.sums import again, job_of, sums
 from faltung.signal.whole_numbers import largest, whole_sums
 
@@ -24,6 +24,9 @@ __all__ = ["choose_conv_method", "convolve", "correlate", "correlation_lags"]
 
 FEW_PRODUCTS = 4096
 """Up to so many products of two plain rows NumPy's own loop is done before the engine has been called."""
+
+MANY_PRODUCTS = 2**20
+"""Fewer are never worth a transform by SciPy."""
 
 _WHOLE_BITS = 2**52 - 1
 
@@ -147,9 +150,11 @@ def products_summed(
     """
     if dtype.kind in "biu":
         return whole_sums(x, h, parts, dtype, call=call)
+    complexity = x.dtype.kind == "c", h.dtype.kind == "c"
+    if accuracy == "default" and takes_spectra(x.shape, h.shape, parts, dtype, complexity):
+        axes = transformed_axes(x.shape, h.shape, parts)
+        return spectral_sums(x, h, axes, tuple(parts[axis] for axis in axes), dtype)
     if dtype.kind == "c":
-        if accuracy == "default" and takes_spectra(x.shape, h.shape, parts, dtype, (x.dtype.kind == "c", h.dtype.kind == "c")):
-            return spectral_sums(x, h, tuple(range(x.ndim)), parts, dtype)
         real = np.empty(0, dtype).real.dtype
         x, h = (array.astype(dtype if array.dtype.kind == "c" else real, copy=False) for array in (x, h))
     else:
@@ -161,16 +166,27 @@ def products_summed(
 def takes_spectra(
     cells: tuple[int, ...], taps: tuple[int, ...], parts: tuple[Part, ...], dtype: np.dtype[Any], complexity: tuple[bool, bool]
 ) -> bool:
-    """Whether complex arrays of these shapes are cheaper by transforms; of real ones the engine decides."""
-    if dtype.kind != "c":
-        return job_of(cells, taps, parts, dtype, (False, False), "zeros", "default").is_transformed
+    """Whether whole transforms or their blocks are cheaper than what the engine would do."""
+    along = transformed_axes(cells, taps, parts)
+    if dtype.char == "e" or not along or math.prod(taps) * math.prod(cells) < MANY_PRODUCTS:
+        return False
     job = job_of(cells, taps, parts, dtype, complexity, "zeros", "default")
-    estimate = 1.0
-    for part, count, size in zip(parts, taps, cells, strict=True):
-        estimate *= cycles(part, size, count, dtype) if len(parts) == 1 else 1.2 * max(size + count - 1, 16)
-    if len(parts) > 1:
-        estimate = estimate * (30.0 if dtype.itemsize == 8 else 60.0) + 100000.0
-    return estimate / NOMINAL_HERTZ < job.seconds
+    if job.compiled.algorithm == "fft":
+        if dtype.kind == "c":  # of parts apart, and no better than of both together
+            return True
+        waiting = 1.3  # for memory, where blocks are as long as these
+    else:
+        waiting = 1.0
+    return cycles_along(along, parts, cells, taps, dtype) / NOMINAL_HERTZ < waiting * job.seconds
+
+
+def transformed_axes(cells: tuple[int, ...], taps: tuple[int, ...], parts: tuple[Part, ...]) -> tuple[int, ...]:
+    """The axes along which there is more to do than to multiply all of one array by one number of the other."""
+    return tuple(
+        axis
+        for axis, (each, count, part) in enumerate(zip(cells, taps, parts, strict=True))
+        if min(each, count) > 1 or part != Part(0, max(each, count))
+    )
 
 
 def refuse_unsummed(x: Array, h: Array, dtype: np.dtype[Any], mode: str, method: str) -> None:
@@ -245,7 +261,8 @@ def choose_conv_method(in1: object, in2: object, mode: str = "full", measure: bo
         x, h = h, x
     floats = np.dtype(np.float64) if dtype.kind in "ui" else dtype
     parts = parts_of(mode, x.shape, h.shape)
-    return "fft" if takes_spectra(x.shape, h.shape, parts, floats, (x.dtype.kind == "c", h.dtype.kind == "c")) else "direct"
+    shapes = x.shape, h.shape, parts, floats, (x.dtype.kind == "c", h.dtype.kind == "c")
+    return "fft" if takes_spectra(*shapes) or job_of(*shapes, "zeros", "default").is_transformed else "direct"
 
 
 def _seconds(x: Array, h: Array, mode: str, method: str) -> float:

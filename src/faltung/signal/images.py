@@ -14,7 +14,7 @@ from faltung.signal.convolution import reversed_conjugate
 from faltung.signal.kinds import by_scipy, is_served, product_type
 from faltung.signal.placing import Part, part_of
 from faltung.signal.sums import again, sums
-from faltung.signal.whole_numbers import whole_sums
+from faltung.signal.whole_numbers import STRIP_CELLS, whole_sums
 
 __all__ = ["convolve2d", "correlate2d"]
 
@@ -126,9 +126,9 @@ def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], b
         return np.zeros(tuple(max(0, part.size) for part in parts), dtype)
     if all(part.start >= taps - 1 and part.start + part.size <= cells for part, cells, taps in zip(parts, x.shape, h.shape, strict=True)):
         border = "zeros"  # nothing beyond the ends is read
-    elif is_filled:
-        assert fill is not None
-        x, parts = _framed(x, h, parts, dtype, fill)
+    elif is_filled or (dtype.kind in "iu" and border != "zeros" and x.size > STRIP_CELLS):  # strips need their border in place
+        x, parts = _framed(x, h, parts, border, fill)
+        border = "zeros"
     if dtype.kind in "iu":
         return whole_sums(x, h, parts, dtype, border, call)
     real = np.empty(0, dtype).real.dtype
@@ -136,10 +136,12 @@ def _summed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], b
     return sums(x, h, parts, dtype, border, "exact", call)
 
 
-def _framed(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], fill: Array) -> tuple[Array, tuple[Part, ...]]:
+def _framed(x: Array, h: Array, parts: tuple[Part, ...], border: str, fill: Array | None) -> tuple[Array, tuple[Part, ...]]:
     """The image with all the cells around it that are read, and where the result lies then."""
-    before = [taps - 1 - part.start for taps, part in zip(h.shape, parts, strict=True)]
-    shape = tuple(part.size + taps - 1 for taps, part in zip(h.shape, parts, strict=True))
-    wide = np.full(shape, fill, dtype)
-    wide[tuple(slice(begin, begin + cells) for begin, cells in zip(before, x.shape, strict=True))] = x
+    sides = [(taps - 1 - part.start, part.start + part.size - cells) for taps, part, cells in zip(h.shape, parts, x.shape, strict=True)]
+    if fill is None:
+        wide = np.pad(x, sides, mode="wrap" if border == "circular" else "symmetric")
+    else:
+        wide = np.full(tuple(sum(side) + cells for side, cells in zip(sides, x.shape, strict=True)), fill)
+        wide[tuple(slice(before, before + cells) for (before, _), cells in zip(sides, x.shape, strict=True))] = x
     return wide, tuple(Part(taps - 1, part.size) for taps, part in zip(h.shape, parts, strict=True))

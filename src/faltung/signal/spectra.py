@@ -8,7 +8,6 @@ not depend on the number of threads.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +16,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from faltung.engine.arrays import Array, new_array
-from faltung.engine.fft import share
+from faltung.engine.fft import keep_freed_memory, share
 from faltung.engine.native import get_num_threads
+from faltung.signal.long_rows import LONG, long_convolution
 from faltung.signal.placing import Part, Shape
 
-__all__ = ["cycles", "spectral_sums"]
+__all__ = ["cycles_along", "spectral_sums"]
 
 TASK_CELLS = 2**16
 """Cells that one task transforms together, so that their spectra stay in L2."""
 
 # Cycles at a nominal 3 GHz for a cell of one transform there and back with its product, measured on a Zen 4 core.
-CELL = {"f": 15.0, "d": 28.0, "F": 26.0, "D": 50.0}
+CELL = {"f": 27.0, "d": 45.0, "F": 45.0, "D": 85.0}
 CALL = 60000.0
 
 
@@ -46,7 +46,8 @@ def best_blocks(part: Part, cells: int, taps: int, rows: int, is_real: bool) -> 
     """The cheapest way to cut one axis, in transformed cells weighted by the logarithm of the transform's length."""
     whole = max(cells, taps, cells + taps - 1 - part.start, part.start + part.size)
     whole = _good(whole, is_real)
-    best = Blocks(whole, part.size, 1, (whole + whole / rows) * _weight(whole) + 4096)
+    weight = 1.6 if rows == 1 and whole >= LONG else _weight(whole)
+    best = Blocks(whole, part.size, 1, 1.5 * whole * weight + 4096 if rows == 1 else (1 + 0.5 / rows) * whole * weight)
     for log in range(4, 24):
         for size in (2**log, 3 * 2 ** (log - 1)):
             outputs = size - taps + 1
@@ -56,7 +57,7 @@ def best_blocks(part: Part, cells: int, taps: int, rows: int, is_real: bool) -> 
             # Blocks as equal as possible waste least in the last one.
             size = min(size, _good(-(-part.size // count) + taps - 1, is_real))
             outputs = size - taps + 1
-            cost = (count + 1 / rows) * size * _weight(size)
+            cost = (count + 0.5 / rows) * size * _weight(size)
             if cost < best.cost:
                 best = Blocks(size, outputs, count, cost)
     return best
@@ -65,7 +66,7 @@ def best_blocks(part: Part, cells: int, taps: int, rows: int, is_real: bool) -> 
 def _weight(size: int) -> float:
     """What a cell of a transform costs over one of 4096 cells; long ones leave the inner caches."""
     log = math.log2(size)
-    return (log + 6) / 18 * (1 + 0.06 * max(0.0, log - 14))
+    return (log + 6) / 18 * (1 + 0.3 * max(0.0, log - 15))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -76,9 +77,16 @@ def _good(size: int, is_real: bool) -> int:
     return int(next_fast_len(size, is_real))
 
 
-def cycles(part: Part, cells: int, taps: int, dtype: np.dtype[Any]) -> float:
-    """Estimated for one axis, on one core."""
-    return best_blocks(part, cells, taps, 1, dtype.kind == "f").cost * CELL[dtype.char] + CALL
+def cycles_along(axes: Shape, parts: tuple[Part, ...], cells: Shape, taps: Shape, dtype: np.dtype[Any]) -> float:
+    """Estimated for transforms along `axes` of one kernel and an array that may have other axes too, on one core."""
+    rows = math.prod(part.size for axis, part in enumerate(parts) if axis not in axes)
+    if len(axes) == 1:
+        (axis,) = axes
+        blocks = best_blocks(parts[axis], max(cells[axis], taps[axis]), min(cells[axis], taps[axis]), rows, dtype.kind == "f")
+        return rows * blocks.cost * CELL[dtype.char] + CALL
+    some = tuple(parts[axis] for axis in axes)
+    sizes = _sizes(some, tuple(cells[axis] for axis in axes), tuple(taps[axis] for axis in axes), dtype)
+    return rows * 2.2 * CELL[dtype.char] * math.prod(sizes) * max(1.0, _weight(max(sizes))) + CALL
 
 
 def spectral_sums(x: Array, h: Array, axes: Shape, parts: tuple[Part, ...], dtype: np.dtype[Any]) -> Array:
@@ -95,6 +103,7 @@ def spectral_sums(x: Array, h: Array, axes: Shape, parts: tuple[Part, ...], dtyp
     dtype : dtype
         float32, float64, complex64 or complex128.
     """
+    keep_freed_memory()
     if len(axes) == 1:
         return _along_one(x, h, axes[0], parts[0], dtype)
     return _along_several(x, h, axes, parts, dtype)
@@ -111,7 +120,11 @@ def _along_one(x: Array, h: Array, axis: int, part: Part, dtype: np.dtype[Any]) 
     blocks = best_blocks(part, x.shape[-1], h.shape[-1], max(1, rows // math.prod(h.shape[:-1])), dtype.kind == "f")
     result = new_array("the result", (*batch, part.size), dtype)
     if blocks.count == 1 and rows == 1:
-        _whole(x, h, part, blocks.transform, result, transforms, dtype)
+        rows_of_one = x.reshape(-1), h.reshape(-1), part, blocks.transform, result.reshape(-1)
+        if blocks.transform >= LONG:
+            long_convolution(*rows_of_one)
+        else:
+            _whole(*rows_of_one, transforms)
         return np.moveaxis(result, -1, axis)
     spectrum = transforms.forward(h.astype(dtype, copy=False), blocks.transform, workers=get_num_threads())
     windows = _windows(x, part, h.shape[-1], blocks, dtype)
@@ -142,6 +155,8 @@ def _tasks(batch: Shape, blocks: Blocks) -> list[tuple[tuple[slice, ...], slice]
     at_once = max(1, TASK_CELLS // blocks.transform)
     if blocks.count >= at_once or not batch:
         at_once = max(at_once, 4)
+        if math.prod(batch) == 1:
+            at_once = min(at_once, max(1, blocks.count // 4))
         runs = [slice(begin, min(begin + at_once, blocks.count)) for begin in range(0, blocks.count, at_once)]
         return [(tuple(slice(each, each + 1) for each in place), run) for place in np.ndindex(*batch) for run in runs]
     together = max(1, at_once // blocks.count)
@@ -171,95 +186,92 @@ def _windows(x: Array, part: Part, taps: int, blocks: Blocks, dtype: np.dtype[An
     return as_strided(padded, (*padded.shape[:-1], blocks.count, blocks.transform), (*padded.strides[:-1], blocks.outputs * step, step))
 
 
-def _whole(x: Array, h: Array, part: Part, size: int, result: Array, transforms: _Transforms, dtype: np.dtype[Any]) -> None:
+def _whole(x: Array, h: Array, part: Part, size: int, result: Array, transforms: _Transforms) -> None:
     """One row in one transform; both arrays are transformed at the same time."""
     spectra: list[Array | None] = [None, None]
 
     def work(side: int) -> None:
-        spectra[side] = transforms.forward((x, h)[side].astype(dtype, copy=False), size, workers=1)
+        spectra[side] = transforms.forward((x, h)[side].astype(result.dtype, copy=False), size, workers=1)
 
-    share(work, [0, 1], get_num_threads(), size * CELL[dtype.char])
+    share(work, [0, 1], get_num_threads(), size * CELL[result.dtype.char])
     product, other = spectra
     assert product is not None
     assert other is not None
     product *= other
-    result[...] = transforms.backward(product, size, overwrite_x=True, workers=1)[..., part.start : part.start + part.size]
+    result[...] = transforms.backward(product, size, overwrite_x=True, workers=1)[part.start : part.start + part.size]
 
 
 def _along_several(x: Array, h: Array, axes: Shape, parts: tuple[Part, ...], dtype: np.dtype[Any]) -> Array:
-    """Blocks along the longest axis, whole transforms along the others."""
-    is_real = dtype.kind == "f"
-    if math.prod(x.shape[axis] for axis in axes) < math.prod(h.shape[axis] for axis in axes):
-        x, h = h, x
-    rows = math.prod(np.broadcast_shapes(*(tuple(1 if axis in axes else size for axis, size in enumerate(a.shape)) for a in (x, h))))
-    sizes = [
-        _good(max(cells, taps, cells + taps - 1 - part.start, part.start + part.size), is_real)
-        for cells, taps, part in ((x.shape[axis], h.shape[axis], part) for axis, part in zip(axes, parts, strict=True))
+    """Rows along the last axis first; then, for some of their bins at a time, which stay in the caches, both arrays along the others.
+
+    Rows of zeros are not transformed, and only those of the result are transformed back.
+    """
+    *outer, last = axes
+    *outer_parts, last_part = parts
+    sizes = _sizes(parts, tuple(x.shape[axis] for axis in axes), tuple(h.shape[axis] for axis in axes), dtype)
+    transforms, threads = _transforms(dtype), get_num_threads()
+    first, second = (transforms.forward(array.astype(dtype, copy=False), sizes[-1], axis=last, workers=threads) for array in (x, h))
+    shape = list(np.broadcast_shapes(*(tuple(1 if axis in axes else size for axis, size in enumerate(each.shape)) for each in (x, h))))
+    rows = math.prod(shape)
+    for axis, part in zip(outer, outer_parts, strict=True):
+        shape[axis] = part.size
+    shape[last] = first.shape[last]
+    middle = new_array("the spectrum", tuple(shape), first.dtype)
+    kept = [slice(None)] * x.ndim
+    for axis, part in zip(outer, outer_parts, strict=True):
+        kept[axis] = slice(part.start, part.start + part.size)
+
+    def work(slab: tuple[slice, ...]) -> None:
+        product, factor = (transforms.along(each[_of_slab(each, slab)], sizes[:-1], axes=outer, workers=1) for each in (first, second))
+        is_whole = product.shape == np.broadcast_shapes(product.shape, factor.shape)
+        product = np.multiply(product, factor, out=product if is_whole else None)
+        middle[slab] = transforms.back_along(product, sizes[:-1], axes=outer, overwrite_x=True, workers=1)[tuple(kept)]
+
+    share(work, _slabs(tuple(shape), axes, math.prod(sizes[:-1])), threads, rows * math.prod(sizes) * CELL[dtype.char])
+    back = transforms.backward(middle, sizes[-1], axis=last, overwrite_x=True, workers=threads)
+    result: Array = back[(slice(None),) * last + (slice(last_part.start, last_part.start + last_part.size),)]
+    return np.ascontiguousarray(result)
+
+
+def _sizes(parts: tuple[Part, ...], cells: Shape, taps: Shape, dtype: np.dtype[Any]) -> list[int]:
+    """Lengths of transforms in which no other output lies on those of `parts`."""
+    return [
+        _good(max(each, count, each + count - 1 - part.start, part.start + part.size), dtype.kind == "f" and part is parts[-1])
+        for part, each, count in zip(parts, cells, taps, strict=True)
     ]
-    long = max(range(len(axes) - 1), key=lambda index: x.shape[axes[index]])  # the last one is that of the real transform
-    axis, part = axes[long], parts[long]
-    taps = h.shape[axis]
-    blocks = best_blocks(part, x.shape[axis], taps, 1, is_real=False)
-    if taps > x.shape[axis] or 2 * blocks.transform > sizes[long]:
-        blocks = Blocks(sizes[long], part.size, 1, 0.0)
-    sizes[long] = blocks.transform
-    transforms = _transforms(dtype)
-    threads = get_num_threads()
-    spectrum = transforms.forward_along(h.astype(dtype, copy=False), sizes, axes=axes, workers=threads)
-    shape = list(np.broadcast_shapes(*(tuple(1 if index in axes else size for index, size in enumerate(a.shape)) for a in (x, h))))
-    for index, each in zip(axes, parts, strict=True):
-        shape[index] = each.size
-    result = new_array("the result", tuple(shape), dtype)
-    slabs, batch_axis = _slabs(x, result, axes, sizes)
-    is_alone = blocks.count * len(slabs) == 1
-
-    def work(task: tuple[slice, int]) -> None:
-        slab, block = task
-        begin = block * blocks.outputs
-        size = min(blocks.outputs, part.size - begin)
-        first = part.start + begin - taps + 1 if blocks.count > 1 else 0
-        read, kept, source, factor = [slice(None)] * x.ndim, [slice(None)] * x.ndim, x, spectrum
-        if batch_axis is not None:
-            source = source if source.shape[batch_axis] == 1 else source[(slice(None),) * batch_axis + (slab,)]
-            factor = factor if factor.shape[batch_axis] == 1 else factor[(slice(None),) * batch_axis + (slab,)]
-        from_cell = max(0, first)
-        read[axis] = slice(from_cell, min(x.shape[axis], first + blocks.transform) if blocks.count > 1 else None)
-        workers = threads if is_alone else 1
-        product = transforms.forward_along(source[tuple(read)].astype(dtype, copy=False), sizes, axes=axes, workers=workers)
-        product = np.multiply(product, factor, out=product if product.shape == np.broadcast_shapes(product.shape, factor.shape) else None)
-        back = transforms.backward_along(product, sizes, axes=axes, overwrite_x=True, workers=workers)
-        target = result if batch_axis is None else result[(slice(None),) * batch_axis + (slab,)]
-        places = [slice(None)] * x.ndim
-        for index, each in zip(axes, parts, strict=True):
-            kept[index] = slice(each.start, each.start + each.size)
-        kept[axis] = slice(part.start + begin - from_cell, part.start + begin - from_cell + size)
-        places[axis] = slice(begin, begin + size)
-        target[tuple(places)] = back[tuple(kept)]
-
-    tasks = list(itertools.product(slabs, range(blocks.count)))
-    share(work, tasks, threads, rows * math.prod(sizes) * blocks.count * CELL[dtype.char])
-    return result
 
 
-def _slabs(x: Array, result: Array, axes: Shape, sizes: list[int]) -> tuple[list[slice], int | None]:
-    """The longest axis of the batch in pieces of at most some `TASK_CELLS`, and which it is; none if there is no batch."""
-    others = [axis for axis in range(x.ndim) if axis not in axes and result.shape[axis] > 1]
-    if not others:
-        return [slice(None)], None
-    axis = max(others, key=lambda index: result.shape[index])
-    row = math.prod(sizes) * math.prod(result.shape[index] for index in others if index != axis)
-    at_once = max(1, TASK_CELLS // row)
-    return [slice(begin, begin + at_once) for begin in range(0, result.shape[axis], at_once)], axis
+def _of_slab(array: Array, slab: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Where a slab of the result lies in an array that may be broadcast."""
+    return tuple(slice(None) if size == 1 else part for size, part in zip(array.shape, slab, strict=True))
+
+
+def _slabs(shape: Shape, axes: Shape, cells: int) -> list[tuple[slice, ...]]:
+    """Pieces of some `TASK_CELLS`: some bins of the last of `axes`, and of a batch some along its longest axis."""
+    batch = [axis for axis in range(len(shape)) if axis not in axes and shape[axis] > 1]
+    long = max(batch, key=lambda axis: shape[axis], default=None)
+    cells *= math.prod(shape[axis] for axis in batch if axis != long)
+    bins = min(shape[axes[-1]], max(8, TASK_CELLS // cells))
+    together = 1 if long is None else max(1, TASK_CELLS // (cells * bins))
+    pieces = []
+    for begin in range(0, shape[axes[-1]], bins):
+        for first in range(0, 1 if long is None else shape[long], together):
+            slab = [slice(None)] * len(shape)
+            slab[axes[-1]] = slice(begin, begin + bins)
+            if long is not None:
+                slab[long] = slice(first, first + together)
+            pieces.append(tuple(slab))
+    return pieces
 
 
 @dataclass(frozen=True, slots=True)
 class _Transforms:
-    """The transforms of real or of complex numbers, along the last axis and along several."""
+    """The transforms of real or of complex numbers along an axis, and of complex ones along several."""
 
     forward: Any
     backward: Any
-    forward_along: Any
-    backward_along: Any
+    along: Any
+    back_along: Any
 
 
 @functools.cache
@@ -267,5 +279,5 @@ def _transforms(dtype: np.dtype[Any]) -> _Transforms:
     from scipy import fft
 
     if dtype.kind == "f":
-        return _Transforms(fft.rfft, fft.irfft, fft.rfftn, fft.irfftn)
+        return _Transforms(fft.rfft, fft.irfft, fft.fftn, fft.ifftn)
     return _Transforms(fft.fft, fft.ifft, fft.fftn, fft.ifftn)

@@ -6,18 +6,21 @@ all partial sums; a transform whose error bound is below a quarter gives them by
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from faltung.engine.arrays import Array
-from faltung.signal.placing import Part
+from faltung.engine.arrays import Array, new_array
+from faltung.signal.placing import Part, Shape, narrowed_part
 from faltung.signal.sums import job_of, sums
 
-__all__ = ["largest", "whole_sums"]
+__all__ = ["STRIP_CELLS", "largest", "whole_sums"]
 
 _FLOATS = ((np.dtype(np.float32), 2.0**24), (np.dtype(np.float64), 2.0**53))
 _SURE = 0.25
+
+STRIP_CELLS = 2**18
 
 FEW_PRODUCTS = 2**16
 """Fewer are summed sooner than the numbers have been looked at."""
@@ -56,14 +59,8 @@ def whole_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any]
     if bound >= _FLOATS[0][1]:
         bound = total * largest(many)
     for floats, exact in _FLOATS:
-        if bound >= exact:
-            continue
-        for asked in ("default", "exact"):
-            job = job_of(x.shape, h.shape, parts, floats, (False, False), border, asked)
-            error = job.relative_error * bound
-            if error < _SURE:
-                found = sums(x.astype(floats), h.astype(floats), parts, floats, border, asked)
-                return _stored(np.rint(found, out=found) if error else found, dtype, bound)
+        if bound < exact and _error(x.shape, h.shape, parts, floats, border, bound)[1] < _SURE:
+            return _by_floats(x, h, parts, dtype, floats, border, bound)
     return _wide_sums(x, h, parts, dtype, wide, border, call)
 
 
@@ -74,10 +71,46 @@ def _wide_sums(x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any]
     return np.not_equal(found, 0) if dtype.kind == "b" else found.astype(dtype, copy=False)
 
 
-def _stored(found: Array, dtype: np.dtype[Any], bound: float) -> Array:
+def _error(x: Shape, h: Shape, parts: tuple[Part, ...], floats: np.dtype[Any], border: str, bound: float) -> tuple[str, float]:
+    """How sums of at most `bound` are taken in `floats`, and how far from whole numbers they may come out then."""
+    for accuracy in ("default", "exact"):
+        error = job_of(x, h, parts, floats, (False, False), border, accuracy).relative_error * bound
+        if error < _SURE:
+            break
+    return accuracy, error
+
+
+def _by_floats(
+    x: Array, h: Array, parts: tuple[Part, ...], dtype: np.dtype[Any], floats: np.dtype[Any], border: str, bound: float
+) -> Array:
+    """Some rows at a time, whose floating-point numbers stay in the caches."""
+    result = new_array("the result", tuple(part.size for part in parts), dtype)
+    taps = h.astype(floats)
+    first, *others = parts
+    rows = max(4 * h.shape[0], STRIP_CELLS // math.prod(x.shape[1:]))
+    if border != "zeros" or first.size <= rows or h.size > x.size:
+        _store(_floating(x.astype(floats), taps, parts, floats, border, bound), result, bound)
+        return result
+    for begin in range(0, first.size, rows):
+        size = min(rows, first.size - begin)
+        read, met, inner = narrowed_part(Part(first.start + begin, size), x.shape[0], h.shape[0])
+        found = _floating(x[read].astype(floats), taps[met], (inner, *others), floats, border, bound)
+        _store(found, result[begin : begin + size], bound)
+    return result
+
+
+def _floating(x: Array, h: Array, parts: tuple[Part, ...], floats: np.dtype[Any], border: str, bound: float) -> Array:
+    """Whole numbers, as floats."""
+    accuracy, error = _error(x.shape, h.shape, parts, floats, border, bound)
+    found = sums(x, h, parts, floats, border, accuracy)
+    return np.rint(found, out=found) if error else found
+
+
+def _store(found: Array, result: Array, bound: float) -> None:
     """Whole numbers of at most `bound` in size, modulo the dtype's range."""
-    if dtype.kind == "b":
-        return np.not_equal(found, 0)
-    if bound <= np.iinfo(dtype).max:  # a result without a sign has none in its sums
-        return found.astype(dtype)
-    return found.astype(np.int32 if bound < 2**31 else np.int64).astype(dtype)
+    if result.dtype.kind == "b":
+        np.not_equal(found, 0, out=result)
+        return
+    if bound > np.iinfo(result.dtype).max:  # else, and where there is no sign, it fits
+        found = found.astype(np.int32 if bound < 2**31 else np.int64)
+    np.copyto(result, found, casting="unsafe")
