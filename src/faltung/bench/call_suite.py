@@ -13,6 +13,7 @@ from faltung.bench.calls import CALL_PEERS, Call, CallRow
 from faltung.bench.image_calls import IMAGE_CALLS, IMAGE_CLASSES
 from faltung.bench.machine import describe
 from faltung.bench.peers import version_of
+from faltung.bench.signal_calls import SIGNAL_CALLS, SIGNAL_CLASSES
 from faltung.bench.suites import typed
 from faltung.bench.summary import geometric_mean
 from faltung.errors import ConvError, one_of
@@ -20,10 +21,10 @@ from faltung.errors import ConvError, one_of
 __all__ = ["CALLS", "CALL_CLASSES", "SUITE", "call_facts", "chosen_call_peers", "chosen_calls"]
 
 SUITE = "scipy"
-PURPOSE = "faltung.ndimage beside scipy.ndimage and OpenCV"
+PURPOSE = "faltung.ndimage and faltung.signal beside SciPy and OpenCV"
 
-CALLS: tuple[Call, ...] = IMAGE_CALLS
-CALL_CLASSES: dict[str, str] = {**IMAGE_CLASSES}
+CALLS: tuple[Call, ...] = (*IMAGE_CALLS, *SIGNAL_CALLS)
+CALL_CLASSES: dict[str, str] = {**IMAGE_CLASSES, **SIGNAL_CLASSES}
 
 _DISTRIBUTIONS = {"scipy": "scipy", "opencv": "opencv-python-headless"}
 

@@ -76,10 +76,11 @@ class Call:
         return self.stored or self.dtype
 
     def array(self) -> Array:
-        """Its data: bytes, or numbers from 0 to 1; the same every time."""
+        """Its data: bytes, or numbers from 0 to 1, of complex ones both parts; the same every time."""
         draw = np.random.default_rng(0)
         kind = np.dtype(self.dtype).kind
-        return memory.aligned((draw.integers(0, 256, self.shape) if kind in "ui" else draw.random(self.shape)).astype(self.dtype))
+        data = draw.integers(0, 256, self.shape) if kind in "ui" else draw.random(self.shape)
+        return memory.aligned((data + 1j * draw.random(self.shape) if kind == "c" else data).astype(self.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,9 @@ def _opencv_call(call: Call, x: Array, threads: int) -> Prepared:
 
 
 def _deviation(theirs: Array, mine: Array) -> float:
-    largest = float(np.max(np.abs(mine.astype(np.float64)), initial=0)) or 1.0
-    return float(np.max(np.abs(theirs.astype(np.float64) - mine.astype(np.float64)), initial=0)) / largest
+    wide = np.complex128 if mine.dtype.kind == "c" else np.float64
+    largest = float(np.max(np.abs(mine.astype(wide)), initial=0)) or 1.0
+    return float(np.max(np.abs(theirs.astype(wide) - mine.astype(wide)), initial=0)) / largest
 
 
 def _allowed(call: Call, peer: str) -> float:

@@ -44,7 +44,8 @@ def bench(
         typer.Option(
             metavar="NAME",
             help="quick: every kind of layer. full: the layers of many networks. foundation: two layers against the limit. "
-            "scipy: functions of SciPy and OpenCV, whose classes are gaussian, mean, edges, kernel, lines, volume. "
+            "scipy: functions of SciPy and OpenCV, whose classes are gaussian, mean, edges, kernel, lines, volume, signal, signal-images, "
+            "signal-large. "
             "Default: quick, with --class full.",
         ),
     ] = None,
