@@ -17,7 +17,7 @@ from faltung.borders import Image, images
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis
 
-__all__ = ["Part", "Piece", "Run", "Surroundings", "follow", "overlap", "part_of", "surroundings"]
+__all__ = ["Part", "Piece", "Run", "Surroundings", "follow", "overlap", "part_of", "spread", "surroundings", "tile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +261,42 @@ def surroundings(input_size: int, outputs: range, before: int, after: int, *, wr
     return Surroundings((range(low, high),), (), slice(outputs.start - low, outputs.stop - low))
 
 
+def tile(input_size: int, outputs: range, seen: tuple[int, int], cells: int, positions: int, width: int) -> Surroundings:
+    """The part of an axis that a network is run on for some of its outputs.
+
+    A tile begins and ends at multiples of `cells`, by which its outputs move by `positions`, or at an end of the axis, where the network's
+    own padding stands. What `outputs` see then lies inside it, or beyond that end.
+
+    Parameters
+    ----------
+    input_size : int
+    outputs : range
+        Of step 1, of at least one output.
+    seen : (int, int)
+        The first and the last cell that any of them sees, as if the axis went on.
+    cells, positions : int
+    width : int
+        Cells that one output sees; at an end of the axis a tile has more, so that a padding that mirrors finds what it repeats.
+
+    >>> tile(100, range(10, 14), (15, 32), 4, 2, 11)
+    Surroundings(cells=(range(12, 36),), runs=(), wanted=slice(4, 8, None))
+    >>> tile(101, range(49, 51), (93, 105), 4, 2, 11)
+    Surroundings(cells=(range(84, 101),), runs=(), wanted=slice(7, 9, None))
+    """
+    low = max(seen[0], 0) // cells * cells
+    high = min(-(-(seen[1] + 1) // cells) * cells, input_size)
+    if low == 0:  # cells beyond the end may be mirrored ones, which see as far again
+        mirrored = max(-seen[0], 0) + width + 1
+        high = min(max(high, -(-mirrored // cells) * cells), input_size)
+    if high == input_size:
+        mirrored = max(seen[1] - input_size + 1, 0) + width + 1
+        low = max(min(low, (input_size - mirrored) // cells * cells), 0)
+    # What is seen may lie beyond the end.
+    low = min(low, max((input_size - 1) // cells * cells, 0))
+    moved = low // cells * positions
+    return Surroundings((range(low, max(high, low + 1)),), (), slice(outputs.start - moved, outputs.stop - moved))
+
+
 # -- where to cut ----------------------------------------------------------------------------------
 
 
@@ -284,6 +320,17 @@ def follow(axis: Axis, input_size: int, chunks: Sequence[int]) -> tuple[int, ...
         shift = 0 if size == -(-input_size // axis.stride) else (axis.extent - 1) // 2 - before
         cuts = [-(-(passed - shift) // axis.stride) for passed in itertools.accumulate(chunks)]
     inside = [0, *(min(max(cut, 0), size) for cut in cuts[:-1]), size]
+    return tuple(end - begin for begin, end in itertools.pairwise(inside) if end > begin) or (0,)
+
+
+def spread(outputs: int, chunks: Sequence[int], cells: int, positions: int) -> tuple[int, ...]:
+    """Numbers of outputs that lie over `chunks` of an input by whose `cells` they move `positions`; chunks without outputs are left out.
+
+    >>> spread(25, (40, 30, 31), 4, 1)
+    (10, 7, 8)
+    """
+    cuts = [min(passed * positions // cells, outputs) for passed in itertools.accumulate(chunks)]
+    inside = [0, *cuts[:-1], outputs]
     return tuple(end - begin for begin, end in itertools.pairwise(inside) if end > begin) or (0,)
 
 

@@ -29,12 +29,14 @@ from faltung.dask.ndimage import (
     uniform_filter,
     uniform_filter1d,
 )
+from faltung.dask.network import apply
 from faltung.dask.plain import convolve, correlate
 from faltung.dask.storing import Progress, StorageError, to_zarr
 
 __all__ = [
     "Progress",
     "StorageError",
+    "apply",
     "conv",
     "conv1d",
     "conv2d",

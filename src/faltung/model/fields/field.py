@@ -57,6 +57,8 @@ class ReceptiveField:
         How many positions the layer has along each; None where it has none, as behind global pooling.
     misaligned : tuple of str
         Branches on the way to the layer that meet though their positions lie over different places, a sentence for each.
+    cropped : tuple of int
+        For each axis: at most so many cells from an edge of the input positions may be missing that see nothing beyond it, for layers crop.
     measured : Box or None
         What was found by gradient, at the position `place`.
     effective : Effective or None
@@ -72,6 +74,7 @@ class ReceptiveField:
     sights: tuple[Sight, ...]
     positions: tuple[int | None, ...]
     misaligned: tuple[str, ...] = ()
+    cropped: tuple[int, ...] = ()
     measured: Box | None = None
     effective: Effective | None = None
     place: tuple[int, ...] | None = None

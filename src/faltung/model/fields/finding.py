@@ -15,6 +15,7 @@ from faltung.model.fields.field import ReceptiveField
 from faltung.model.graph import Graph, Node, Value
 from faltung.model.operations import Convolve
 from faltung.model.read import graph_of
+from faltung.model.tracing.cropping import cropped_cells
 from faltung.model.tracing.positions import Positions, positions
 from faltung.normal_form import entries
 from faltung.spec import ConvSpec
@@ -93,6 +94,7 @@ def receptive_field(
         sights=where.of(value),
         positions=where.positions_of(value),
         misaligned=tuple(str(found) for found in where.misaligned_before(value, graph)),
+        cropped=cropped_cells(graph, where),
     )
     if not measured:
         return field
