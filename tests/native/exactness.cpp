@@ -9,6 +9,7 @@
 
 #include "core/cpu.h"
 #include "kernels/registry.h"
+#include "stencil_exactness.h"
 
 namespace {
 
@@ -202,6 +203,7 @@ int main() {
         check_type<float>(Type::float32, "float32", isa, counts);
         check_type<double>(Type::float64, "float64", isa, counts);
         check_type<std::uint64_t>(Type::uint64, "uint64", isa, counts);
+        check_stencil(isa, &counts.checked, &counts.wrong);
     }
     std::printf("%d results compared, %d wrong\n", counts.checked, counts.wrong);
     return counts.wrong != 0;

@@ -106,6 +106,20 @@ def test_means_of_integers(dtype: str, size: int) -> None:
                     assert_same_bits(found, expected)
 
 
+@pytest.mark.parametrize("cval", [0.3, -7.0, 254.5, 1e5, 1e9])
+def test_whatever_stands_beyond_small_integers(cval: float) -> None:
+    for dtype in ("uint8", "int16"):
+        x = numbers((21, 20), dtype)
+        for call in (
+            lambda module, x=x: module.uniform_filter(x, 4, mode="constant", cval=cval),
+            lambda module, x=x: module.sobel(x, mode="constant", cval=cval),
+            lambda module, x=x: module.correlate1d(x, [1, 2, 3, 4], mode="constant", cval=cval),
+            lambda module, x=x: module.correlate(x, np.arange(225.0).reshape(15, 15), mode="constant", cval=cval),
+        ):
+            with np.errstate(invalid="ignore"):
+                assert_same_bits(call(ndimage), call(scipy_ndimage))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [2, 3, 5, 51])
 def test_means_of_floats(dtype: str, size: int) -> None:

@@ -46,8 +46,9 @@ def output_for(output: object, x: Array, *, is_complex: bool = False, stacklevel
     """The array to write, of the shape of `x`: `output` itself, or a new one of the dtype that it names, else of that of `x`."""
     if output is None:
         refuse_dtype("input", x.dtype)
-        dtype = np.promote_types(x.dtype, np.complex64) if is_complex else x.dtype.newbyteorder("=")
-    elif isinstance(output, type | np.dtype):
+        dtype = np.promote_types(x.dtype, np.complex64) if is_complex else x.dtype if x.dtype.isnative else x.dtype.newbyteorder("=")
+        return new_result(x.shape, dtype)
+    if isinstance(output, type | np.dtype):
         dtype = np.dtype(output)
         if is_complex and dtype.kind != "c":
             warnings.warn("promoting specified output dtype to complex", stacklevel=stacklevel)

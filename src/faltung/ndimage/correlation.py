@@ -84,7 +84,7 @@ def correlate1d(
     real = real_weights(taps)
     moved = checked_origin(origin, len(real))
     before, known = len(real) // 2 + moved, checked_mode(mode)
-    return filter_parts(x, out, cval, lambda value: [Pass(number, before, known, value, real, len(real))])
+    return filter_parts(x, out, cval, lambda value: [Pass(number, before, known, value, real, len(real))], is_new=output is None)
 
 
 def convolve1d(
@@ -228,16 +228,16 @@ def real_value(cval: object) -> float:
         raise ConvTypeError(f"cval={shown(cval)} is no real number.", "Use a number, 0.0 for instance.") from None
 
 
-def filter_parts(x: Array, out: Array, cval: Any, passes: Callable[[float], list[Pass]]) -> Array:
+def filter_parts(x: Array, out: Array, cval: Any, passes: Callable[[float], list[Pass]], *, is_new: bool = False) -> Array:
     """`out`, written from `x` by real passes, which are made for a value beyond the border; of complex arrays each part."""
     refuse_dtype("input", x.dtype)
     if x.dtype.kind != "c":
         refuse_complex(out)
-        run_passes(stored(x), stored(out), passes(real_value(cval)))
+        run_passes(stored(x), stored(out), passes(real_value(cval)), is_new=is_new and out.dtype.isnative)
         return finished(out)
     if out.dtype.kind != "c":
         raise FilterError(f"output has dtype {out.dtype}: output must have complex dtype.", "Use complex64 or complex128.")
-    if np.may_share_memory(x, out):
+    if not is_new and np.may_share_memory(x, out):
         x = x.copy()
     filter_parts(x.real, out.real, np.real(cval), passes)
     filter_parts(x.imag, out.imag, np.imag(cval), passes)

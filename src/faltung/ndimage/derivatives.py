@@ -79,7 +79,9 @@ def _edges(input: object, axis: int, output: object, mode: Any, cval: complex, a
     modes = [checked_mode(one) for one in for_each("mode", mode, x.ndim)]
     others = [number for number in range(x.ndim) if number != first]
     taps = [(first, np.array([-1.0, 0.0, 1.0])), *((number, np.array(across)) for number in others)]
-    return filter_parts(x, out, cval, lambda value: [Pass(number, 1, modes[number], value, weights, 3) for number, weights in taps])
+    return filter_parts(
+        x, out, cval, lambda value: [Pass(number, 1, modes[number], value, weights, 3) for number, weights in taps], is_new=output is None
+    )
 
 
 def generic_laplace(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from faltung.engine.arrays import Array
 from faltung.engine.native import chosen_isa, cut_off, filter_footprint, get_num_threads, is_within
-from faltung.engine.run import run_conv
+from faltung.engine.run import run_again, run_conv
 from faltung.ndimage.memory import as_read, new_result
 from faltung.spec import ConvSpec
 
@@ -57,10 +57,10 @@ class Footprint:
     mode: str
     cval: float
 
-    @functools.cached_property
+    @property
     def has_gaps(self) -> bool:
         """Whether a weight is no tap: what lies below it may be NaN."""
-        return bool(np.any(np.abs(self.weights) <= EPSILON))
+        return _has_gaps(self.weights.tobytes()) if self.weights.size <= FEW_TAPS else bool(np.any(np.abs(self.weights) <= EPSILON))
 
     @property
     def pads_zeros(self) -> bool:
@@ -87,6 +87,11 @@ def correlate_nd(x: Array, footprint: Footprint, out: Array, accuracy: str = "de
         _tap_by_tap(source, footprint, to)
     if to is not out:
         out[...] = to
+
+
+@functools.lru_cache(maxsize=64)
+def _has_gaps(weights: bytes) -> bool:
+    return bool(np.any(np.abs(np.frombuffer(weights)) <= EPSILON))
 
 
 def _is_for_engine(x: Array, out: Array, footprint: Footprint) -> bool:
@@ -141,8 +146,10 @@ def _by_engine(x: Array, footprint: Footprint, out: Array, accuracy: str) -> Non
     weight = footprint.weights.reshape(kernel_size).astype(x.dtype)[None, None]
     batch = _batched(x.transpose(order), len(apart))
     result = _batched(out.transpose(order), len(apart))
-    if np.may_share_memory(result, out):
-        run_conv(spec, batch, weight, None, out=result, accuracy=accuracy)
+    if (out.flags.c_contiguous and not apart) or np.may_share_memory(result, out):
+        kind = ("ndimage", spec.kernel_size, sides_of, mode, batch.shape, batch.dtype, accuracy)
+        if run_again(kind, batch, weight, None, result, spec) is None:
+            run_conv(spec, batch, weight, None, out=result, accuracy=accuracy, kind=kind)
     else:
         result = run_conv(spec, batch, weight, None, accuracy=accuracy)
         out.transpose(order)[...] = result.reshape(tuple(out.shape[axis] for axis in order))

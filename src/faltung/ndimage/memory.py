@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from faltung.engine.native import new_result as native_result
 
 __all__ = ["as_read", "new_result"]
 
+LEAST_RECYCLED_BYTES = 64 << 10
+"""Of less, NumPy takes care itself."""
+
 
 def new_result(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array to be written, in memory that earlier results gave back where it is large."""
-    if dtype.isnative:
+    if math.prod(shape) * dtype.itemsize >= LEAST_RECYCLED_BYTES and dtype.isnative:
         found: Array | None = native_result(shape, dtype)
         if found is not None:
             return found

@@ -6,10 +6,10 @@ dtype, as SciPy stores it. Every output is summed from its window alone, in one 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ MOST_COLUMNS = 16384
 EXACT_IN_FLOAT = 2**24
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """One filter along one axis: ``y[i] = sum over k of weights[k] * x[i - before + k]``, or the mean of `size` cells.
 
     Attributes
@@ -63,25 +62,24 @@ class Pass:
         return self.weights, self.size, self.before, self.mode, self.cval
 
 
-def run_passes(x: Array, out: Array, passes: Sequence[Pass]) -> None:
-    """`out` = `x` after all `passes`; both real, of one shape; they may overlap."""
+def run_passes(x: Array, out: Array, passes: Sequence[Pass], *, is_new: bool = False) -> None:
+    """`out` = `x` after all `passes`; both real, of one shape; they may overlap, unless `out` is new."""
     if out.size == 0:
         return
     if not passes:
         out[...] = x
         return
-    steps = _steps(out.shape, passes)
-    for number, step in enumerate(steps):
-        is_last = number == len(steps) - 1
-        writes_out = is_last and out.dtype.isnative and out.flags.aligned and not np.may_share_memory(x, out)
-        to = out if writes_out else new_result(out.shape, out.dtype.newbyteorder("="))
+    can_write = is_new or (out.dtype.isnative and out.flags.aligned and not np.may_share_memory(x, out))
+    steps = [passes] if len(passes) == 1 else _steps(out.shape, passes)
+    for step in steps:
+        to = out if can_write and step is steps[-1] else new_result(out.shape, out.dtype.newbyteorder("="))
         _run(as_read(x), to, step)
         x = to
     if x is not out:
         out[...] = x
 
 
-def _steps(shape: tuple[int, ...], passes: Sequence[Pass]) -> list[list[Pass]]:
+def _steps(shape: tuple[int, ...], passes: Sequence[Pass]) -> list[Sequence[Pass]]:
     """Passes that one native call takes: across rows and then along them, where rows are short enough."""
     steps: list[list[Pass]] = []
     for one in passes:
@@ -91,27 +89,38 @@ def _steps(shape: tuple[int, ...], passes: Sequence[Pass]) -> list[list[Pass]]:
             last.append(one)
         else:
             steps.append([one])
-    return steps
+    return [*steps]
 
 
-def _run(x: Array, out: Array, step: list[Pass]) -> None:
-    shape, first, last = x.shape, step[0], step[-1]
-    inner = math.prod(shape[first.axis + 1 :])
-    outer = math.prod(shape[: first.axis])
-    across: Pass | None = first
-    along: Pass | None = last if len(step) == 2 else None
-    lines = outer, shape[first.axis], inner
-    if along is None and inner < LEAST_ROW:
-        across, along = None, first
-        lines = 1, outer, shape[first.axis] * inner
-    interleaved = math.prod(shape[last.axis + 1 :]) if along is not None else 1
-    is_double = any(sums_in_double(read, out.dtype, one) for read, one in zip((x.dtype, out.dtype), step, strict=False))
+class _Layout(NamedTuple):
+    """An array as slices of rows; whether one pass goes along them, and how many lines a row interleaves."""
+
+    lines: tuple[int, int, int]
+    goes_along: bool
+    interleaved: int
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(shape: tuple[int, ...], axis: int, passes: int) -> _Layout:
+    """Of one pass along `axis`, or of two, along it and the next."""
+    outer, n, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    if passes == 2:
+        return _Layout((outer, n, inner), True, math.prod(shape[axis + 2 :]))
+    if inner < LEAST_ROW:
+        return _Layout((1, outer, n * inner), True, inner)
+    return _Layout((outer, n, inner), False, 1)
+
+
+def _run(x: Array, out: Array, step: Sequence[Pass]) -> None:
+    first, last = step[0], step[-1]
+    lines, goes_along, interleaved = _layout(x.shape, first.axis, len(step))
+    is_double = sums_in_double(x.dtype, out.dtype, first) or (len(step) == 2 and sums_in_double(out.dtype, out.dtype, last))
     y = out.reshape(lines)
-    is_view = np.may_share_memory(y, out)
+    is_view = out.flags.c_contiguous or np.may_share_memory(y, out)
     if not is_view:
         y = new_result(lines, out.dtype)
-    down = None if across is None else across.arguments
-    over = None if along is None else along.arguments
+    down = first.arguments if len(step) == 2 or not goes_along else None
+    over = last.arguments if goes_along else None
     filter_lines(x.reshape(lines), y, chosen_isa(), get_num_threads(), down, over, interleaved, is_double)
     if not is_view:
         out[...] = y.reshape(out.shape)
@@ -126,9 +135,12 @@ def sums_in_double(read: Dtype, stored: Dtype, step: Pass) -> bool:
     if not _is_short(stored) or not _is_short(read):
         return True
     largest = 256 if read.itemsize == 1 else 65536
+    if step.mode == "zeros" and not (abs(step.cval) <= largest and step.cval == int(step.cval)):
+        return True
     if step.weights is None:
         return step.size * largest > EXACT_IN_FLOAT
-    return bool(np.any(step.weights != np.rint(step.weights)) or np.sum(np.abs(step.weights)) * largest > EXACT_IN_FLOAT)
+    weights = step.weights.tolist()
+    return sum(map(abs, weights)) * largest > EXACT_IN_FLOAT or any(weight != int(weight) for weight in weights)
 
 
 def _is_short(dtype: Dtype) -> bool:

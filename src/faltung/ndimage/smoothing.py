@@ -96,7 +96,9 @@ def gaussian_filter(
     """
     x = as_input(input)
     out = output_for(output, x, is_complex=x.dtype.kind == "c" and output is None, stacklevel=3)
-    return filter_parts(x, out, cval, lambda value: gaussian_passes(x.ndim, sigma, order, mode, value, truncate, radius, axes))
+    return filter_parts(
+        x, out, cval, lambda value: gaussian_passes(x.ndim, sigma, order, mode, value, truncate, radius, axes), is_new=output is None
+    )
 
 
 def uniform_filter1d(
@@ -136,7 +138,7 @@ def uniform_filter1d(
     if cells < 1:
         raise FilterError(f"size={cells}: incorrect filter size.", "Use 1 or more.")
     out = output_for(output, x, is_complex=x.dtype.kind == "c", stacklevel=3)
-    return filter_parts(x, out, cval, lambda value: [uniform_pass(number, cells, mode, value, origin)])
+    return filter_parts(x, out, cval, lambda value: [uniform_pass(number, cells, mode, value, origin)], is_new=output is None)
 
 
 def uniform_filter(
@@ -177,7 +179,9 @@ def uniform_filter(
         named, for_each("size", size, len(named)), for_each("origin", origin, len(named)), for_each("mode", mode, len(named)), strict=True
     )
     wide = [(axis, int(cells), moved, its_mode) for axis, cells, moved, its_mode in each if cells > 1]
-    return filter_parts(x, out, cval, lambda value: [uniform_pass(axis, cells, m, value, moved) for axis, cells, moved, m in wide])
+    return filter_parts(
+        x, out, cval, lambda value: [uniform_pass(axis, cells, m, value, moved) for axis, cells, moved, m in wide], is_new=output is None
+    )
 
 
 def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -> Pass:
