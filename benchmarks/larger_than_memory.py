@@ -274,7 +274,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=40_000, help="rows and columns of the image (40000: 6.4 GB)")
-    parser.add_argument("--chunk", type=int, default=2000, help="rows and columns of a chunk")
+    parser.add_argument("--chunk", type=int, default=1600, help="rows and columns of a chunk")
     parser.add_argument("--kernel", type=int, default=15, help="rows and columns of the kernel, odd")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer-size", type=int, default=8000, help="rows and columns that map_overlap does; the rest is arithmetic")
