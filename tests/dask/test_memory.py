@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("dask.array")
 pytest.importorskip("zarr")
 
-SIZE, CHUNK = 4000, 250
+SIZE, CHUNK = 5000, 250
 IMAGE_BYTES = SIZE * SIZE * 4
 
 
@@ -37,6 +37,6 @@ def test_an_image_passes_through_half_its_size(tmp_path: Path) -> None:
             print(json.dumps([through(1000, "small"), through({SIZE}, "large")]))
     """)
     said = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, stdout=subprocess.PIPE, text=True).stdout
-    before, peak = json.loads(said)
+    before, peak = json.loads(said)  # 27 MB more, where the image and the result are 200
     assert peak - before < IMAGE_BYTES / 2
     assert peak > before  # it was measured
