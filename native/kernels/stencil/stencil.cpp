@@ -58,6 +58,7 @@ namespace {
 constexpr Index rows_of_a_band = 32;
 constexpr Index bytes_of_a_block = Index(36) << 10;
 constexpr Index bytes_of_sums = Index(24) << 10;  // in the nearest cache, where means are made
+constexpr Index rows_of_sums = 4;                 // that wait to be stored as cells
 constexpr Index columns_of_a_task = 8192;
 
 // Rows of a large array often lie a power of two apart, where the caches have room for few of them: where
@@ -131,14 +132,15 @@ class Lines {
         Pieces pieces;
         const Index slack = loops_.slack;
         line_pitch_ = odd_lines(left_ + task_columns_ + right_ + slack, sizeof(T));
-        lines_at_ = pieces.take(band_ * line_pitch_ + slack, sizeof(T));
+        lines_ = across_ && along_ && !is_rounded_ ? band_ : 1;
+        lines_at_ = pieces.take(lines_ * line_pitch_ + slack, sizeof(T));
         block_at_ = across_ ? pieces.take(tall * block_ + slack, sizeof(T)) : 0;
         beyond_at_ = across_ ? pieces.take(block_, sizeof(T)) : 0;
         sums_at_ =
             pieces.take(max_index(sums_ + left_ + right_, across_ ? band_ * block_ : 0) + slack, sizeof(T));
         row_at_ = pieces.take(task_columns_ + slack, sizeof(T));
         pointers_at_ = pieces.take(tall, sizeof(T*));
-        cells_at_ = pieces.take(task_columns_, 8);
+        cells_at_ = pieces.take(across_ && along_ && is_rounded_ ? band_ * columns_ : 0, y_.bytes);
         scratch_bytes_ = pieces.bytes();
     }
 
@@ -168,7 +170,14 @@ class Lines {
     U* scratch(const Part& part, Index at) const {
         return reinterpret_cast<U*>(part.scratch + at);
     }
-    T* line(const Part& part, Index r) const { return scratch<T>(part, lines_at_) + r * line_pitch_ + left_; }
+    // Of a row as T: each has its own only where the sums across the rows wait there.
+    T* line(const Part& part, Index r) const {
+        return scratch<T>(part, lines_at_) + (lines_ > 1 ? r : 0) * line_pitch_ + left_;
+    }
+    // The sums across the rows as cells of y.
+    char* stored(const Part& part, Index r, Index c) const {
+        return part.scratch + cells_at_ + (r * columns_ + c) * y_.bytes;
+    }
 
     void part(Index i, char* scratch) const {
         const Index band = i / parts_ % bands_, column = i % parts_ * task_columns_, first = band * band_;
@@ -178,40 +187,29 @@ class Lines {
                         column,
                         min_index(task_columns_, columns_ - column),
                         scratch};
-        if (across_) {
-            const bool is_direct = !along_ && y_.is_plain;
+        if (across_)
             for (Index c = 0; c < part.columns; c += block_)
-                take_across(part, c, min_index(block_, part.columns - c), is_direct);
-            if (!along_) {
-                for (Index r = 0; r < part.rows && !is_direct; ++r)
-                    y_.store(line(part, r), part.slice, first + r, column, part.columns);
-                return;
-            }
-        }
+                take_across(part, c, min_index(block_, part.columns - c));
+        if (!along_) return;
         for (Index r = 0; r < part.rows; ++r) {
-            if (across_) {
-                if (is_rounded_) round(part, line(part, r));
-                extend(line(part, r), 0, columns_);
+            T* const cells = line(part, r);
+            if (!across_) {
+                load_line(part, r, cells);
             } else {
-                load_line(part, r);
+                if (is_rounded_) y_.loops.load(stored(part, r, 0), 1, columns_, cells);
+                extend(cells);
             }
-            take_along(part, r);
+            take_along(part, r, cells - left_);
         }
     }
 
-    void round(const Part& part, T* cells) const {
-        void* const stored = scratch<void>(part, cells_at_);
-        y_.loops.store(cells, part.columns, stored, 1);
-        y_.loops.load(stored, 1, part.columns, cells);
-    }
-
-    // Columns [c, c + count) of a part.
-    void take_across(const Part& part, Index c, Index count, bool is_direct) const {
+    // Columns [c, c + count) of a part, to y, or to where the pass along the rows finds them.
+    void take_across(const Part& part, Index c, Index count) const {
         T* const block = scratch<T>(part, block_at_);
         T* const beyond = scratch<T>(part, beyond_at_);
         const T** const pointer = scratch<const T*>(part, pointers_at_);
         const Index taken = part.rows + across_.size - 1, column = part.column + c;
-        const bool is_mean = across_.is_mean(), reads_in_place = reads_in_place_;
+        const bool is_mean = across_.is_mean();
         bool has_beyond = false;
         for (Index i = 0; i < taken; ++i) {
             const Index at = part.first - across_.before + i;
@@ -222,40 +220,55 @@ class Lines {
                 if (is_mean || !has_beyond) std::fill(filled, filled + count, across_.beyond);
                 has_beyond = true;
                 pointer[i] = filled;
-            } else if (reads_in_place) {
+            } else if (reads_in_place_) {
                 pointer[i] = reinterpret_cast<const T*>(x_.at(part.slice, row, column));
             } else {
                 x_.load(part.slice, row, column, count, own);
                 pointer[i] = own;
             }
         }
-        T* to = line(part, 0) + c;
-        Index pitch = line_pitch_;
-        if (is_direct) {
-            to = reinterpret_cast<T*>(y_.at(part.slice, part.first, column));
-            pitch = y_.stride[1];
-        }
-        if (!is_mean) return loops_.across(pointer, part.rows, count, across_.taps(), to, pitch);
         T* const sums = scratch<T>(part, sums_at_);
-        loops_.mean(block, block_, across_.size, (part.rows - 1) * block_ + count, sums);
-        for (Index r = 0; r < part.rows; ++r)
-            std::memcpy(to + r * pitch, sums + r * block_, static_cast<std::size_t>(count) * sizeof(T));
+        if (is_mean) {
+            loops_.mean(block, block_, across_.size, (part.rows - 1) * block_ + count, sums);
+            for (Index r = 0; r < part.rows; ++r) deliver(part, r, c, count, sums + r * block_);
+        } else if (!along_ && y_.is_plain) {
+            loops_.across(pointer, part.rows, count, across_.taps(),
+                          reinterpret_cast<T*>(y_.at(part.slice, part.first, column)), y_.stride[1]);
+        } else if (along_ && !is_rounded_) {
+            loops_.across(pointer, part.rows, count, across_.taps(), line(part, 0) + c, line_pitch_);
+        } else {
+            for (Index r = 0; r < part.rows; r += rows_of_sums) {
+                const Index some = min_index(rows_of_sums, part.rows - r);
+                loops_.across(pointer + r, some, count, across_.taps(), sums, block_);
+                for (Index k = 0; k < some; ++k) deliver(part, r + k, c, count, sums + k * block_);
+            }
+        }
     }
 
-    // The cells that stand beyond columns [0, columns) of a line that is there from column `from` to `to`.
-    void extend(T* line, Index from, Index to) const {
-        for (Index c = -left_; c < 0; c += step_) copy_group(line, c, from, to);
-        for (Index c = columns_; c < columns_ + right_; c += step_) copy_group(line, c, from, to);
+    // Some sums of a row that was taken across.
+    void deliver(const Part& part, Index r, Index c, Index count, const T* sums) const {
+        if (!along_) {
+            y_.store(sums, part.slice, part.first + r, part.column + c, count);
+        } else if (is_rounded_) {
+            y_.loops.store(sums, count, stored(part, r, c), 1);
+        } else {
+            std::memcpy(line(part, r) + c, sums, static_cast<std::size_t>(count) * sizeof(T));
+        }
     }
-    void copy_group(T* line, Index c, Index, Index) const {
-        const Index place = along_.ends.place(c / step_);
-        for (Index s = 0; s < step_; ++s)
-            line[c + s] = place == outside ? along_.beyond : line[place * step_ + s];
+
+    // What stands beyond the ends of a whole line.
+    void extend(T* line) const {
+        const auto copy = [&](Index c) {
+            const Index place = along_.ends.place(c / step_);
+            for (Index s = 0; s < step_; ++s)
+                line[c + s] = place == outside ? along_.beyond : line[place * step_ + s];
+        };
+        for (Index c = -left_; c < 0; c += step_) copy(c);
+        for (Index c = columns_; c < columns_ + right_; c += step_) copy(c);
     }
 
     // A part of a row of x, and what its windows meet beyond.
-    void load_line(const Part& part, Index r) const {
-        T* const cells = line(part, r);
+    void load_line(const Part& part, Index r, T* cells) const {
         const Index row = part.first + r, column = part.column;
         const Index from = max_index(0, column - left_),
                     to = min_index(columns_, column + part.columns + right_);
@@ -275,9 +288,8 @@ class Lines {
         for (Index c = columns_; c < column + part.columns + right_; c += step_) fill(c);
     }
 
-    void take_along(const Part& part, Index r) const {
+    void take_along(const Part& part, Index r, const T* cells) const {
         T* to = scratch<T>(part, row_at_);
-        const T* const cells = line(part, r) - left_;
         const Index row = part.first + r;
         if (!along_.is_mean()) {
             if (y_.is_plain) to = reinterpret_cast<T*>(y_.at(part.slice, row, part.column));
@@ -299,7 +311,7 @@ class Lines {
     Pass<T> across_, along_;
     Index slices_, rows_, columns_, step_;
     bool is_rounded_, reads_in_place_;
-    Index left_, right_, band_, bands_, task_columns_, parts_, block_, sums_;
+    Index left_, right_, lines_, band_, bands_, task_columns_, parts_, block_, sums_;
     Index line_pitch_, lines_at_, block_at_, beyond_at_, sums_at_, row_at_, pointers_at_, cells_at_,
         scratch_bytes_;
 };
