@@ -12,12 +12,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from faltung.borders import Image, images
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis
 
-__all__ = ["Part", "Piece", "Run", "Surroundings", "follow", "overlap", "part_of", "spread", "surroundings", "tile"]
+__all__ = ["Part", "Piece", "Run", "Surroundings", "follow", "overlap", "part_of", "places", "spread", "surroundings", "tile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,26 @@ def follow(axis: Axis, input_size: int, chunks: Sequence[int]) -> tuple[int, ...
         cuts = [-(-(passed - shift) // axis.stride) for passed in itertools.accumulate(chunks)]
     inside = [0, *(min(max(cut, 0), size) for cut in cuts[:-1]), size]
     return tuple(end - begin for begin, end in itertools.pairwise(inside) if end > begin) or (0,)
+
+
+def places(axis: Axis, input_size: int) -> tuple[Fraction, Fraction]:
+    """Where outputs stand along the input: the first one, and how far from one to the next, in cells.
+
+    An output stands over the middle of its window; but over the last cell of a causal one, and over its own cell where there are as many
+    outputs as inputs.
+
+    >>> places(Axis(0, kernel=3), 9), places(Axis(0, kernel=2, stride=2), 8)
+    ((Fraction(1, 1), Fraction(1, 1)), (Fraction(1, 2), Fraction(2, 1)))
+    >>> places(Axis(0, kernel=4, stride=2, padding=(1, 1), transposed=True), 8)
+    (Fraction(-1, 4), Fraction(1, 2))
+    """
+    before, _ = axis.sides(input_size)
+    if axis.stride == 1 and axis.output_size(input_size) == input_size:
+        return Fraction(0), Fraction(1)
+    middle = Fraction(axis.extent - 1, 2)
+    if axis.transposed:
+        return (before - middle) / axis.stride, Fraction(1, axis.stride)
+    return (Fraction(0) if axis.padding == "causal" else middle - before), Fraction(axis.stride)
 
 
 def spread(outputs: int, chunks: Sequence[int], cells: int, positions: int) -> tuple[int, ...]:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from faltung.dask.convolving import as_dask, convolved, held
+from faltung.dask.labelled import SAME, is_labelled, labelled
 from faltung.engine.checks import as_spec, check_bias, check_weight
 from faltung.errors import ConvShapeError, ConvSpecError
 from faltung.functional.convolution import Ints, Padding, spec_of
 from faltung.normal_form import integer
+from faltung.parts import places
 from faltung.spec import ConvSpec
 
 __all__ = ["conv", "conv1d", "conv2d", "conv3d", "conv_transpose", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -30,13 +32,18 @@ def conv(
         Any: strides, dilations, groups, transposed, every padding mode and rule.
     x : dask.array.Array (N, in, *i) or (in, *i)
         In any chunks, along any of its axes, irregular ones and such as are smaller than the kernel.
-        Zarr arrays are read by their chunks, other arrays are taken as one chunk.
+        Zarr arrays are read by their chunks, other arrays are taken as one chunk. An xarray ``DataArray`` gives a ``DataArray``, whose
+        outputs have the coordinates of the places over which they stand: the middle of their windows.
     weight : array of ``spec.weight_shape``
         NumPy or dask. One array is part of every task's input.
     bias : array (out,), optional
     chunks : optional
-        Of the result, as dask takes them, one entry for each axis. By default they lie over those of `x`: along batch and space each
-        over one of its chunks; output channels in one chunk, unless groups lie apart in chunks of `x` or the weight is chunked along them.
+        Of the result, as dask takes them, one entry for each axis. By default (None, for an axis or for all) they lie over those of `x`:
+        along batch and space each over one of its chunks; output channels in one chunk, unless groups lie apart in chunks of `x` or the
+        weight is chunked along them. "auto" chooses by memory: along space whole runs of chunks of `x`, or parts of one, one sample at a
+        time, such that the cells under a chunk, with a copy and the result, take no more than dask's ``array.chunk-size`` (128 MiB) and
+        an eighth of a thread's share of the memory, the workers' where there is a distributed client. Large chunks read fewer cells
+        twice: of a chunk of n by n outputs and a halo of h cells ``(1 + h/n)**2`` are read.
     accuracy : {"exact", "default"}
         "exact" sums directly in one order, whatever the sizes: the result has the bits of
         ``faltung.conv(spec, whole, weight, bias, accuracy="exact")``. "default" may take any algorithm within its error bound for each
@@ -64,6 +71,11 @@ def conv(
     (((1,), (5, 5, 2)), [[12, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 21]])
     """
     spec = as_spec(spec)
+    if is_labelled(x):
+        result = conv(spec, x.data, weight, bias, chunks=chunks, accuracy=accuracy, threads=threads)
+        over = [places(axis, size) for axis, size in zip(spec.axes, x.shape[-spec.ndim :], strict=True)]
+        mixed = SAME if spec.groups == spec.in_channels == spec.out_channels else None
+        return labelled(x, result, [*[SAME] * (x.ndim - spec.ndim - 1), mixed, *over])
     x = as_dask("x", x)
     weight, bias = held("weight", weight), None if bias is None else held("bias", bias)
     check_weight(spec, weight)

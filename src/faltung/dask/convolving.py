@@ -6,12 +6,14 @@ Positions are those of `faltung.parts`, what a task does is `work`'s.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from faltung.dask.gathering import Cells, Gathering, check_sizes, dask_array
+from faltung.dask.sizing import settled
 from faltung.dask.work import Job, Shares, convolve_part
 from faltung.engine.arrays import Described, ElementTypes, as_array, element_types_of
 from faltung.engine.native import checked_threads
@@ -35,7 +37,11 @@ def convolved(
     offset = None if bias is None else Described(bias.shape, bias.dtype)
     types = element_types_of(x=Described(x.shape, x.dtype), weight=Described(weight.shape, weight.dtype), bias=offset)
     following = _following(spec, x, weight)
-    wanted = da.core.normalize_chunks(_filled(chunks, following), shape, dtype=types.result)
+    is_plain = x.ndim == spec.ndim
+    # What a task holds of each output: the cells under it, once as they came and once put together, and the result.
+    under = math.prod(spec.stride) ** (-1 if spec.transposed else 1)
+    held_bytes = spec.in_channels * types.stored.itemsize * under * 2 + spec.out_channels * types.result.itemsize
+    wanted = settled(chunks, following, shape, types.result, held_bytes, 0 if is_plain else x.ndim - spec.ndim)
     if 0 in shape:
         return da.zeros(shape, dtype=types.result, chunks=wanted)
     wanted = tuple(tuple(size for size in along if size) for along in wanted)
@@ -61,15 +67,6 @@ def held(name: str, value: Any) -> Any:
     copy = np.array(as_array(name, value), order="C")
     copy.flags.writeable = False
     return copy
-
-
-def _filled(chunks: Any, following: Chunks) -> Any:
-    """What is asked for, with None replaced by what follows from x."""
-    if chunks is None:
-        return following
-    if isinstance(chunks, Sequence) and not isinstance(chunks, str) and len(chunks) == len(following):
-        return tuple(own if asked is None else asked for asked, own in zip(chunks, following, strict=True))
-    return chunks
 
 
 def _following(spec: ConvSpec, x: Any, weight: Any) -> Chunks:

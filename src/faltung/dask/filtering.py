@@ -14,6 +14,7 @@ import numpy as np
 
 from faltung.dask.convolving import ranges
 from faltung.dask.gathering import Gathering, assembled, dask_array
+from faltung.dask.sizing import settled
 from faltung.dask.threads import engine_threads
 from faltung.dask.work import laid_out
 from faltung.engine.arrays import Array
@@ -66,7 +67,7 @@ def filtered(
     threads = None if threads is None else checked_threads("threads", threads)
     dtype = np.asarray(function(np.zeros((1,) * x.ndim, x.dtype))).dtype
     reaches, wraps = looks()
-    wanted = x.chunks if chunks is None else da.core.normalize_chunks(chunks, x.shape, dtype=dtype)
+    wanted = settled(chunks, x.chunks, x.shape, dtype, 2 * x.dtype.itemsize + 2 * dtype.itemsize, 0)
     if x.size == 0:
         return da.zeros(x.shape, dtype=dtype, chunks=wanted)
     wanted = tuple(tuple(size for size in along if size) for along in wanted)

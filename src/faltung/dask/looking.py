@@ -39,6 +39,8 @@ class Looking:
         So many positions the result moves by so many cells.
     cropped : tuple of int
         Cells from an edge that may miss positions which see nothing beyond it.
+    centres : tuple of Fraction
+        Over which cell position 0 stands.
     channels : int
         Of the result.
     size : tuple of int
@@ -52,6 +54,7 @@ class Looking:
     reaches: tuple[Reach, ...]
     repeats: tuple[tuple[int, int], ...]
     cropped: tuple[int, ...]
+    centres: tuple[Fraction, ...]
     channels: int
     size: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -69,10 +72,10 @@ def look(model: Any, call: Callable[[Any], Any], shape: Sequence[int], dtype: np
     size = tuple(shape[2:])
     if field is None:
         first = tuple(min(cells, FIRST_SIZE + (cells - FIRST_SIZE) % FIRST_MULTIPLE) for cells in size)
-        reaches, repeats, cropped, *_ = _traced(model, (1, shape[1], *first))
+        reaches, repeats, cropped, centres, *_ = _traced(model, (1, shape[1], *first))
     else:
         first = ()
-        reaches, repeats, cropped = _told(field, len(size))
+        reaches, repeats, cropped, centres = _told(field, len(size))
     small, is_whole = [], []
     for cells, reach, (_, step), missing in zip(size, reaches, repeats, cropped, strict=True):
         least = reach.size + 2 * (step + missing)
@@ -83,7 +86,7 @@ def look(model: Any, call: Callable[[Any], Any], shape: Sequence[int], dtype: np
         small = [min(cells + step, most) for cells, (_, step), most in zip(small, repeats, size, strict=True)]
     example = (1, shape[1], *small)
     if field is None:
-        again, repeats_again, cropped, made, made_dtype = _traced(model, example)
+        again, repeats_again, cropped, centres, made, made_dtype = _traced(model, example)
         for axis, (one, two) in enumerate(zip(zip(reaches, repeats, strict=True), zip(again, repeats_again, strict=True), strict=True)):
             if one != two and not is_whole[axis]:
                 raise ConvShapeError(
@@ -103,11 +106,11 @@ def look(model: Any, call: Callable[[Any], Any], shape: Sequence[int], dtype: np
         count + (cells - less) // step * positions
         for count, cells, less, (positions, step) in zip(made[2:], size, small, repeats, strict=True)
     )
-    return Looking(reaches, repeats, cropped, made[1], outputs, made_dtype, tuple(is_whole))
+    return Looking(reaches, repeats, cropped, centres, made[1], outputs, made_dtype, tuple(is_whole))
 
 
-Known = tuple[tuple[Reach, ...], tuple[tuple[int, int], ...], tuple[int, ...]]
-"""What positions see, how they move, and how far from an edge some may be missing."""
+Known = tuple[tuple[Reach, ...], tuple[tuple[int, int], ...], tuple[int, ...], tuple[Fraction, ...]]
+"""What positions see, how they move, how far from an edge some may be missing, and over which cell the first one stands."""
 
 
 def _traced(model: Any, shape: tuple[int, ...]) -> tuple[*Known, tuple[int, ...], np.dtype[Any]]:
@@ -158,7 +161,7 @@ def _known(field: ReceptiveField) -> Known:
             )
         reaches.append(sight.reach)
         repeats.append(sight.repeats)
-    return tuple(reaches), tuple(repeats), field.cropped or (0,) * len(reaches)
+    return tuple(reaches), tuple(repeats), field.cropped or (0,) * len(reaches), tuple(sight.centre for sight in field.sights)
 
 
 def _told(field: Any, axes: int) -> Known:
@@ -179,7 +182,8 @@ def _told(field: Any, axes: int) -> Known:
             f"receptive_field={shown(field)} does not have {axes} numbers for {axes} axes.", "Give one for each axis, or one for all."
         )
     reaches = [_even(int(size), Fraction(stride), int(offset)) for size, stride, offset in zip(*each, strict=True)]
-    return tuple(reaches), tuple((reach.period, reach.advance) for reach in reaches), (0,) * axes
+    centres = tuple(Fraction(int(offset)) + Fraction(int(size) - 1, 2) for size, _, offset in zip(*each, strict=True))
+    return tuple(reaches), tuple((reach.period, reach.advance) for reach in reaches), (0,) * axes, centres
 
 
 def _even(size: int, stride: Fraction, offset: int) -> Reach:

@@ -1,20 +1,22 @@
 """SciPy's image filters on dask arrays: `faltung.ndimage`, chunk by chunk, with the bits of one array.
 
 ``from faltung.dask import ndimage``. The functions have SciPy's arguments; `output` is a dtype, and `chunks` and `threads` are as of
-`faltung.dask.conv`. Each chunk of the result is a task that reads its own cells and those around them that its windows cover.
+`faltung.dask.conv`; an xarray ``DataArray`` gives a ``DataArray`` with its labels. Each chunk of the result is a task that reads its own
+cells and those around them that its windows cover.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from faltung import ndimage
 from faltung.dask.convolving import as_dask
 from faltung.dask.filtering import Reach, filtered
+from faltung.dask.labelled import SAME, is_labelled, labelled
 from faltung.engine.arrays import Array, as_array
 from faltung.engine.run import ACCURACIES
 from faltung.errors import ConvPlanError, ConvSpecError, ConvTypeError, one_of, shown
@@ -30,10 +32,24 @@ __all__ = [
     "uniform_filter1d",
 ]  # fmt: skip
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 Looks = tuple[list[Reach], list[bool]]
 _DEFAULT_TRUNCATE = 4.0
 
 
+def _labels(function: Function) -> Function:
+    """`function`, which gives a ``DataArray`` with all labels where its input is one."""
+
+    @functools.wraps(function)
+    def of_either(input: Any, *arguments: Any, **keywords: Any) -> Any:
+        if not is_labelled(input):
+            return function(input, *arguments, **keywords)
+        return labelled(input, function(input.data, *arguments, **keywords), [SAME] * input.ndim)
+
+    return cast(Function, of_either)
+
+
+@_labels
 def correlate1d(
     input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
     chunks: Any = None, threads: int | None = None,
@@ -54,6 +70,7 @@ def correlate1d(
     )  # fmt: skip
 
 
+@_labels
 def convolve1d(
     input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
     chunks: Any = None, threads: int | None = None,
@@ -74,6 +91,7 @@ def convolve1d(
     )  # fmt: skip
 
 
+@_labels
 def correlate(
     input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int | Iterable[int] = 0, *,
     axes: int | Iterable[int] | None = None, chunks: Any = None, accuracy: str = "exact", threads: int | None = None,
@@ -97,6 +115,7 @@ def correlate(
     return _of_several(False, input, weights, output, mode, cval, origin, axes, chunks, accuracy, threads)
 
 
+@_labels
 def convolve(
     input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int | Iterable[int] = 0, *,
     axes: int | Iterable[int] | None = None, chunks: Any = None, accuracy: str = "exact", threads: int | None = None,
@@ -112,6 +131,7 @@ def convolve(
     return _of_several(True, input, weights, output, mode, cval, origin, axes, chunks, accuracy, threads)
 
 
+@_labels
 def gaussian_filter1d(
     input: Any, sigma: float, axis: int = -1, order: int = 0, output: Any = None, mode: str = "reflect", cval: complex = 0.0,
     truncate: float = _DEFAULT_TRUNCATE, *, radius: int | None = None, chunks: Any = None, threads: int | None = None,
@@ -136,6 +156,7 @@ def gaussian_filter1d(
     )  # fmt: skip
 
 
+@_labels
 def gaussian_filter(
     input: Any, sigma: Any, order: Any = 0, output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
     truncate: float = _DEFAULT_TRUNCATE, *, radius: Any = None, axes: Any = None, chunks: Any = None, threads: int | None = None,
@@ -156,6 +177,7 @@ def gaussian_filter(
     )  # fmt: skip
 
 
+@_labels
 def uniform_filter1d(
     input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: complex = 0.0, origin: int = 0, *,
     chunks: Any = None, threads: int | None = None,
@@ -175,6 +197,7 @@ def uniform_filter1d(
     )  # fmt: skip
 
 
+@_labels
 def uniform_filter(
     input: Any, size: Any = 3, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, origin: Any = 0, *, axes: Any = None,
     chunks: Any = None, threads: int | None = None,
@@ -200,6 +223,7 @@ def uniform_filter(
     )
 
 
+@_labels
 def prewitt(
     input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, chunks: Any = None,
     threads: int | None = None,
@@ -216,6 +240,7 @@ def prewitt(
     return _filtered(ndimage.prewitt, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
 
 
+@_labels
 def sobel(
     input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, chunks: Any = None,
     threads: int | None = None,
@@ -232,6 +257,7 @@ def sobel(
     return _filtered(ndimage.sobel, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
 
 
+@_labels
 def laplace(
     input: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
     threads: int | None = None,
@@ -248,6 +274,7 @@ def laplace(
     return _filtered(ndimage.laplace, x, lambda: _around(x, mode, axes), chunks, threads, output=output, mode=mode, cval=cval, axes=axes)
 
 
+@_labels
 def gaussian_laplace(
     input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
     threads: int | None = None, **kwargs: Any,
@@ -274,6 +301,7 @@ def gaussian_laplace(
     )
 
 
+@_labels
 def gaussian_gradient_magnitude(
     input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: complex = 0.0, *, axes: Any = None, chunks: Any = None,
     threads: int | None = None, **kwargs: Any,
@@ -294,6 +322,7 @@ def gaussian_gradient_magnitude(
     )  # fmt: skip
 
 
+@_labels
 def generic_laplace(
     input: Any, derivative2: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
     extra_arguments: Sequence[Any] = (), extra_keywords: Mapping[str, Any] | None = None, *, depth: Any, axes: Any = None,
@@ -321,6 +350,7 @@ def generic_laplace(
     )  # fmt: skip
 
 
+@_labels
 def generic_gradient_magnitude(
     input: Any, derivative: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
     extra_arguments: Sequence[Any] = (), extra_keywords: Mapping[str, Any] | None = None, *, depth: Any, axes: Any = None,

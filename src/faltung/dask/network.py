@@ -10,12 +10,14 @@ import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from faltung.dask.convolving import as_dask, ranges
 from faltung.dask.gathering import Cells, Gathering, assembled, dask_array
+from faltung.dask.labelled import SAME, Places, is_labelled, labelled
 from faltung.dask.looking import Looking, look
 from faltung.dask.threads import engine_threads
 from faltung.engine.arrays import Array
@@ -40,7 +42,8 @@ def apply(model: Any, array: Any, receptive_field: Any = None, *, chunks: Any = 
         From one array ``(N, C, *size)`` to one ``(N, C', *size')``; a module in ``eval`` mode, on the CPU or where it is. A callable takes
         and gives NumPy arrays and needs a `receptive_field`.
     array : dask.array.Array (N, C, *size)
-        In any chunks; samples are independent of each other.
+        In any chunks; samples are independent of each other. An xarray ``DataArray`` gives a ``DataArray``, whose positions have the
+        coordinates of the places over which they stand.
     receptive_field : optional
         What `faltung.receptive_field` says of the network, or numbers ``(size, stride, offset)``, one each or one for each axis: position o
         sees `size` cells from ``offset + o*stride`` on; layers that crop need more cells.
@@ -79,7 +82,7 @@ def apply(model: Any, array: Any, receptive_field: Any = None, *, chunks: Any = 
     (((20, 20, 5), (16, 16, 3)), True)
     """
     da = dask_array()
-    x = as_dask("array", array)
+    x = as_dask("array", array.data if is_labelled(array) else array)
     threads = None if threads is None else checked_threads("threads", threads)
     if x.ndim < 3:
         raise ConvShapeError(f"array has shape {x.shape}, expected (N, C, *size).", "Add axes with array[None].")
@@ -99,7 +102,11 @@ def apply(model: Any, array: Any, receptive_field: Any = None, *, chunks: Any = 
     if 0 in shape:
         return da.zeros(shape, dtype=seen.dtype, chunks=asked)
     wanted = tuple(tuple(size for size in along if size) for along in asked)
-    return _graph(model, x, seen, wanted, threads)
+    result = _graph(model, x, seen, wanted, threads)
+    if not is_labelled(array):
+        return result
+    over: list[Places] = [(centre, Fraction(cells, count)) for centre, (count, cells) in zip(seen.centres, seen.repeats, strict=True)]
+    return labelled(array, result, [SAME, None, *over])
 
 
 def _following(seen: Looking, x: Any) -> Iterator[tuple[int, ...]]:

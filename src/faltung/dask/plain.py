@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from faltung.dask.convolving import as_dask, convolved, held
+from faltung.dask.labelled import is_labelled, labelled
 from faltung.engine.arrays import Described, element_types_of
 from faltung.errors import ConvShapeError, ConvSpecError, one_of
 from faltung.functional.convolution import spec_of
 from faltung.functional.plain_arrays import MODES
+from faltung.parts import places
 
 __all__ = ["convolve", "correlate"]
 
@@ -65,7 +67,7 @@ def convolve(
 
 
 def _correlate(x: Any, kernel: Any, mode: str, boundary: str, chunks: Any, accuracy: str, threads: int | None, *, flip: bool) -> Any:
-    signal, taps = as_dask("x", x), held("kernel", kernel)
+    signal, taps = as_dask("x", x.data if is_labelled(x) else x), held("kernel", kernel)
     types = element_types_of(x=Described(signal.shape, signal.dtype), kernel=Described(taps.shape, taps.dtype))
     one_of("mode", mode, MODES, ConvSpecError)
     if signal.ndim != taps.ndim or signal.ndim == 0:
@@ -77,4 +79,7 @@ def _correlate(x: Any, kernel: Any, mode: str, boundary: str, chunks: Any, accur
         raise ConvShapeError(f"kernel has shape {taps.shape}: an axis of size 0 leaves nothing to sum.", "Give at least one tap per axis.")
     spec = spec_of(in_channels=1, out_channels=1, kernel_size=taps.shape, padding=MODES[mode], padding_mode=boundary, flip=flip, bias=False)
     weight = taps if flip or not types.is_complex else taps.conj()
-    return convolved(spec, signal, weight[None, None], None, spec.output_size(signal.shape), chunks, accuracy, threads)
+    result = convolved(spec, signal, weight[None, None], None, spec.output_size(signal.shape), chunks, accuracy, threads)
+    if is_labelled(x):
+        return labelled(x, result, [places(axis, size) for axis, size in zip(spec.axes, signal.shape, strict=True)])
+    return result
