@@ -294,6 +294,8 @@ def cycles(problem: Problem, lanes: int) -> float:
     terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
     sums = _keeps_taps(problem, form, lanes) and _sums_taps(problem, form)
     two = 0.65 if problem.phases or sums else 0.5
+    if problem.out_channels <= lanes:
+        two = 0.85  # a broadcast for each product
     multiplied = rates.product * product_cycles(two=two) * terms * vectors * form.tiles * (1 + (_summing(form) if sums else 0))
     fetched = _fetching_cycles(problem, form, lanes)
     multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
