@@ -15,7 +15,10 @@ from faltung.engine.problem import Problem
 from faltung.engine.tuning import Measured, lookup
 from faltung.errors import ConvPlanError, one_of
 
-__all__ = ["Decision", "choose", "choose_for_nothing", "does_not_serve", "measured", "phase_by_phase", "serves"]
+__all__ = ["APART", "Decision", "choose", "choose_for_nothing", "does_not_serve", "measured", "phase_by_phase", "serves"]
+
+APART = 1.1
+"""What phases one by one cost beyond their sum, where they could be one problem: threads wait for one another after each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def phase_by_phase(decisions: tuple[Decision, ...], problems: Sequence[Problem],
             yield replace(decision, reason=refusal)
             continue
         fitting = [problem for problem in problems if _refusal(entry, problem, request) is None]
-        cost = sum(entry.seconds(problem, request) for problem in fitting) + overhead
+        cost = APART * (sum(entry.seconds(problem, request) for problem in fitting) + overhead)
         compared = "" if not best.cost_seconds else f", estimated {_factor(cost, best.cost_seconds)} the cost of {best.algorithm}"
         yield Decision(entry.name, False, True, f"{entry.idea}; one phase at a time{compared}", cost)
 

@@ -19,7 +19,7 @@ from faltung.engine import dots, separable, tuning
 from faltung.engine.algorithm import NOMINAL_HERTZ, Request
 from faltung.engine.arrays import HALVES, Array, ElementTypes, address, trailing
 from faltung.engine.catalog import BY_NAME
-from faltung.engine.choice import Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
+from faltung.engine.choice import APART, Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowered import Lowered, Skipping, Strip
 from faltung.engine.lowering import is_gather, lower
@@ -36,9 +36,6 @@ STEP_SECONDS = 3e-6
 
 SCATTER_SECONDS = 0.75e-9
 """What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
-
-APART = 1.1
-"""What phases one by one cost beyond their sum, where they could be one problem: threads wait for one another after each."""
 
 GROUP_BYTES = 2**20
 """Of float32, input and output of a group: so many stay in L2."""
@@ -290,13 +287,16 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     ways = list(_ways(lower_as, request, skips_padding=skips_padding))
     choices = functools.cache(functools.partial(choose, request=request))  # every problem is asked about more than once
     serve = functools.partial(_serving, request=request, choices=choices)
-    estimates = [
-        sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + STEP_SECONDS * len(way.problems) + _scattering(way)
-        for way in ways
-    ]
     bundles = [any(problem.phases for problem in way.problems) for way in ways]
-    if any(bundles):
-        estimates = [seconds if bundle else APART * seconds for seconds, bundle in zip(estimates, bundles, strict=True)]
+
+    def estimate(way: Lowered, is_bundle: bool) -> float:
+        steps = sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + _scattering(way)
+        if not way.problems:
+            return steps
+        steps += STEP_SECONDS * (len(way.problems) - 1)
+        return STEP_SECONDS + steps * (APART if any(bundles) and not is_bundle else 1.0)
+
+    estimates = map(estimate, ways, bundles)
     seconds, lowered = min(zip(estimates, ways, strict=True), key=operator.itemgetter(0))
     problems = lowered.problems
     chosen, decisions = choices(problems[0]) if problems else choose_for_nothing(request.algorithm)
