@@ -90,10 +90,10 @@ def test_a_run_that_was_stopped_goes_on(faltung, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("faltung.dask.storing.write_piece", stopping(3))
     with dask.config.set(scheduler="sync"):
         stopped = faltung(*call, columns=200)
-        assert stopped.exit_code == 2
+        assert stopped.exit_code == 130
         assert "interrupted: 3 of 9 pieces are stored." in stopped.stderr
         assert "Run the same with --resume to go on." in stopped.stderr
-        assert "Pass resume=True" in faltung(*call, columns=200).stderr
+        assert "Pass --resume to go on with it, or --overwrite to throw it away." in faltung(*call, columns=200).stderr
         monkeypatch.setattr("faltung.dask.storing.write_piece", stopping(-1))
         assert faltung(*call, "--resume").exit_code == 0
     assert len(written) == len(set(written)) == 9

@@ -72,7 +72,6 @@ def run(
     one_of("--values", values, VALUES, ConvError)
     taps = read_kernel(kernel)
     kind = input_kind(source)
-    start = time.perf_counter()
     if kind != "picture" and is_array_name(out):
         facts = _run_array(parsed, source, kind, (taps, kernel), out, resume, overwrite, quiet=as_json)
     else:
@@ -83,9 +82,9 @@ def run(
         return
     seconds = f"{output.readable_seconds(facts['seconds'])}"
     if "dtype" in facts:
-        rate = facts["bytes"] / max(time.perf_counter() - start, 1e-9) / 1e6
+        rate = "" if resume else f", {facts['bytes'] / max(facts['seconds'], 1e-9) / 1e6:.3g} MB/s"
         what = f"{output.times(facts['shape'])}, {facts['dtype']}, {facts['values']}"
-        output.print_line(f"{out}: {what}; {kernel} by {facts['algorithm']} in {seconds}, {rate:.3g} MB/s")
+        output.print_line(f"{out}: {what}; {kernel} by {facts['algorithm']} in {seconds}{rate}")
     else:
         what = f"{output.times(facts['shape'][1:])}, {channel_name(facts['shape'][0])}, {facts['values']}"
         output.print_line(f"{out}: {what}; {kernel} by {facts['algorithm']} in {seconds}")
@@ -98,6 +97,7 @@ def _run_array(
     spec: ConvSpec, source: Path, kind: Any, kernel: tuple[Array, str], out: Path, resume: bool, overwrite: bool, *, quiet: bool
 ) -> dict[str, Any]:
     """From a file of an array to another, in blocks where it is large."""
+    from faltung.dask import StorageError
     from faltung.engine.plan import plan
     from faltung.files.layout import convolved, weight_type
     from faltung.files.sources import open_array
@@ -109,9 +109,13 @@ def _run_array(
     result = convolved(spec, array, weight)
     try:
         store_array(result, out, resume=resume, overwrite=overwrite, progress=False if quiet else "auto")
+    except StorageError as error:
+        raise StorageError(
+            error.problem, error.remedy.replace("resume=True", "--resume").replace("overwrite=True", "--overwrite")
+        ) from None
     except KeyboardInterrupt as interrupt:
         if str(interrupt):
-            raise ConvError(f"interrupted: {str(interrupt).partition(' Call again')[0]}", "Run the same with --resume to go on.") from None
+            output.print_error(f"interrupted: {str(interrupt).partition(' Call again')[0]}", "Run the same with --resume to go on.")
         raise
     blocks = array.chunksize if hasattr(array, "chunksize") else array.shape
     algorithm = (

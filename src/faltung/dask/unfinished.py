@@ -113,7 +113,7 @@ class Unfinished:
                 raise StorageError(
                     f"{str(self.folder)!r} is the unfinished result of a different computation: {said}.",
                     "Ask for the same computation (name it by fingerprint= if dask gives it a new name in every run), "
-                    "give another path, or pass resume=False, overwrite=True to throw the unfinished one away.",
+                    "give another path, or throw the unfinished one away: overwrite=True without resume=True.",
                 )
             self.resumed = True
             return

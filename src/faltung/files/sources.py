@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import tokenize
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from faltung.errors import ConvTypeError
 from faltung.extras import optional
 from faltung.files.kinds import FileError, Kind, first_series, opened_tif, tifffile
 
-__all__ = ["BLOCK_BYTES", "WHOLE_BYTES", "block_sizes", "in_blocks", "open_array"]
+__all__ = ["BLOCK_BYTES", "WHOLE_BYTES", "block_sizes", "open_array"]
 
 BLOCK_BYTES = 2**24
 """Of the blocks in which files are read: large beside their halos and what a task costs, small beside memory."""
@@ -83,10 +83,48 @@ def block_sizes(shape: tuple[int, ...], itemsize: int, ndim: int, unit: tuple[in
     return tuple(max(min(size, extent), 1) for size, extent in zip(sizes, shape, strict=True))
 
 
-def in_blocks(array: Any, path: Path, ndim: int) -> Any:
-    """A mapped array as a dask array. It is named after its file: reading all of it for a name would take as long as the work."""
+class _Reopened:
+    """An array in a file that is opened for each block: between them nothing stays open, and no page of a map stays in memory."""
+
+    def __init__(self, path: Path, opened: Callable[[Path], AbstractContextManager[Any]]) -> None:
+        self._path, self._opened = path, opened
+        with opened(path) as array:
+            self.shape, self.dtype, self.unit = array.shape, array.dtype, getattr(array, "chunks", None)
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, place: Any) -> Any:
+        with self._opened(self._path) as array:
+            return np.array(array[place])
+
+
+def _in_blocks(path: Path, opened: Callable[[Path], AbstractContextManager[Any]], ndim: int) -> Any:
+    """The file as a dask array. It is named after the file's state: reading all of it for a name would take as long as the work."""
     da = optional("dask.array", extra="dask", purpose="arrays larger than memory")
-    return da.from_array(array, chunks=block_sizes(array.shape, array.dtype.itemsize, ndim), name=_named(path))
+    array = _Reopened(path.absolute(), opened)
+    chunks = block_sizes(array.shape, array.dtype.itemsize, ndim, array.unit)
+    return da.from_array(array, chunks=chunks, name=_named(path), meta=np.empty((0,) * array.ndim, array.dtype))
+
+
+@contextmanager
+def _npy_map(path: Path) -> Iterator[Any]:
+    yield np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+@contextmanager
+def _tif_map(path: Path) -> Iterator[Any]:
+    yield tifffile().memmap(path, mode="r")
+
+
+@contextmanager
+def _tif_tiles(path: Path) -> Iterator[Any]:
+    """The pixels of a TIFF that is stored in tiles or strips, as a zarr array."""
+    zarr = optional("zarr", extra="dask", purpose="reading TIFF in parts")
+    store = tifffile().imread(path, aszarr=True)
+    try:
+        opened = zarr.open(store, mode="r")
+        yield opened if hasattr(opened, "dtype") else opened["0"]  # a group where smaller copies of the image are beside it
+    finally:
+        store.close()
 
 
 def _named(path: Path) -> str:
@@ -100,7 +138,7 @@ def _npy(path: Path, ndim: int) -> Any:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _UNREADABLE as error:
         raise FileError(f"{str(path)!r} is no readable .npy array: {str(error).rstrip('.')}.", "Write it with numpy.save.") from None
-    return array if array.nbytes <= WHOLE_BYTES else in_blocks(array, path, ndim)
+    return array if array.nbytes <= WHOLE_BYTES else _in_blocks(path, _npy_map, ndim)
 
 
 def _zarr(path: Path, ndim: int) -> Any:
@@ -127,12 +165,7 @@ def _tif(path: Path, ndim: int) -> Any:
         mapped = series.dataoffset is not None and series.dtype.isnative
         large = series.nbytes > WHOLE_BYTES
         try:
-            if not large:
-                array = series.asarray()
-            elif mapped:
-                array = in_blocks(tifffile().memmap(path, mode="r"), path, ndim + (place >= 0))
-            else:
-                array = _in_tiles(path, ndim + (place >= 0))
+            array = _in_blocks(path, _tif_map if mapped else _tif_tiles, ndim + (place >= 0)) if large else series.asarray()
         except (ValueError, RuntimeError, KeyError) as error:  # codecs that tifffile leaves to another package
             raise FileError(
                 f"{str(path)!r} cannot be decoded: {str(error).rstrip('.')}.", "Install imagecodecs, or store it without compression."
@@ -145,34 +178,3 @@ def _tif(path: Path, ndim: int) -> Any:
 def _samples_first(array: Any, place: int) -> Any:
     da = optional("dask.array", extra="dask", purpose="arrays larger than memory")
     return da.moveaxis(array, place, -3)
-
-
-def _in_tiles(path: Path, ndim: int) -> Any:
-    da = optional("dask.array", extra="dask", purpose="arrays larger than memory")
-    tiles = _Tiles(path)
-    return da.from_array(tiles, chunks=block_sizes(tiles.shape, tiles.dtype.itemsize, ndim, tiles.unit), name=_named(path), meta=tiles.meta)
-
-
-class _Tiles:
-    """The pixels of a TIFF that is stored in tiles or strips. It is opened for each block: no file stays open behind an array."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._opened() as array:
-            self.shape, self.dtype, self.unit = array.shape, array.dtype, array.chunks
-        self.ndim = len(self.shape)
-        self.meta = np.empty((0,) * self.ndim, self.dtype)
-
-    def __getitem__(self, place: Any) -> Any:
-        with self._opened() as array:
-            return np.asarray(array[place])
-
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        zarr = optional("zarr", extra="dask", purpose="reading TIFF in parts")
-        store = tifffile().imread(self._path, aszarr=True)
-        try:
-            opened = zarr.open(store, mode="r")
-            yield opened if hasattr(opened, "dtype") else opened["0"]  # a group where smaller copies of the image are beside it
-        finally:
-            store.close()

@@ -72,10 +72,9 @@ def _to_file(array: Any, path: Path, progress: Any) -> None:
         if isinstance(array, np.ndarray) or 0 in array.shape:
             _write_whole(beside, np.asarray(array), is_npy)
         else:
-            mapped = (_mapped_npy if is_npy else _mapped_tif)(beside, path, array.shape, array.dtype)
-            _fill(array, mapped, path.name, progress)
-            mapped.flush()
-            del mapped
+            _make(beside, array.shape, array.dtype, is_npy)
+            _reserve(beside, path)
+            _fill(array, beside, is_npy, path.name, progress)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -88,16 +87,15 @@ def _write_whole(beside: Path, array: Any, is_npy: bool) -> None:
         tifffile().imwrite(beside, array, photometric="minisblack")
 
 
-def _mapped_npy(beside: Path, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    mapped = np.lib.format.open_memmap(beside, mode="w+", dtype=dtype, shape=shape)
-    _reserve(beside, path)
-    return mapped
+def _make(beside: Path, shape: tuple[int, ...], dtype: np.dtype[Any], is_npy: bool) -> None:
+    if is_npy:
+        np.lib.format.open_memmap(beside, mode="w+", dtype=dtype, shape=shape)
+    else:
+        tifffile().memmap(beside, shape=shape, dtype=dtype, photometric="minisblack", bigtiff=prod(shape) * dtype.itemsize > 2**31)
 
 
-def _mapped_tif(beside: Path, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    mapped = tifffile().memmap(beside, shape=shape, dtype=dtype, photometric="minisblack", bigtiff=prod(shape) * dtype.itemsize > 2**31)
-    _reserve(beside, path)
-    return mapped
+def _mapped(beside: Path, is_npy: bool) -> Any:
+    return np.load(beside, mmap_mode="r+", allow_pickle=False) if is_npy else tifffile().memmap(beside, mode="r+")
 
 
 def _reserve(beside: Path, path: Path) -> None:
@@ -114,13 +112,14 @@ def _reserve(beside: Path, path: Path) -> None:
             ) from None
 
 
-def _fill(array: Any, mapped: Any, what: str, progress: Any) -> None:
+def _fill(array: Any, beside: Path, is_npy: bool, what: str, progress: Any) -> None:
     from faltung.dask.pieces import piece_region
     from faltung.dask.running import run_tasks
     from faltung.dask.watching import Meter, reporter
 
     def write(block: Any, block_id: tuple[int, ...]) -> int:
-        mapped[piece_region(array.chunks, block_id)] = block
+        # Mapped for this block alone: the pages of a map count as memory of the process until it is let go.
+        _mapped(beside, is_npy)[piece_region(array.chunks, block_id)] = block
         return int(block.nbytes)
 
     with reporter(progress, what) as report:
@@ -128,3 +127,5 @@ def _fill(array: Any, mapped: Any, what: str, progress: Any) -> None:
         meter = Meter(report, len(places), array.nbytes)
         written = array.map_blocks(write, name=f"to-file-{uuid.uuid4().hex}", dtype=object, meta=np.empty((0,) * array.ndim, object))
         run_tasks(written, [(written.name, *place) for place in places], lambda count: meter.add(count, count), "threads")
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
