@@ -87,8 +87,8 @@ def _by_floats(
     result = new_array("the result", tuple(part.size for part in parts), dtype)
     taps = h.astype(floats)
     first, *others = parts
-    rows = max(4 * h.shape[0], STRIP_CELLS // math.prod(x.shape[1:]))
-    if border != "zeros" or first.size <= rows or h.size > x.size:
+    rows = max(16, STRIP_CELLS // math.prod(x.shape[1:]))
+    if border != "zeros" or first.size <= rows or h.shape[0] > rows // 4 or h.size > x.size:
         _store(_floating(x.astype(floats), taps, parts, floats, border, bound), result, bound)
         return result
     for begin in range(0, first.size, rows):
