@@ -39,4 +39,3 @@ def test_an_image_passes_through_half_its_size(tmp_path: Path) -> None:
     said = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, stdout=subprocess.PIPE, text=True).stdout
     before, peak = json.loads(said)  # 27 MB more, where the image and the result are 200
     assert peak - before < IMAGE_BYTES / 2
-    assert peak > before  # it was measured

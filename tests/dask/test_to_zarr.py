@@ -353,9 +353,34 @@ def test_arguments_that_are_none(tmp_path: Path) -> None:
         (ConvShapeError, "sizes that dask does not know", lambda: to_zarr(unknown, tmp_path / "a")),
         (ConvShapeError, "is no chunk of an array with 2 axes", lambda: to_zarr(blocks(), tmp_path / "a", chunks=(5, 0))),
         (ConvTypeError, "progress='yes' is neither", lambda: to_zarr(blocks(), tmp_path / "a", progress="yes")),
+        (ConvTypeError, "holds object values", lambda: to_zarr(blocks().astype(object), tmp_path / "a")),
+        (
+            StorageError,
+            "zarr makes no array of .* with .*shards",
+            lambda: to_zarr(blocks(), tmp_path / "a", chunks=(7, 7), shards=(20, 20)),
+        ),
+        (StorageError, "zarr makes no array of .* with .*what", lambda: to_zarr(blocks(), tmp_path / "a", what=1)),
+        (StorageError, "zarr makes no array of", lambda: to_zarr(blocks(), tmp_path / "a", "../x")),
     ):
         with pytest.raises(error, match=told):
             call()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_where_nothing_was_finished(tmp_path: Path) -> None:
+    def fail(_: tuple[int, ...]) -> None:
+        raise RuntimeError("some fault")
+
+    with pytest.raises(RuntimeError, match="some fault"):
+        to_zarr(blocks(fail), tmp_path / "a", scheduler="sync")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_nowhere_may_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="exists"):
+        to_zarr(blocks(), tmp_path / "a")
+    assert np.array_equal(to_zarr(blocks(), tmp_path / "a", overwrite=True)[:], VALUES)
 
 
 # -- watching ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from faltung.amounts import readable_bytes
 from faltung.dask.pieces import aligned_chunks, read_receipt, write_piece
 from faltung.dask.running import run_tasks
 from faltung.dask.unfinished import Receipt, StorageError, Unfinished, cannot_write, is_full, unfinished_path
-from faltung.dask.watching import Meter, Progress, reporter
+from faltung.dask.watching import Meter, Progress, check_progress, reporter
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 from faltung.extras import optional
 
@@ -106,6 +106,7 @@ def to_zarr(
     """
     zarr = optional("zarr", extra="dask", purpose="storing arrays as zarr")
     target = _local(path)
+    check_progress(progress)
     plan = _Plan.of(zarr, array, component, fingerprint, options)
     if _exists(target):
         if resume and (whole := _opened(zarr, target, plan.component)) is not None and whole.attrs.get(MARK) == plan.digest:
@@ -147,6 +148,8 @@ class _Plan:
                 f"array is {type(array).__name__}, to_zarr takes a dask array or a DataArray of one.",
                 "Make it one with dask.array.from_array(array, chunks=…), or DataArray.chunk(…).",
             )
+        if blocks.dtype.hasobject:
+            raise ConvTypeError(f"array holds {blocks.dtype} values, zarr stores numbers.", "Convert it with array.astype(…).")
         if any(size != size for size in blocks.shape):
             raise ConvShapeError(
                 f"array has shape {blocks.shape}: sizes that dask does not know.", "Call array.compute_chunk_sizes() first."
@@ -191,7 +194,14 @@ def _fill(zarr: Any, plan: _Plan, unfinished: Unfinished, progress: Any, schedul
     """Compute and write what is missing."""
     opened = _opened(zarr, unfinished.store, plan.component, "r+") if unfinished.resumed else None
     if opened is None:
-        plan.make_store(zarr, unfinished.store)
+        try:
+            plan.make_store(zarr, unfinished.store)
+        except (ValueError, TypeError, KeyError) as error:  # zarr's word on chunks, shards, codecs and names
+            said = "; ".join(f"{name}={shown(value)}" for name, value in plan.options.items())
+            raise StorageError(
+                f"zarr makes no array of {plan.array.shape} {plan.array.dtype} with {said}: {shown(str(error).rstrip('.'), 200)}.",
+                "Change these options, or leave them out.",
+            ) from error
         unfinished.begin()
         opened = _opened(zarr, unfinished.store, plan.component, "r+")
         kept = {}

@@ -96,7 +96,9 @@ class Unfinished:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None and not self._lines():  # nothing is lost, and nothing stands in the way of the next call
+            self.discard()
         self.release()
 
     def _take(self, resume: bool, overwrite: bool) -> None:
@@ -184,7 +186,7 @@ class Unfinished:
             leftover.unlink(missing_ok=True)
         _to_disk(self.store)
         replaced = None
-        if self.target.exists():
+        if os.path.lexists(self.target):
             replaced = self.folder / f"replaced-{uuid.uuid4().hex}"
             self.target.rename(replaced)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from faltung.errors import ConvTypeError, shown
 
-__all__ = ["Meter", "Progress", "reporter"]
+__all__ = ["Meter", "Progress", "check_progress", "reporter"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,12 @@ class Meter:
         return Progress(self._done, self._total, self._done_bytes, self._total_bytes, self._stored, seconds, self._kept)
 
 
+def check_progress(progress: object) -> None:
+    """Raise `ConvTypeError` for what `reporter` does not take."""
+    if not (callable(progress) or isinstance(progress, bool) or progress == "auto"):
+        raise ConvTypeError(f"progress={shown(progress)} is neither a bool nor 'auto' nor a function.", "Use True, False or 'auto'.")
+
+
 @contextmanager
 def reporter(progress: object, what: str) -> Iterator[Callable[[Progress], None]]:
     """What is told of each finished piece.
@@ -99,8 +105,7 @@ def reporter(progress: object, what: str) -> Iterator[Callable[[Progress], None]
     if callable(progress):
         yield progress
         return
-    if not (isinstance(progress, bool) or progress == "auto"):
-        raise ConvTypeError(f"progress={shown(progress)} is neither a bool nor 'auto' nor a function.", "Use True, False or 'auto'.")
+    check_progress(progress)
     from rich.console import Console
 
     screen = Console(stderr=True, markup=False, highlight=False, emoji=False)
