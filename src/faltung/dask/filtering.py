@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung import __version__
 from faltung.dask.convolving import ranges
 from faltung.dask.gathering import Gathering, assembled, dask_array
 from faltung.dask.sizing import settled
@@ -71,7 +72,7 @@ def filtered(
     if x.size == 0:
         return da.zeros(x.shape, dtype=dtype, chunks=wanted)
     wanted = tuple(tuple(size for size in along if size) for along in wanted)
-    key = f"{name}-{tokenize('faltung.' + name, token, x.name, wanted, tuple(reaches), tuple(wraps))}"
+    key = f"{name}-{tokenize('faltung.' + name, __version__, token, x.name, wanted, tuple(reaches), tuple(wraps))}"
     around = [
         [surroundings(size, outputs, before, after, wraps=goes_on) for outputs in ranges(along)]
         for size, along, (before, after), goes_on in zip(x.shape, wanted, reaches, wraps, strict=True)

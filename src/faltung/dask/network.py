@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from faltung import __version__
 from faltung.dask.convolving import as_dask, ranges
 from faltung.dask.gathering import Cells, Gathering, assembled, dask_array
 from faltung.dask.labelled import SAME, Places, is_labelled, labelled
@@ -121,7 +122,7 @@ def _graph(model: Any, x: Any, seen: Looking, chunks: tuple[tuple[int, ...], ...
     from dask.highlevelgraph import HighLevelGraph
 
     da = dask_array()
-    name = f"apply-{tokenize('faltung.apply', _token(model), x.name, chunks, seen.reaches, seen.repeats)}"
+    name = f"apply-{tokenize('faltung.apply', __version__, _token(model), x.name, chunks, seen.reaches, seen.repeats)}"
     space = [[_tile(seen, axis, size, outputs) for outputs in ranges(chunks[axis + 2])] for axis, size in enumerate(x.shape[2:])]
     batches: list[Cells] = [(one,) for one in ranges(chunks[0])]
     every = (range(x.shape[1]),)
