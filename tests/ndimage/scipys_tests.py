@@ -1,4 +1,7 @@
-"""SciPy's own tests of its filters, with Faltung's functions in the place of SciPy's."""
+"""SciPy's own tests of its filters, with Faltung's functions in the place of SciPy's.
+
+All of them pass (SciPy 1.17.1): there is no list of exceptions.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ OTHERS = (
     "percentile",
     "generic_filter",
     "Vectorized",
-    "footprint",
+    "all_zeros",
+    "both_set",
     "ticket_701",
     "gh_22",
 )
