@@ -43,13 +43,13 @@ def check_bits(problem: Problem, chunks: Any, asked: Any, dtype: Any, *, random:
     assert parts.tobytes() == whole.tobytes()
 
 
-@settings(max_examples=150, deadline=None)
-@given(chunked(allow_empty=True))
-def test_integers_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any]) -> None:
-    check_bits(*drawn, np.int64)
+@settings(max_examples=100, deadline=None)
+@given(chunked(allow_empty=True), st.sampled_from(["int64", "uint8", "bool", "uint64"]))
+def test_integers_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any], dtype: str) -> None:
+    check_bits(*drawn, dtype)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(chunked(), st.sampled_from(["float32", "float64", "float16", "complex64"]))
 def test_bits_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any], dtype: str) -> None:
     check_bits(*drawn, dtype)
@@ -76,3 +76,38 @@ def test_narrow_chunks_are_computed_with_some_columns_beside_them(text: str, mon
     assert lazy.chunks[-1] == columns
     assert lazy.compute(scheduler="sync").tobytes() == whole.tobytes()
     assert min(widths) == 4 * (spec.stride[-1] if spec.transposed else 1)
+
+
+@pytest.mark.parametrize("text", ["conv2d(4, 4, 3, padding=1)", "conv2d(1, 1, 31, padding=15)"])
+def test_the_default_accuracy_keeps_its_bound(text: str) -> None:
+    """By Winograd's algorithm and by spectra, part by part."""
+    spec = fl.ConvSpec.parse(text)
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((spec.in_channels, 90, 80)), rng.standard_normal(spec.weight_shape)
+    whole = fl.conv(spec, x, weight, accuracy="exact")
+    lazy = faltung_dask.conv(spec, da.from_array(x, chunks=(1, 50, 40)), weight, accuracy="default")
+    assert lazy.name != faltung_dask.conv(spec, da.from_array(x, chunks=(1, 50, 40)), weight).name
+    bound = 2e-13 * np.abs(weight).sum() * np.abs(x).max()
+    assert np.abs(lazy.compute(scheduler="sync") - whole).max() <= bound
+
+
+def test_arrays_of_different_dtypes_are_promoted_as_one_array_is() -> None:
+    """With a border that folds back, the bias alone decides in which type all is summed."""
+    spec = fl.ConvSpec.parse("conv_transpose1d(1, 1, 3, padding=2, padding_mode='circular')")
+    rng = np.random.default_rng(0)
+    x, weight, bias = rng.standard_normal((1, 12)).astype(np.float32), rng.standard_normal((1, 1, 3)).astype(np.float32), np.array([0.1])
+    lazy = faltung_dask.conv(spec, da.from_array(x, chunks=(1, 5)), weight, bias)
+    whole = fl.conv(spec, x, weight, bias, accuracy="exact")
+    assert (lazy.dtype, whole.dtype) == (np.float64, np.float64)
+    assert lazy.compute(scheduler="sync").tobytes() == whole.tobytes()
+
+
+def test_zarr_arrays_are_read_by_their_chunks(tmp_path: Any) -> None:
+    zarr = pytest.importorskip("zarr")
+    numbers = np.random.default_rng(0).integers(0, 9, (1, 30, 20))
+    stored = zarr.create_array(str(tmp_path / "image.zarr"), shape=numbers.shape, chunks=(1, 16, 8), dtype=numbers.dtype)
+    stored[:] = numbers
+    weight = np.random.default_rng(1).integers(-3, 4, (1, 1, 5, 5))
+    lazy = faltung_dask.conv2d(stored, weight, padding=2)
+    assert lazy.chunks == ((1,), (16, 14), (8, 8, 4))
+    assert (lazy.compute(scheduler="sync") == fl.conv2d(numbers, weight, padding=2)).all()
