@@ -136,7 +136,7 @@ WIDE = [
 @pytest.mark.parametrize("algorithm", NAMES)
 def test_long_rows(isa: str, algorithm: str) -> None:
     served = sum(check_case(text, shape, algorithm) for text, shape in WIDE)
-    assert served or (algorithm == "grouped" and isa != "avx512")
+    assert served or algorithm == "channelwise" or (algorithm == "grouped" and isa != "avx512")  # the former is for small maps
 
 
 FEATURES = [
