@@ -140,6 +140,16 @@ def test_blocks(first: tuple[int, ...], second: tuple[int, ...], axes: int | tup
         check_alike("fftconvolve", drawn(rng, first, dtype), drawn(rng, second, dtype), mode, axes)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "c16"])
+@pytest.mark.parametrize("ndim", [5, 7, 9])
+def test_many_axes(ndim: int, dtype: str) -> None:
+    rng = np.random.default_rng(ndim)
+    first, second = drawn(rng, (3,) * 3 + (2,) * (ndim - 3), dtype), drawn(rng, (2, 3, 1) + (2,) * (ndim - 3), dtype)
+    for mode in ("full", "same"):
+        check_alike("convolve", first, second, mode)
+        check_alike("fftconvolve", second, first, mode, (0, 1, ndim - 1) if ndim == 5 else None)
+
+
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "symm"])
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "u8"])
 def test_large_images_of_integers(dtype: str, boundary: str) -> None:

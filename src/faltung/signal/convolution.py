@@ -15,7 +15,7 @@ from faltung.engine.arrays import Array, is_finite
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_method, checked_mode, checked_ranks, is_swapped, numbers
 from faltung.signal.kinds import by_scipy, is_served, result_type
-from faltung.signal.placing import Part, parts_of
+from faltung.signal.placing import Part, parts_of, with_zeros_around
 from faltung.signal.spectra import cycles_along, spectral_sums
 from faltung.signal.sums import again, job_of, sums
 from faltung.signal.whole_numbers import largest, whole_sums
@@ -27,6 +27,9 @@ FEW_PRODUCTS = 4096
 
 MANY_PRODUCTS = 2**20
 """Fewer are never worth a transform by SciPy."""
+
+MANY_AXES = 4
+"""Along more a plan looks at so many parts of the border, each with its taps, that it takes longer than the sums."""
 
 _WHOLE_BITS = 2**52 - 1
 
@@ -148,6 +151,8 @@ def products_summed(
 
     Of `call` as in `sums`; the arrays must be of `dtype` then.
     """
+    if x.ndim > MANY_AXES:
+        x, h, parts, call = *with_zeros_around(x, h, parts), None
     if dtype.kind in "biu":
         return whole_sums(x, h, parts, dtype, call=call)
     complexity = x.dtype.kind == "c", h.dtype.kind == "c"

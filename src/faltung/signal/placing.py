@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Part", "Shape", "narrowed_part", "part_of", "parts_of"]
+import numpy as np
+
+from faltung.engine.arrays import Array
+
+__all__ = ["Part", "Shape", "narrowed_part", "part_of", "parts_of", "with_zeros_around"]
 
 Shape = tuple[int, ...]
 
@@ -46,3 +50,17 @@ def narrowed_part(part: Part, cells: int, taps: int) -> tuple[slice, slice, Part
     first_cell, end_cell = max(0, part.start - taps + 1), min(cells, last + 1)
     first_tap, end_tap = max(0, part.start - cells + 1), min(taps, last + 1)
     return slice(first_cell, end_cell), slice(first_tap, end_tap), Part(part.start - first_cell - first_tap, part.size)
+
+
+def with_zeros_around(x: Array, h: Array, parts: tuple[Part, ...]) -> tuple[Array, Array, tuple[Part, ...]]:
+    """What has a part in the result, the larger array with all the zeros that are read in place, and where the result lies then.
+
+    >>> with_zeros_around(np.ones(3), np.ones(2), (Part(0, 4),))
+    (array([0., 1., 1., 1., 0.]), array([1., 1.]), (Part(start=1, size=4),))
+    """
+    cells, taps, inner = zip(*(narrowed_part(*each) for each in zip(parts, x.shape, h.shape, strict=True)), strict=True)
+    x, h = x[cells], h[taps]
+    if h.size > x.size:
+        x, h = h, x
+    sides = [(count - 1 - part.start, part.start + part.size - each) for part, each, count in zip(inner, x.shape, h.shape, strict=True)]
+    return np.pad(x, sides), h, tuple(Part(count - 1, part.size) for part, count in zip(inner, h.shape, strict=True))
