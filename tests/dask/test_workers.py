@@ -40,3 +40,15 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     assert len(before & after) == 1  # one was killed, and another started in its place
     assert np.array_equal(stored[:], values)
     assert seen[-1].done == seen[-1].total == 12
+
+
+def test_processes_give_the_same(tmp_path: Path) -> None:
+    import dask
+
+    values = np.arange(40 * 30, dtype=np.float32).reshape(40, 30)
+    array = da.from_array(values, chunks=20).map_blocks(lambda part: part + 1, meta=values[:0, :0])
+    seen: list[Progress] = []
+    with dask.config.set(scheduler="processes", num_workers=1):
+        stored = to_zarr(array, tmp_path / "a.zarr", progress=seen.append)
+    assert np.array_equal(stored[:], values + 1)
+    assert [now.done for now in seen] == [0, 1, 2, 3, 4]
