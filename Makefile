@@ -68,7 +68,7 @@ format: $(VENV)/.lint ## bring the sources into the form that lint asks for
 bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side by side
 	$(VENV)/bin/faltung bench $(ARGS)
 
-bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 25 GB of disk
+bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 16 GB of disk
 	$(PY) benchmarks/larger_than_memory.py $(ARGS)
 
 # Without Python: a cross compiler has none to compile against.
