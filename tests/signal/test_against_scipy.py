@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faltung import signal
-from faltung.errors import ConvError
+from faltung.errors import ConvError, ConvTypeError
 
 Array = NDArray[Any]
 
@@ -174,10 +174,9 @@ def test_long_ones_with_axes_of_one_cell(first: tuple[int, ...], second: tuple[i
 
 
 @pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve", "convolve2d", "correlate2d"])
-@pytest.mark.parametrize("shapes", list(itertools.product([(0,), (3,), (0, 2), (3, 0), (3, 2), ()], repeat=2)))
-def test_of_nothing(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
-    first, second = (np.ones(shape) for shape in shapes)
-    for mode in MODES:
+def test_of_nothing(name: str) -> None:
+    shapes = itertools.product([(0,), (3,), (0, 2), (3, 0), (3, 2), ()], repeat=2)
+    for (first, second), mode in itertools.product([tuple(map(np.ones, pair)) for pair in shapes], MODES):
         theirs, ours = (outcome(getattr(module, name), first, second, mode) for module in (scipy.signal, signal))
         if isinstance(theirs, Exception):  # of several axes ours may be sums of nothing
             assert isinstance(ours, ConvError) or (first.ndim > 1 and not ours.any())
@@ -212,6 +211,12 @@ def test_lags(first: int, second: int, mode: str) -> None:
     np.testing.assert_array_equal(
         signal.correlation_lags(first, second, mode), scipy.signal.correlation_lags(first, second, mode), strict=True
     )
+
+
+def test_lengths_that_are_none() -> None:
+    assert isinstance(outcome(scipy.signal.correlation_lags, 3.0, 2.0, "same"), TypeError)
+    with pytest.raises(ConvTypeError, match=r"in1_len=3\.0"):
+        signal.correlation_lags(3.0, 2.0, "same")  # type: ignore[arg-type]
 
 
 @given(st.data())

@@ -295,7 +295,7 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
 
     Raises
     ------
-    ConvSpecError
+    ConvSpecError, ConvTypeError
 
     Examples
     --------
@@ -313,4 +313,9 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
     if mode != "same":
         raise ConvSpecError(f"Mode {shown(mode).strip(chr(39))} is invalid.", "Use 'full', 'valid' or 'same'.")
     begin = lags.size // 2 - in1_len // 2
-    return lags[begin : begin + in1_len]
+    try:
+        return lags[begin : begin + in1_len]
+    except TypeError:
+        raise ConvTypeError(
+            f"in1_len={shown(in1_len)} and in2_len={shown(in2_len)} are no whole numbers.", "Use len(in1) and len(in2)."
+        ) from None
