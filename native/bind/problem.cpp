@@ -90,13 +90,15 @@ void bind_problem(nb::module_& m) {
             "__init__",
             [](Problem* self, Index groups, Index in_channels, Index out_channels, const Sizes& in_size,
                const Sizes& out_size, const Sizes& kernel_size, const Sizes& stride, const Sizes& dilation,
-               const Sizes& before, const std::string& mode, const Phases& phases) {
+               const Sizes& before, const std::string& mode, const Phases& phases, bool keeps_axes) {
                 new (self) Problem(checked_problem(groups, in_channels, out_channels, in_size, out_size,
                                                    kernel_size, stride, dilation, before, mode, phases));
+                self->keeps_axes = keeps_axes;
             },
             nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"), nb::arg("in_size"),
             nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"), nb::arg("dilation"),
-            nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases());
+            nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases(),
+            nb::arg("keeps_axes") = false);
 }
 
 }  // namespace faltung

@@ -25,7 +25,7 @@ Layout::Layout(const Problem& problem) {
         axes.insert(axes.begin(), Axis{1, 1, 1, 1, 1, 0});
         origin.insert(origin.begin(), -1);
     }
-    if (axes.back().out < few_columns) {
+    if (axes.back().out < few_columns && !problem.keeps_axes) {
         std::size_t longest = axes.size() - 1;
         for (std::size_t a = axes.size() - 1; a-- > 0;)
             if (axes[a].out > axes[longest].out) longest = a;

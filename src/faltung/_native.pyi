@@ -72,7 +72,10 @@ def filter_lines(
     """
 
 def cut_off(sums: _Array, y: _Array, distance: float, isa: str, threads: int) -> bool:
-    """``y`` = float64 `sums` cut off to integers of at most 32 bits, both in C order; whether one is at most `distance` from a whole number."""
+    """``y`` = float64 `sums` cut off to integers of at most 32 bits, both in C order.
+
+    Gives whether one is at most `distance` from a whole number.
+    """
 
 def filter_footprint(
     x: _Array, y: _Array, isa: str, threads: int, weights: _Array, before: _Size, modes: Sequence[str], beyond: float, is_double: bool
@@ -146,7 +149,7 @@ class Problem:
 
     def __init__(
         self, groups: int, in_channels: int, out_channels: int, in_size: _Size, out_size: _Size, kernel_size: _Size, stride: _Size,
-        dilation: _Size, before: _Size, mode: str, phases: _Phases = (),
+        dilation: _Size, before: _Size, mode: str, phases: _Phases = (), keeps_axes: bool = False,
     ) -> None: ...  # fmt: skip
 
 @final

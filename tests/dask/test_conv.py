@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import faltung as fl
-from faltung.dask import work
 from tests.dask.chunks import cuts
 from tests.support.strategies import Problem, problems
 
@@ -53,29 +52,6 @@ def test_integers_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any], dty
 @given(chunked(), st.sampled_from(["float32", "float64", "float16", "complex64"]))
 def test_bits_of_any_spec_in_any_chunks(drawn: tuple[Problem, Any, Any], dtype: str) -> None:
     check_bits(*drawn, dtype)
-
-
-@pytest.mark.parametrize("text", ["conv2d(2, 3, (3, 5), padding=2)", "conv_transpose2d(2, 3, 4, stride=(2, 3), padding=1)"])
-def test_narrow_chunks_are_computed_with_some_columns_beside_them(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels that sum rows as they come need four: of fewer every output would be summed by itself."""
-    spec = fl.ConvSpec.parse(text)
-    widths: list[int] = []
-    run = work.run_conv
-
-    def watched(spec: fl.ConvSpec, x: Any, *arguments: Any, **keywords: Any) -> Any:
-        result = run(spec, x, *arguments, **keywords)
-        widths.append(result.shape[-1])
-        return result
-
-    monkeypatch.setattr(work, "run_conv", watched)
-    rng = np.random.default_rng(0)
-    x, weight = rng.standard_normal((2, 30, 21)), rng.standard_normal(spec.weight_shape)
-    whole = fl.conv(spec, x, weight, accuracy="exact")
-    columns = (1, 2, whole.shape[-1] - 4, 1)
-    lazy = faltung_dask.conv(spec, da.from_array(x, chunks=(2, 15, 21)), weight, chunks=(None, None, None, columns)[1:])
-    assert lazy.chunks[-1] == columns
-    assert lazy.compute(scheduler="sync").tobytes() == whole.tobytes()
-    assert min(widths) == 4 * (spec.stride[-1] if spec.transposed else 1)
 
 
 @pytest.mark.parametrize("text", ["conv2d(4, 4, 3, padding=1)", "conv2d(1, 1, 31, padding=15)"])

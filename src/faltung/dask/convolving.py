@@ -16,12 +16,10 @@ from faltung import __version__
 from faltung.dask.gathering import Cells, Gathering, check_sizes, dask_array
 from faltung.dask.sizing import settled
 from faltung.dask.work import Job, Shares, convolve_part
-from faltung.engine import order
 from faltung.engine.arrays import Described, ElementTypes, as_array, element_types_of
 from faltung.engine.native import checked_threads
 from faltung.engine.run import ACCURACIES
 from faltung.errors import ConvPlanError, one_of
-from faltung.geometry import Axis
 from faltung.parts import follow, part_of
 from faltung.spec import ConvSpec
 
@@ -103,12 +101,9 @@ def _graph(spec: ConvSpec, x: Any, weight: Any, bias: Any, chunks: Chunks, types
     first = x.ndim - spec.ndim
     batches: list[list[Cells]] = [[(along,) for along in ranges(sizes)] for sizes in chunks[: max(first - 1, 0)]]
     channels = [_shares(spec, wanted) for wanted in ranges((1,) if is_plain else chunks[first - 1])]
-    asked = [ranges(along) for along in chunks[first:]]
-    is_ordered = accuracy == "exact" and not types.is_exact
-    computed = [*asked[:-1], [_wide_enough(spec.axes[-1], sum(chunks[-1]), outputs) if is_ordered else outputs for outputs in asked[-1]]]
     space = [
-        [part_of(axis, spec.padding_mode, size, outputs) for outputs in along]
-        for axis, size, along in zip(spec.axes, x.shape[first:], computed, strict=True)
+        [part_of(axis, spec.padding_mode, size, outputs) for outputs in ranges(along)]
+        for axis, size, along in zip(spec.axes, x.shape[first:], chunks[first:], strict=True)
     ]
     mixed: list[list[Cells]] = [] if is_plain else [[(cells,) for _, cells, _ in channels]]
     gathering = Gathering(x, f"{name}-cells", [*batches, *mixed, *([part.cells for part in along] for along in space)])
@@ -135,21 +130,12 @@ def _graph(spec: ConvSpec, x: Any, weight: Any, bias: Any, chunks: Chunks, types
             sizes = [len(along[number][0]) for along, number in zip(batches, index, strict=False)]
             sizes += [] if is_plain else [len(cells)]
             empty = (*sizes, *(part.block_size for part in parts)), x.dtype
-        last, more = asked[-1][index[-1]], computed[-1][index[-1]]
-        kept = slice(last.start - more.start, last.stop - more.start)
-        job = Job(own, grid, parts, shares, kept, types.stored, accuracy, threads, empty, is_plain)
+        job = Job(own, grid, parts, shares, types.stored, accuracy, threads, empty, is_plain)
         place = (name, *index)
         layer[place] = Task(place, convolve_part, job, *given, *blocks)
     layer.update(gathering.layer)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=sources)
     return da.Array(graph, name, chunks, dtype=types.result, meta=np.empty((0,) * len(chunks), types.result))
-
-
-def _wide_enough(axis: Axis, size: int, outputs: range) -> range:
-    """Some outputs of the last axis, and as many beside them as kernels need to sum in the order of exact sums by whole vectors."""
-    least = order.FEW_COLUMNS * (axis.stride if axis.transposed else 1)
-    begin = max(min(outputs.start, size - least), 0)
-    return range(begin, max(outputs.stop, min(begin + least, size)))
 
 
 def _named(array: Any) -> Any:

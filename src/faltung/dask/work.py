@@ -55,8 +55,6 @@ class Job:
     parts : tuple of Part
         For each spatial axis.
     shares : Shares
-    kept : slice
-        Of the outputs computed along the last axis those that are wanted.
     stored : dtype
         Of the arrays together, after promotion.
     accuracy : str
@@ -72,7 +70,6 @@ class Job:
     grid: tuple[int, ...]
     parts: tuple[Part, ...]
     shares: Shares
-    kept: slice
     stored: np.dtype[Any]
     accuracy: str
     threads: int | None
@@ -112,8 +109,8 @@ def convolve_part(job: Job, weight: Array, bias: Array | None, *blocks: Array) -
         else:
             result = _folded(job, combinations, block, weight, bias)
     if job.is_plain:
-        result = result.reshape(result.shape[1:])
-    kept: Any = (..., job.kept) if job.is_plain else (..., job.shares.kept, *(slice(None),) * (job.spec.ndim - 1), job.kept)
+        return result.reshape(result.shape[1:])
+    kept: Any = (*(slice(None),) * (result.ndim - job.spec.ndim - 1), job.shares.kept)
     wanted = result[kept]
     return result if wanted.shape == result.shape else wanted.copy()
 

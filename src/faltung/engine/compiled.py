@@ -283,7 +283,11 @@ def _dots_refusal(way: Lowered, request: Request) -> str | None:
 
 def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, backward: bool, skips_padding: bool) -> Compiled:
     """As `compile_conv`, of arrays that kernels read as they are."""
-    lower_as = functools.partial(lower, spec, input_size, backward=backward)
+
+    def lower_as(**options: Any) -> Lowered:
+        lowered = lower(spec, input_size, backward=backward, **options)
+        return lowered.in_order() if request.is_exact and request.dtype != "uint64" else lowered
+
     ways = list(_ways(lower_as, request, skips_padding=skips_padding))
     choices = functools.cache(functools.partial(choose, request=request))  # every problem is asked about more than once
     serve = functools.partial(_serving, request=request, choices=choices)

@@ -25,11 +25,11 @@ class HasOutputs(Protocol):
 AnyAxis = TypeVar("AnyAxis", bound=HasOutputs)
 
 
-def in_layout(axes: Iterable[AnyAxis], trivial: AnyAxis) -> list[AnyAxis]:
+def in_layout(axes: Iterable[AnyAxis], trivial: AnyAxis, *, keeps_axes: bool) -> list[AnyAxis]:
     """Far axes, then rows, then columns; `trivial` where there are fewer than two."""
     found = list(axes)
     found = [trivial] * (2 - len(found)) + found
-    if found[-1].out < FEW_COLUMNS:
+    if found[-1].out < FEW_COLUMNS and not keeps_axes:
         longest = max(reversed(range(len(found))), key=lambda number: found[number].out)
         found[longest], found[-1] = found[-1], found[longest]
     return found

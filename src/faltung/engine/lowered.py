@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from faltung.borders import Image
@@ -86,6 +86,14 @@ class Lowered:
     def leaves_cells_out(self) -> bool:
         """Whether cells outside take no part at all, rather than as zeros."""
         return any(problem.mode == "absent" for problem in self.problems)
+
+    def in_order(self) -> Lowered:
+        """The same with taps summed in the order of the axes."""
+
+        def ordered(strip: Strip) -> Strip:
+            return replace(strip, steps=tuple(replace(step, problem=replace(step.problem, keeps_axes=True)) for step in strip.steps))
+
+        return replace(self, main=ordered(self.main), folded=tuple(map(ordered, self.folded)))
 
     @property
     def terms(self) -> int:

@@ -14,9 +14,6 @@ from faltung.engine.problem import Problem
 
 __all__ = ["channelwise", "depthwise", "is_kept", "refusal"]
 
-FEW_COLUMNS = 4
-"""Of fewer outputs along the last axis kernels make no rows: a longer axis takes its place (``native/core/layout.cpp``)."""
-
 
 def refusal(problem: Problem) -> str:
     """Why an algorithm whose order is another does not serve."""
@@ -24,15 +21,8 @@ def refusal(problem: Problem) -> str:
 
 
 def is_kept(problem: Problem, _dtype: str) -> bool:
-    """Whether taps stay in their order when a longer axis takes the place of a short last one."""
-    axes = [(out, taps) for out, taps, is_trivial in _axes(problem) if not is_trivial]
-    if len(axes) < 2 or axes[-1][0] >= FEW_COLUMNS:
-        return True
-    longest = len(axes) - 1
-    for number in reversed(range(longest)):
-        if axes[number][0] > axes[longest][0]:
-            longest = number
-    return longest == len(axes) - 1 or sum(taps > 1 for _, taps in axes[longest:]) < 2
+    """Whether taps stay in their order: no longer axis takes the place of a short last one."""
+    return problem.keeps_axes
 
 
 def depthwise(problem: Problem, dtype: str) -> bool:
@@ -40,8 +30,6 @@ def depthwise(problem: Problem, dtype: str) -> bool:
     if problem.phases or not is_kept(problem, dtype):
         return False
     axes = [axis for axis in problem.axes if not axis.is_trivial]
-    if axes and axes[-1].out < FEW_COLUMNS:
-        return False
     if len(axes) > 1:
         rows = axes[-2]
         if rows.kernel > rows.stride // math.gcd(rows.stride, rows.dilation):
@@ -52,18 +40,4 @@ def depthwise(problem: Problem, dtype: str) -> bool:
 def channelwise(problem: Problem, dtype: str) -> bool:
     """Whether ``channelwise``, which sums one phase of the columns after the other, has one."""
     axes = [axis for axis in problem.axes if not axis.is_trivial]
-    return (
-        is_kept(problem, dtype) and not problem.phases and (not axes or axes[-1].stride == 1) and (not axes or axes[-1].out >= FEW_COLUMNS)
-    )
-
-
-def _axes(problem: Problem) -> list[tuple[int, int, bool]]:
-    """Of each axis its outputs, of the first phase where there are several, the most taps of an output, and whether it is left out."""
-    if not problem.phases:
-        return [(axis.out, axis.kernel, axis.is_trivial) for axis in problem.axes]
-    found = []
-    for size, phases in zip(problem.in_size, problem.phases, strict=True):
-        taps = max(phase.taps for phase in phases)
-        is_trivial = size == phases[0].count == len(phases) == 1 and taps <= 1 and (taps == 0 or phases[0].before == 0)
-        found.append((phases[0].count, taps, is_trivial))
-    return found
+    return is_kept(problem, dtype) and not problem.phases and (not axes or axes[-1].stride == 1)

@@ -43,6 +43,8 @@ class Problem:
     A transposed correlation has `phases`: for each axis its phases in the order of their first output, as many as the stride.
     They say which outputs, taps and inputs meet; `dilation` and `before` do not.
 
+    Where it `keeps_axes`, taps are summed in the order of the axes, and no longer axis takes the place of a short last one.
+
     Where it `is_apart`, it is a part of a larger one: rows of its input or output, or cells in them, do not follow one another in memory.
     """
 
@@ -57,6 +59,7 @@ class Problem:
     before: tuple[int, ...]
     mode: str
     phases: tuple[tuple[Phase, ...], ...] = ()
+    keeps_axes: bool = False
     is_apart: bool = False
 
     @property
@@ -83,10 +86,8 @@ class Problem:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The fields in the order in which the compiled module takes them."""
-        *plain, phases, _is_apart = (getattr(self, name) for name in self.__slots__)
-        if not phases:
-            return tuple(plain)
-        return (*plain, tuple(tuple(dataclasses.astuple(phase) for phase in axis) for axis in phases))
+        *plain, phases, keeps_axes, _is_apart = (getattr(self, name) for name in self.__slots__)
+        return (*plain, tuple(tuple(dataclasses.astuple(phase) for phase in axis) for axis in phases), keeps_axes)
 
 
 def size_text(sizes: Iterable[int]) -> str:

@@ -118,7 +118,7 @@ def _points(outputs: int, taps: int) -> int:
 
 def _axes(problem: Problem) -> list[_Axis]:
     """As kernels see them, at least two."""
-    return in_layout((_Axis(*axis) for axis in problem.axes if not axis.is_trivial), _Axis())
+    return in_layout((_Axis(*axis) for axis in problem.axes if not axis.is_trivial), _Axis(), keeps_axes=problem.keeps_axes)
 
 
 def form_of(problem: Problem, *, by_six: bool = False) -> Form | None:

@@ -133,7 +133,8 @@ class _Axis:
 def _axes(problem: Problem) -> list[_Axis]:
     """As kernels see them, at least two."""
     alone = (Phase(0, 1, 0, 1, 1, 1, 0),)
-    return in_layout(_transposed_axes(problem) if problem.phases else _summed_axes(problem), _Axis(alone, alone))
+    axes = _transposed_axes(problem) if problem.phases else _summed_axes(problem)
+    return in_layout(axes, _Axis(alone, alone), keeps_axes=problem.keeps_axes)
 
 
 def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
