@@ -37,23 +37,6 @@ void filter_block(const CorrelationBlock<T>& b) {
     columns_block<T, most_vectors>(b, C, tile_for<T, C>);
 }
 
-#if FALTUNG_VECTOR_BYTES == 64
-// Twice the channels by fewer vectors: half as many loads for each product, most of which straddle two lines.
-constexpr int wide_channels = 8, wide_vectors = 3;
-
-template <class T>
-ColumnsTile<T> wide_tile_for(Index vectors) {
-    if (vectors == 1) return columns_tile<T, wide_channels, 1>;
-    if (vectors == 2) return columns_tile<T, wide_channels, 2>;
-    return columns_tile<T, wide_channels, wide_vectors>;
-}
-
-template <class T>
-void wide_filter_block(const CorrelationBlock<T>& b) {
-    columns_block<T, wide_vectors>(b, wide_channels, wide_tile_for<T>);
-}
-#endif
-
 template <class T>
 using RowsTile = void (*)(const CorrelationBlock<T>&, Index, Index, Index);
 
@@ -93,14 +76,6 @@ CorrelationKernel<T> filter_kernel(Index out_channels) {
     kernel.copy = strided_copy<T>;
     kernel.column_tile = kernel.column_multiple = kernel.read_ahead = most_vectors * lanes<T>;
     kernel.panel_bytes = panel_bytes;
-#if FALTUNG_VECTOR_BYTES == 64
-    if (out_channels >= 2 * wide_channels) {
-        kernel.compute = wide_filter_block<T>;
-        kernel.channel_block = wide_channels;
-        kernel.pixels = pixel_kernel<T>();
-        return kernel;
-    }
-#endif
     if (out_channels > 2) {
         kernel.compute = filter_block<T, 4>;
         kernel.channel_block = 4;
