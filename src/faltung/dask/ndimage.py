@@ -172,7 +172,7 @@ def gaussian_filter(
     """  # noqa: D205
     x = as_dask("input", input)
     return _filtered(
-        ndimage.gaussian_filter, x, lambda: _of_passes(x, gaussian_passes(x.ndim, sigma, order, mode, 0.0, truncate, radius, axes)),
+        ndimage.gaussian_filter, x, lambda: _of_passes(x, gaussian_passes(x.ndim, sigma, order, mode, truncate, radius, axes)),
         chunks, threads, sigma=sigma, order=order, output=output, mode=mode, cval=cval, truncate=truncate, radius=radius, axes=axes,
     )  # fmt: skip
 
@@ -444,7 +444,7 @@ def _correlated(
 def _smoothing(x: Any, sigma: Any, mode: str, options: Mapping[str, Any]) -> list[Pass]:
     """The passes that smooth before a derivative is taken."""
     truncate, radius = options.get("truncate", _DEFAULT_TRUNCATE), options.get("radius")
-    return gaussian_passes(x.ndim, sigma, 0, mode, 0.0, truncate, radius, None)
+    return gaussian_passes(x.ndim, sigma, 0, mode, truncate, radius, None)
 
 
 def _one_border(mode: Any) -> str:

@@ -76,6 +76,10 @@ def correlate_nd(x: Array, footprint: Footprint, out: Array, accuracy: str = "de
     """
     if out.size == 0:
         return
+    if out.ndim == 0:
+        alone = Footprint(footprint.weights.reshape(1), (0,), footprint.mode, footprint.cval)
+        correlate_nd(x.reshape(1), alone, out.reshape(1), accuracy)
+        return
     writes_out = out.dtype.isnative and out.flags.aligned and not np.may_share_memory(x, out)
     to = out if writes_out else new_result(out.shape, out.dtype.newbyteorder("="))
     source = as_read(x)

@@ -96,9 +96,7 @@ def gaussian_filter(
     """
     x = as_input(input)
     out = output_for(output, x, is_complex=x.dtype.kind == "c" and output is None, stacklevel=3)
-    return filter_parts(
-        x, out, cval, lambda value: gaussian_passes(x.ndim, sigma, order, mode, value, truncate, radius, axes), is_new=output is None
-    )
+    return _smoothed(x, out, cval, gaussian_passes(x.ndim, sigma, order, mode, truncate, radius, axes), is_new=output is None)
 
 
 def uniform_filter1d(
@@ -178,10 +176,16 @@ def uniform_filter(
     each = zip(
         named, for_each("size", size, len(named)), for_each("origin", origin, len(named)), for_each("mode", mode, len(named)), strict=True
     )
-    wide = [(axis, int(cells), moved, its_mode) for axis, cells, moved, its_mode in each if cells > 1]
-    return filter_parts(
-        x, out, cval, lambda value: [uniform_pass(axis, cells, m, value, moved) for axis, cells, moved, m in wide], is_new=output is None
-    )
+    passes = [uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, moved, its_mode in each if cells > 1]
+    return _smoothed(x, out, cval, passes, is_new=output is None)
+
+
+def _smoothed(x: Array, out: Array, cval: Any, passes: list[Pass], *, is_new: bool) -> Array:
+    """`out` after `passes`, with `cval` beyond the border; without any a copy of `x`, of whatever dtypes, as SciPy makes it."""
+    if not passes:
+        out[...] = x
+        return out
+    return filter_parts(x, out, cval, lambda value: [one._replace(cval=value) for one in passes], is_new=is_new)
 
 
 def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -> Pass:
@@ -196,9 +200,9 @@ def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -
 
 
 def gaussian_passes(
-    ndim: int, sigma: Any, order: Any, mode: Any, cval: float, truncate: float, radius: Any, axes: Any
+    ndim: int, sigma: Any, order: Any, mode: Any, truncate: float, radius: Any, axes: Any
 ) -> list[Pass]:  # fmt: skip
-    """The passes of `gaussian_filter`."""
+    """The passes of `gaussian_filter`, of which `cval` is still to be set."""
     named = checked_axes(axes, ndim)
     count = len(named)
     orders, sigmas = for_each("order", order, count), for_each("sigma", sigma, count)
@@ -207,7 +211,7 @@ def gaussian_passes(
     for axis, its_sigma, its_order, its_mode, its_radius in zip(named, sigmas, orders, modes, radiuses, strict=True):
         if its_sigma > 1e-15:
             weights = gaussian_weights(its_sigma, its_order, truncate, its_radius)
-            passes.append(Pass(axis, len(weights) // 2, checked_mode(its_mode), cval, weights, len(weights)))
+            passes.append(Pass(axis, len(weights) // 2, checked_mode(its_mode), 0.0, weights, len(weights)))
     return passes
 
 
