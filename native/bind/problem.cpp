@@ -97,8 +97,7 @@ void bind_problem(nb::module_& m) {
             },
             nb::arg("groups"), nb::arg("in_channels"), nb::arg("out_channels"), nb::arg("in_size"),
             nb::arg("out_size"), nb::arg("kernel_size"), nb::arg("stride"), nb::arg("dilation"),
-            nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases(),
-            nb::arg("keeps_axes") = false);
+            nb::arg("before"), nb::arg("mode"), nb::arg("phases") = Phases(), nb::arg("keeps_axes") = false);
 }
 
 }  // namespace faltung
