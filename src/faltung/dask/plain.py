@@ -7,9 +7,7 @@ from typing import Any
 from faltung.dask.convolving import as_dask, convolved, held
 from faltung.dask.labelled import is_labelled, labelled
 from faltung.engine.arrays import Described, element_types_of
-from faltung.errors import ConvShapeError, ConvSpecError, one_of
-from faltung.functional.convolution import spec_of
-from faltung.functional.plain_arrays import MODES
+from faltung.functional.plain_arrays import plain_spec
 from faltung.parts import places
 
 __all__ = ["convolve", "correlate"]
@@ -69,15 +67,7 @@ def convolve(
 def _correlate(x: Any, kernel: Any, mode: str, boundary: str, chunks: Any, accuracy: str, threads: int | None, *, flip: bool) -> Any:
     signal, taps = as_dask("x", x.data if is_labelled(x) else x), held("kernel", kernel)
     types = element_types_of(x=Described(signal.shape, signal.dtype), kernel=Described(taps.shape, taps.dtype))
-    one_of("mode", mode, MODES, ConvSpecError)
-    if signal.ndim != taps.ndim or signal.ndim == 0:
-        raise ConvShapeError(
-            f"x has shape {signal.shape} and kernel {taps.shape}: {signal.ndim} and {taps.ndim} axes.",
-            "Both need the same number of axes, at least 1; add axes of size 1 to the kernel.",
-        )
-    if 0 in taps.shape:
-        raise ConvShapeError(f"kernel has shape {taps.shape}: an axis of size 0 leaves nothing to sum.", "Give at least one tap per axis.")
-    spec = spec_of(in_channels=1, out_channels=1, kernel_size=taps.shape, padding=MODES[mode], padding_mode=boundary, flip=flip, bias=False)
+    spec = plain_spec(signal.shape, taps.shape, mode, boundary, flip=flip)
     weight = taps if flip or not types.is_complex else taps.conj()
     result = convolved(spec, signal, weight[None, None], None, spec.output_size(signal.shape), chunks, accuracy, threads)
     if is_labelled(x):

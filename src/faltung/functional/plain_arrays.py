@@ -6,10 +6,11 @@ from faltung.engine.arrays import Array, as_array, element_types_of
 from faltung.engine.run import run_conv
 from faltung.errors import ConvShapeError, ConvSpecError, one_of
 from faltung.functional.convolution import spec_of
+from faltung.spec import ConvSpec
 
-__all__ = ["MODES", "convolve", "correlate"]
+__all__ = ["convolve", "correlate", "plain_spec"]
 
-MODES = {"valid": "valid", "same": "same_lower", "full": "full"}
+_MODES = {"valid": "valid", "same": "same_lower", "full": "full"}
 """The modes as padding rules; scipy.signal centres "same" with the larger half before."""
 
 
@@ -58,15 +59,24 @@ def convolve(x: object, kernel: object, mode: str = "valid", boundary: str = "ze
 def _correlate(x: object, kernel: object, mode: str, boundary: str, *, flip: bool) -> Array:
     signal, taps = as_array("x", x), as_array("kernel", kernel)
     types = element_types_of(x=signal, kernel=taps)
-    one_of("mode", mode, MODES, ConvSpecError)
-    if signal.ndim != taps.ndim or signal.ndim == 0:
-        raise ConvShapeError(
-            f"x has shape {signal.shape} and kernel {taps.shape}: {signal.ndim} and {taps.ndim} axes.",
-            "Both need the same number of axes, at least 1; add axes of size 1 to the kernel.",
-        )
-    if 0 in taps.shape:
-        raise ConvShapeError(f"kernel has shape {taps.shape}: an axis of size 0 leaves nothing to sum.", "Give at least one tap per axis.")
-    spec = spec_of(in_channels=1, out_channels=1, kernel_size=taps.shape, padding=MODES[mode], padding_mode=boundary, flip=flip, bias=False)
+    spec = plain_spec(signal.shape, taps.shape, mode, boundary, flip=flip)
     weight = taps if flip or not types.is_complex else taps.conj()
     one_channel = run_conv(spec, signal[None], weight[None, None], None)
     return one_channel.reshape(one_channel.shape[1:])
+
+
+def plain_spec(shape: tuple[int, ...], kernel_shape: tuple[int, ...], mode: str, boundary: str, *, flip: bool) -> ConvSpec:
+    """The spec by which an array of one channel meets a kernel of as many axes."""
+    one_of("mode", mode, _MODES, ConvSpecError)
+    if len(shape) != len(kernel_shape) or not shape:
+        raise ConvShapeError(
+            f"x has shape {shape} and kernel {kernel_shape}: {len(shape)} and {len(kernel_shape)} axes.",
+            "Both need the same number of axes, at least 1; add axes of size 1 to the kernel.",
+        )
+    if 0 in kernel_shape:
+        raise ConvShapeError(
+            f"kernel has shape {kernel_shape}: an axis of size 0 leaves nothing to sum.", "Give at least one tap per axis."
+        )
+    return spec_of(
+        in_channels=1, out_channels=1, kernel_size=kernel_shape, padding=_MODES[mode], padding_mode=boundary, flip=flip, bias=False
+    )
