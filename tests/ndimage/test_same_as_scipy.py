@@ -251,3 +251,12 @@ def test_a_gaussian_has_scipys_taps() -> None:
             radius = int(4 * sigma + 0.5)
             found = smoothing.gaussian_weights(sigma, order, 4.0, None)
             np.testing.assert_allclose(found, kernel1d(sigma, order, radius)[::-1], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("axes", [(1, 0), (-1, 0), (0, 1), (1,)])
+def test_sigmas_of_axes_in_another_order(axes: tuple[int, ...]) -> None:
+    """Of a Laplacian they belong to the axes as named, unless all axes are: then to the first, the second, and so on."""
+    x = np.random.default_rng(0).integers(-99, 99, (9, 11))
+    sigma = (1, 4)[: len(axes)]
+    ours, theirs = (module.gaussian_laplace(x, sigma, axes=axes) for module in (ndimage, scipy_ndimage))
+    np.testing.assert_array_equal(ours, theirs)

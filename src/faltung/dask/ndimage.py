@@ -21,9 +21,10 @@ from faltung.engine.arrays import Array, as_array
 from faltung.engine.run import ACCURACIES
 from faltung.errors import ConvPlanError, ConvSpecError, ConvTypeError, one_of, shown
 from faltung.ndimage.arguments import checked_axes, checked_axis, checked_mode, for_each
-from faltung.ndimage.correlation import correlate_array
+from faltung.ndimage.correlation import correlate_array, footprint_windows
+from faltung.ndimage.derivatives import laplace_sigmas
 from faltung.ndimage.passes import Pass
-from faltung.ndimage.smoothing import gaussian_passes, gaussian_weights, uniform_pass
+from faltung.ndimage.smoothing import gaussian_passes, gaussian_weights, uniform_pass, uniform_passes
 from faltung.normal_form import integer
 
 __all__ = [
@@ -212,15 +213,10 @@ def uniform_filter(
     """
     x = as_dask("input", input)
 
-    def looks() -> Looks:
-        named = checked_axes(axes, x.ndim)
-        each = [for_each(name, value, len(named)) for name, value in (("size", size), ("mode", mode), ("origin", origin))]
-        wide = [one for one in zip(named, *each, strict=True) if one[1] > 1]
-        return _of_passes(x, [uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, its_mode, moved in wide])
-
     return _filtered(
-        ndimage.uniform_filter, x, looks, chunks, threads, size=size, output=output, mode=mode, cval=cval, origin=origin, axes=axes
-    )
+        ndimage.uniform_filter, x, lambda: _of_passes(x, uniform_passes(x.ndim, size, mode, origin, axes)), chunks, threads,
+        size=size, output=output, mode=mode, cval=cval, origin=origin, axes=axes,
+    )  # fmt: skip
 
 
 @_labels
@@ -290,10 +286,7 @@ def gaussian_laplace(
     x = as_dask("input", input)
 
     def looks() -> Looks:
-        named = checked_axes(axes, x.ndim)
-        sigmas: list[Any] = [0] * x.ndim
-        for axis, its_sigma in zip(named, for_each("sigma", sigma, len(named)), strict=True):
-            sigmas[axis] = its_sigma
+        sigmas = laplace_sigmas(x.ndim, sigma, checked_axes(axes, x.ndim))
         return _of_passes(x, _smoothing(x, sigmas, _one_border(mode), kwargs))
 
     return _filtered(
@@ -420,14 +413,9 @@ def _of_several(
     x = as_dask("input", input)
 
     def looks() -> Looks:
-        named = checked_axes(axes, x.ndim)
-        ascending = sorted(named)
-        moves = dict(zip(named if len(named) < x.ndim else ascending, for_each("origin", origin, len(named)), strict=True))
-        known, passes = checked_mode(mode), []
-        for axis, size in zip(ascending, taps.shape, strict=True):
-            before = (size - 1) // 2 - moves[axis] if flips else size // 2 + moves[axis]
-            passes.append(Pass(axis, before, known, 0.0, None, size))
-        return _of_passes(x, passes)
+        windows = zip(*footprint_windows(x.shape, taps.shape, axes, origin, flips=flips), strict=True)
+        known = checked_mode(mode)
+        return _of_passes(x, [Pass(axis, before, known, 0.0, None, size) for axis, (before, size) in enumerate(windows)])
 
     return _filtered(
         functools.partial(_correlated, flips=flips, accuracy=accuracy), x, looks, chunks, threads,

@@ -24,7 +24,7 @@ from faltung.ndimage.errors import FilterDtypeError, FilterError
 from faltung.ndimage.footprints import Footprint, correlate_nd
 from faltung.ndimage.passes import Pass, run_passes
 
-__all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "correlate_array", "filter_parts", "real_value"]
+__all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "correlate_array", "filter_parts", "footprint_windows", "real_value"]
 
 
 def correlate1d(
@@ -183,22 +183,8 @@ def correlate_array(
             return correlate_array(part, w, to, mode, value, origin, axes, flips=flips, accuracy=accuracy)  # type: ignore[arg-type]
 
         return _by_parts(one, x, taps, out, cval)
-    named = checked_axes(axes, x.ndim)
-    origins = for_each("origin", origin, len(named))
-    if taps.ndim != len(named) or 0 in taps.shape:
-        raise FilterError(
-            f"weights.ndim ({taps.ndim}) must match len(axes) ({len(named)}): weights has shape {taps.shape}, input {x.shape}.",
-            "Give a kernel with one axis for each that is filtered, and at least one tap along each.",
-        )
+    before, shape = footprint_windows(x.shape, taps.shape, axes, origin, flips=flips)
     kernel = real_weights(taps)
-    # As in SciPy: the kernel's axes lie along the named ones in ascending order, origins in the order that is named, unless all are.
-    ascending = sorted(named)
-    moves = dict(zip(named if len(named) < x.ndim else ascending, origins, strict=True))
-    before, shape = [0] * x.ndim, [1] * x.ndim
-    for axis, size in zip(ascending, kernel.shape, strict=True):
-        moved = whole("origin", moves[axis])
-        before[axis] = size // 2 + checked_origin(-moved - (1 - size % 2) if flips else moved, size, "weights.shape[k]")
-        shape[axis] = size
     if flips:
         kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
     kernel = np.ascontiguousarray(kernel).reshape(shape)
@@ -207,9 +193,31 @@ def correlate_array(
     refuse_complex(out)
     if not isinstance(mode, str) and isinstance(mode, Iterable):
         raise FilterError(f"mode={shown(mode)}: A sequence of modes is not supported.", "Give one mode for all axes.")
-    footprint = Footprint(kernel, tuple(before), checked_mode(mode), real_value(cval))
+    footprint = Footprint(kernel, before, checked_mode(mode), real_value(cval))
     correlate_nd(stored(x), footprint, stored(out), accuracy)
     return finished(out)
+
+
+def footprint_windows(
+    cells: tuple[int, ...], taps: tuple[int, ...], axes: Any, origin: Any, *, flips: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of a kernel of shape `taps` on an array of shape `cells`: along every axis, cells before the output's own, and all of the window."""
+    named = checked_axes(axes, len(cells))
+    origins = for_each("origin", origin, len(named))
+    if len(taps) != len(named) or 0 in taps:
+        raise FilterError(
+            f"weights.ndim ({len(taps)}) must match len(axes) ({len(named)}): weights has shape {taps}, input {cells}.",
+            "Give a kernel with one axis for each that is filtered, and at least one tap along each.",
+        )
+    # As in SciPy: the kernel's axes lie along the named ones in ascending order, origins in the order that is named, unless all are.
+    ascending = sorted(named)
+    moves = dict(zip(named if len(named) < len(cells) else ascending, origins, strict=True))
+    before, window = [0] * len(cells), [1] * len(cells)
+    for axis, size in zip(ascending, taps, strict=True):
+        moved = whole("origin", moves[axis])
+        before[axis] = size // 2 + checked_origin(-moved - (1 - size % 2) if flips else moved, size, "weights.shape[k]")
+        window[axis] = size
+    return tuple(before), tuple(window)
 
 
 def real_weights(taps: Array) -> Array:

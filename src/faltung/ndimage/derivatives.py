@@ -14,7 +14,8 @@ from faltung.ndimage.passes import Pass
 from faltung.ndimage.smoothing import gaussian_filter
 
 __all__ = [
-    "gaussian_gradient_magnitude", "gaussian_laplace", "generic_gradient_magnitude", "generic_laplace", "laplace", "prewitt", "sobel",
+    "gaussian_gradient_magnitude", "gaussian_laplace", "generic_gradient_magnitude", "generic_laplace", "laplace", "laplace_sigmas",
+    "prewitt", "sobel",
 ]  # fmt: skip
 
 Derivative = Callable[..., Any]
@@ -193,10 +194,14 @@ def gaussian_laplace(
     """
     x = as_input(input)
     named = checked_axes(axes, x.ndim)
-    sigmas: list[Any] = [0] * x.ndim
-    for axis, its_sigma in zip(named, for_each("sigma", sigma, len(named)), strict=True):
-        sigmas[axis] = its_sigma
-    return generic_laplace(x, _gaussian_derivative(2), output, mode, cval, (sigmas,), kwargs, axes=named)
+    return generic_laplace(x, _gaussian_derivative(2), output, mode, cval, (laplace_sigmas(x.ndim, sigma, named),), kwargs, axes=named)
+
+
+def laplace_sigmas(ndim: int, sigma: Any, named: Sequence[int]) -> list[Any]:
+    """The sigma of every axis, 0 along those that are not named. As in SciPy: in the order that is named, unless all axes are."""
+    given = for_each("sigma", sigma, len(named))
+    of_axis = dict(zip(named if len(named) < ndim else range(ndim), given, strict=True))
+    return [of_axis.get(axis, 0) for axis in range(ndim)]
 
 
 def generic_gradient_magnitude(

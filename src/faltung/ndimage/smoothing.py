@@ -16,7 +16,16 @@ from faltung.ndimage.correlation import correlate1d, filter_parts
 from faltung.ndimage.errors import FilterError, FilterZeroError
 from faltung.ndimage.passes import Pass
 
-__all__ = ["gaussian_filter", "gaussian_filter1d", "gaussian_passes", "gaussian_weights", "uniform_filter", "uniform_filter1d"]
+__all__ = [
+    "gaussian_filter",
+    "gaussian_filter1d",
+    "gaussian_passes",
+    "gaussian_weights",
+    "uniform_filter",
+    "uniform_filter1d",
+    "uniform_pass",
+    "uniform_passes",
+]
 
 
 def gaussian_filter1d(
@@ -172,12 +181,7 @@ def uniform_filter(
     """
     x = as_input(input)
     out = output_for(output, x, is_complex=x.dtype.kind == "c", stacklevel=3)
-    named = checked_axes(axes, x.ndim)
-    each = zip(
-        named, for_each("size", size, len(named)), for_each("origin", origin, len(named)), for_each("mode", mode, len(named)), strict=True
-    )
-    passes = [uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, moved, its_mode in each if cells > 1]
-    return _smoothed(x, out, cval, passes, is_new=output is None)
+    return _smoothed(x, out, cval, uniform_passes(x.ndim, size, mode, origin, axes), is_new=output is None)
 
 
 def _smoothed(x: Array, out: Array, cval: Any, passes: list[Pass], *, is_new: bool) -> Array:
@@ -197,6 +201,15 @@ def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -
             f"Use {-(size // 2)} to {size - 1 - size // 2}.",
         )
     return Pass(axis, size // 2 + moved, checked_mode(mode), cval, None, size)
+
+
+def uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> list[Pass]:
+    """The passes of `uniform_filter`, of which `cval` is still to be set."""
+    named = checked_axes(axes, ndim)
+    each = (for_each(name, value, len(named)) for name, value in (("size", size), ("origin", origin), ("mode", mode)))
+    return [
+        uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, moved, its_mode in zip(named, *each, strict=True) if cells > 1
+    ]
 
 
 def gaussian_passes(
