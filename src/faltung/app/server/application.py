@@ -56,8 +56,8 @@ def make_application(port: int, token: str) -> Guard:
             yield
         finally:
             warming.cancel()
-            quick.stop()
-            slow.stop()
+            await asyncio.gather(warming, return_exceptions=True)
+            await asyncio.gather(quick.end(), slow.end())
 
     async def ask(request: Request) -> Response:
         _expect(request, "application/json")

@@ -9,7 +9,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 
 from faltung.app.server import frames
-from faltung.app.server.limits import START_SECONDS, WAITING
+from faltung.app.server.limits import END_SECONDS, START_SECONDS, WAITING
 from faltung.app.server.questions import problem
 from faltung.app.uploads import Uploads
 from faltung.errors import ConvError
@@ -26,6 +26,7 @@ class Computing:
     def __init__(self, uploads: Uploads, seconds: float) -> None:
         self.uploads, self.seconds = uploads, seconds
         self._process: Process | None = None
+        self._stopped: list[Process] = []
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -100,6 +101,19 @@ class Computing:
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            self._stopped = [one for one in (*self._stopped, process) if one.returncode is None]
+
+    async def end(self) -> None:
+        """Stop, and wait until every process is gone: a loop that is closed before hears of it too late, and complains."""
+        self.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                for process in self._stopped:
+                    await process.communicate()
+                    assert process.stdin is not None
+                    process.stdin.close()
+                    with contextlib.suppress(ConnectionError):
+                        await process.stdin.wait_closed()
 
 
 def _said(message: str, hint: str) -> bytes:

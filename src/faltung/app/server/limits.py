@@ -5,8 +5,8 @@ from __future__ import annotations
 from faltung.app.uploads import MOST_BYTES
 
 __all__ = [
-    "BODY_SECONDS", "CONNECTIONS", "HEAD_SECONDS", "MEMORY", "MOST_BYTES", "QUESTION_BYTES", "QUESTION_DEPTH", "QUICK", "QUICK_SECONDS",
-    "SLOW_SECONDS", "START_SECONDS", "UPLOADS_AT_ONCE", "UPLOAD_SECONDS", "WAITING",
+    "BODY_SECONDS", "CONNECTIONS", "END_SECONDS", "HEAD_SECONDS", "MEMORY", "MOST_BYTES", "QUESTION_BYTES", "QUESTION_DEPTH", "QUICK",
+    "QUICK_SECONDS", "SLOW_SECONDS", "START_SECONDS", "UPLOADS_AT_ONCE", "UPLOAD_SECONDS", "WAITING",
 ]  # fmt: skip
 
 QUESTION_BYTES = 2**20
@@ -37,6 +37,9 @@ SLOW_SECONDS = 60.0
 
 START_SECONDS = 60.0
 """For the process of answers to import what it needs."""
+
+END_SECONDS = 2.0
+"""Until a process that was killed is gone; the server ends without it then."""
 
 WAITING = 16
 """Questions that wait for the process."""
