@@ -13,6 +13,7 @@
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/separable/separable.h"
 #include "kernels/spectral/spectral.h"
+#include "kernels/stem/stem.h"
 #include "kernels/transposed/phased_correlation.h"
 #include "kernels/transposed/shuffled_pointwise.h"
 #include "kernels/unfold/unfold.h"
@@ -35,6 +36,7 @@ FALTUNG_DECLARE_PER_ISA(template <class T> SpectralKernel<T> spectral_kernel();)
 FALTUNG_DECLARE_PER_ISA(template <class T> WinogradKernel<T> winograd_kernel(WinogradForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> PhaseKernel<T> phase_kernel(PhaseForm form);)
 FALTUNG_DECLARE_PER_ISA(template <class T> DilatedKernel<T> dilated_kernel();)
+FALTUNG_DECLARE_PER_ISA(template <class T> StemKernel<T> stem_kernel(Index taps, Index stride);)
 
 namespace {
 
@@ -299,6 +301,26 @@ struct DilatedFamily {
     }
 };
 
+struct StemFamily {
+    template <class T>
+    static StemKernel<T> kernel(const Problem& problem, Isa isa) {
+        const Layout layout(problem);
+        FALTUNG_RETURN_FOR_ISA(isa, stem_kernel<T>(stem_form(layout).taps, layout.columns().stride))
+        return {};
+    }
+
+    static std::unique_ptr<Correlation> make(const Problem& problem, Type type, Isa isa) {
+        check_served("stem", why_not_stem(problem, type));
+        if (type == Type::float32)
+            return std::make_unique<StemCorrelation<float>>(problem, kernel<float>(problem, isa));
+        return std::make_unique<StemCorrelation<double>>(problem, kernel<double>(problem, isa));
+    }
+
+    static Index panel_bytes(const Problem& problem, Type type, Isa isa) {
+        return make(problem, type, isa)->panel_bytes();
+    }
+};
+
 struct SpectralFamily {
     template <class T>
     static SpectralKernel<T> kernel(Isa isa) {
@@ -348,6 +370,7 @@ constexpr CorrelationFamily correlation_families[] = {
     {"winograd", WinogradFamily::make, WinogradFamily::panel_bytes},
     correlation<Winograd6Family>("winograd6"),
     correlation<DilatedFamily>("dilated"),
+    correlation<StemFamily>("stem"),
     {"dots", DotsFamily::make, DotsFamily::panel_bytes},
     correlation<GeneralFamily<Correlation, GeneralCorrelation>>("general"),
 };

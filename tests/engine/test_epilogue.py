@@ -33,6 +33,7 @@ SPECS = {
     "pointwise": (fl.ConvSpec(5, 9, 1, ndim=2), (6, 7)),
     "depthwise": (fl.ConvSpec(7, 14, 3, padding=1, groups=7, ndim=2), (8, 19)),
     "narrow": (fl.ConvSpec(3, 2, (3, 5), ndim=2), (9, 21)),
+    "stem": (fl.ConvSpec(3, 20, 7, stride=2, padding=3, ndim=2), (19, 23)),
     "long": (fl.ConvSpec(2, 3, 33, padding=16, ndim=1), (90,)),
     "volume": (fl.ConvSpec(2, 3, 3, padding=1, ndim=3), (3, 5, 6)),
     "phases": (fl.ConvSpec(3, 5, 3, stride=2, padding=1, ndim=2, transposed=True), (4, 6)),

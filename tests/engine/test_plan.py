@@ -116,6 +116,8 @@ def test_refusals_give_the_numbers() -> None:
         "pointwise": "kernel 1×2 is not 1 along every axis",
         "winograd": "it needs several taps, not dilated, in some phase of the last two axes; here kernel 1×2, stride 1×2",
         "dilated": "no axis of 3 taps is dilated",
+        "stem": "it needs two axes, not dilated, of more than 5 taps, or of more than two in each phase of a stride of 2 or 4; "
+        "here kernel 1×2, stride 1×2",
         "winograd6": "it needs 3 taps with stride 1 along the last two axes; here kernel 1×2, stride 1×2",
         "depthwise": "it has 8 input channels a group, this takes one",
         "spectral": "it has 8 input channels a group, this transforms one",

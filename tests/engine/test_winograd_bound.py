@@ -23,6 +23,8 @@ LAYERS = [
     ("conv2d(8, 8, 5, stride=2, padding=1, bias=False)", "winograd"),
     ("conv2d(8, 8, 7, padding=2, bias=False)", "winograd"),
     ("conv2d(8, 8, 3, dilation=2, bias=False)", "dilated"),
+    ("conv2d(2, 8, 7, bias=False)", "stem"),
+    ("conv2d(2, 8, 5, stride=2, bias=False)", "stem"),
 ]
 
 

@@ -22,6 +22,7 @@ from faltung.engine import (
     phases,
     planes,
     spectral,
+    stem,
     winograd,
     winograd_phases,
 )
@@ -109,6 +110,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         _by_lanes(dilated.cycles),
         _by_lanes(dilated.packing_cycles),
         error_growth=dilated.error_growth,
+    ),
+    Algorithm(
+        "stem",
+        "fewer products for large kernels of few channels, phases and pieces of them on transformed tiles",
+        stem.refusal,
+        _by_lanes(stem.cycles),
+        _by_lanes(stem.packing_cycles),
+        error_growth=stem.error_growth,
     ),
     Algorithm(
         "winograd6",
