@@ -154,6 +154,46 @@ def test_weights_elsewhere_are_not_opened(tmp_path: Path) -> None:
         fl.feature_maps(tmp_path / "away.onnx", X)
 
 
+def elsewhere(location: str) -> onnx.TensorProto:
+    """Two numbers of another file."""
+    tensor = onnx.TensorProto(name="c", data_type=onnx.TensorProto.FLOAT, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "8")):
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def hidden(where: str, location: str) -> onnx.ModelProto:
+    """y = x + c, where c lies in another file and its tensor in an unusual place of this one."""
+    sparse = onnx.SparseTensorProto(
+        values=elsewhere(location), indices=helper.make_tensor("i", onnx.TensorProto.INT64, [2], [1, 3]), dims=[4]
+    )
+    constant = {"value": elsewhere(location)} if where == "function" else {"sparse_value": sparse}
+    nodes = [helper.make_node("Constant", [], ["c"], **constant), helper.make_node("Add", ["x", "c"], ["y"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions, sparse_initializers = [], []
+    if where == "function":
+        functions = [helper.make_function("own", "F", ["x"], ["y"], nodes, opsets[:1])]
+        nodes = [helper.make_node("F", ["x"], ["y"], domain="own")]
+    elif where == "sparse initializer":
+        sparse_initializers, nodes = [sparse], nodes[1:]
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 2, 4]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], sparse_initializer=sparse_initializers)
+    return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=8)
+
+
+@pytest.mark.parametrize("location", ["secret", "../secret", "{folder}/secret"])
+@pytest.mark.parametrize("where", ["function", "sparse initializer", "sparse constant"])
+def test_weights_elsewhere_are_found_wherever_they_hide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, location: str) -> None:
+    """What onnxruntime would read of a file that the model names, relative to the folder that this process happens to run in."""
+    np.ones(2, np.float32).tofile(tmp_path / "secret")
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path if location == "secret" else tmp_path / "inside")
+    path = tmp_path / "hidden.onnx"
+    path.write_bytes(hidden(where, location.format(folder=tmp_path)).SerializeToString())
+    with pytest.raises(ConvError, match=r"has its weights in other files \('c' among them\), which are not opened"):
+        fl.feature_maps(path, np.zeros((1, 1, 2, 4), np.float32), "y")
+
+
 def test_an_operator_that_onnxruntime_does_not_know(tmp_path: Path) -> None:
     odd = model()
     odd.graph.node[2].op_type = "Rely"

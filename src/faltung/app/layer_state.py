@@ -191,7 +191,8 @@ def _stored(graphs: Sequence[Any], names: Sequence[str]) -> dict[str, Array]:
             for one in node.attribute if node.op_type == "Constant" and node.output[0] in names else ():
                 if one.name == "value":
                     tensors[node.output[0]] = one.t
-    return {name: np.asarray(numpy_helper.to_array(tensor)) for name, tensor in tensors.items()}
+    # What lies in other files is not opened.
+    return {name: np.asarray(numpy_helper.to_array(tensor)) for name, tensor in tensors.items() if tensor.data_location == tensor.DEFAULT}
 
 
 def _photo(body: Mapping[str, Any]) -> Array | None:

@@ -85,7 +85,7 @@ class OnnxNetwork:
         proto = read_model(self.path) if data is None else model_of(data, repr(name), self.path.suffix)
         if not proto.graph.node:
             raise ConvError(f"{name!r} is no ONNX model: it has no nodes.", "Export the model to ONNX, or fetch the file again.")
-        elsewhere = next((tensor.name for tensor in _tensors(proto.graph) if tensor.data_location == tensor.EXTERNAL), None)
+        elsewhere = next((tensor.name for tensor in _tensors(proto) if tensor.data_location == tensor.EXTERNAL), None)
         if elsewhere is not None:
             raise ConvError(
                 f"{name!r} has its weights in other files ({elsewhere!r} among them), which are not opened.",
@@ -279,20 +279,18 @@ def _named(nodes: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Every stored tensor of a graph and of the graphs inside its nodes."""
-    waiting = [graph]
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every stored tensor, wherever it is: of graphs, of functions, of nodes, of sparse tensors and of what later versions of ONNX have."""
+    waiting = [message]
     while waiting:
-        here = waiting.pop()
-        yield from here.initializer
-        for node in here.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
-                if attribute.HasField("g"):
-                    waiting.append(attribute.g)
-                waiting.extend(attribute.graphs)
+        for field, value in waiting.pop().ListFields():
+            if field.message_type is None:
+                continue
+            inner = [value] if hasattr(value, "ListFields") else list(value)
+            if field.message_type.name == "TensorProto":
+                yield from inner
+            else:
+                waiting.extend(inner)
 
 
 def _first_line(error: BaseException) -> str:
