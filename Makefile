@@ -20,7 +20,7 @@ NATIVE := $(shell find native -type f)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
+.PHONY: help tour play test docs check-aarch64 check-interrupts gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -70,6 +70,9 @@ bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side 
 
 bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 16 GB of disk
 	$(PY) benchmarks/larger_than_memory.py $(ARGS)
+
+check-interrupts: $(VENV)/.package ## press Ctrl-C in the middle of long calls of every kind: how long until they end
+	$(PY) checks/interrupting.py $(ARGS)
 
 # Without Python: a cross compiler has none to compile against.
 check-aarch64: ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed

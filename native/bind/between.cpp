@@ -47,8 +47,7 @@ void call_max_pool(const AnyArray& x, const OutputArray& y, const std::string& i
     const Array from = checked_array("x", nb::ndarray<nb::ro>(x), type, in, nullptr);
     const Array to = checked_array("y", nb::ndarray<nb::ro>(y), type, out, nullptr);
     const Isa chosen = isa_from_name(isa);
-    Released released;
-    max_pool(type, chosen, from, in, to, out, window, threads);
+    released([&] { max_pool(type, chosen, from, in, to, out, window, threads); });
 }
 
 void call_normalise(const AnyArray& x, const OutputArray& y, const std::string& isa, int threads,
@@ -70,8 +69,7 @@ void call_normalise(const AnyArray& x, const OutputArray& y, const std::string& 
     const void* const scale = factors("weight", weight);
     const void* const shift = factors("bias", bias);
     const Isa chosen = isa_from_name(isa);
-    Released released;
-    normalise_channels(type, chosen, from, to, size, scale, shift, epsilon, threads);
+    released([&] { normalise_channels(type, chosen, from, to, size, scale, shift, epsilon, threads); });
 }
 
 }  // namespace

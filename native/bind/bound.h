@@ -90,10 +90,11 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
             operation_->borrow(array, packed.buffer.data());
             return packed;
         }
-        Released released;
-        PackedWeight packed{
-            algorithm_, type_, operation_->packed_layout(), AlignedBuffer(packed_bytes()), {}};
-        operation_->pack(array, packed.buffer.data(), threads);
+        PackedWeight packed{algorithm_, type_, operation_->packed_layout(), {}, {}};
+        released([&] {
+            packed.buffer = AlignedBuffer(packed_bytes());
+            operation_->pack(array, packed.buffer.data(), threads);
+        });
         return packed;
     }
 
@@ -110,13 +111,11 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         const Array array =
             checked_array("factors", nb::ndarray<nb::ro>(factors), type_,
                           {-1, problem_.groups, problem_.out_channels, operation_->factor_length()}, &rank);
-        Released released;
-        PackedWeight packed{algorithm_,
-                            type_,
-                            operation_->packed_layout(),
-                            AlignedBuffer(operation_->factors_bytes(rank)),
-                            {}};
-        operation_->pack_factors(array, rank, packed.buffer.data());
+        PackedWeight packed{algorithm_, type_, operation_->packed_layout(), {}, {}};
+        released([&] {
+            packed.buffer = AlignedBuffer(operation_->factors_bytes(rank));
+            operation_->pack_factors(array, rank, packed.buffer.data());
+        });
         return packed;
     }
 
@@ -148,9 +147,10 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         if (is_half(type_) && !is_fused) throw std::invalid_argument("the residual lies otherwise than y");
         if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
         threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
-        Released released;
-        operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
-        if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
+        released([&] {
+            operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
+            if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
+        });
     }
 
     bool keeps_bound(const AnyArray& x, const PackedWeight& packed, int threads) const {
@@ -158,8 +158,8 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         check_packed(packed);
         Index batch = -1;
         const Array array = checked_array("x", nb::ndarray<nb::ro>(x), type_, x_shape(problem_), &batch);
-        Released released;
-        return batch == 0 || operation_->keeps_bound(array, packed.buffer.data(), threads);
+        return released(
+            [&] { return batch == 0 || operation_->keeps_bound(array, packed.buffer.data(), threads); });
     }
 };
 
@@ -181,9 +181,8 @@ class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family>
     // Of arrays that are checked.
     void compute(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const {
         const Index work = saturating_multiply(batch, multiply_adds(problem_));
-        std::optional<Released> released;
-        if (work >= unreleased_multiply_adds) released.emplace();
-        operation_->run(batch, x, grad, gw, worthwhile_threads(work, threads));
+        released_if(work >= unreleased_multiply_adds,
+                    [&] { operation_->run(batch, x, grad, gw, worthwhile_threads(work, threads)); });
     }
 };
 

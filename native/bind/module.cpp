@@ -14,6 +14,7 @@
 #include "bind/bound.h"
 #include "bind/dilated.h"
 #include "bind/gradient_program.h"
+#include "bind/numpy_array.h"
 #include "bind/problem.h"
 #include "bind/program.h"
 #include "bind/released.h"
@@ -23,6 +24,8 @@
 #include "core/fingerprint.h"
 #include "core/half.h"
 #include "core/magnitude.h"
+#include "core/recycled.h"
+#include "core/threads.h"
 #include "kernels/probe/probe.h"
 
 namespace faltung {
@@ -50,6 +53,11 @@ NB_MODULE(_native, m) {
     // A thread that is still in a call when the process ends keeps its objects, and that is no fault to
     // report.
     nb::set_leak_warnings(false);
+    // What is made once is made now: a thread that makes it later may be in the middle of it when the process
+    // forks, or wait for the interpreter while another waits for what it makes.
+    NumpyArray::read(nb::none());
+    start_recycling();
+    start_threads();
     m.doc() = "The compiled engine: correlations and weight gradients on strided arrays with a group axis.";
 
     bind_problem(m);
@@ -61,8 +69,7 @@ NB_MODULE(_native, m) {
             const Type type = type_from_name(dtype);
             const Isa chosen = isa_from_name(isa);
             checked_threads(threads);
-            Released released;
-            return peak_flops(type, chosen, threads, seconds);
+            return released([&] { return peak_flops(type, chosen, threads, seconds); });
         },
         nb::arg("dtype"), nb::arg("isa"), nb::arg("threads"), nb::arg("seconds"),
         "The best multiply-add rate measured, flop/s of all threads together.");
@@ -70,8 +77,7 @@ NB_MODULE(_native, m) {
         "memory_bandwidth",
         [](int threads, double seconds) {
             checked_threads(threads);
-            Released released;
-            return memory_bandwidth(threads, seconds);
+            return released([&] { return memory_bandwidth(threads, seconds); });
         },
         nb::arg("threads"), nb::arg("seconds"),
         "The best memory rate measured, bytes read and written per second.");
@@ -99,8 +105,9 @@ NB_MODULE(_native, m) {
                 epilogue_loop(activation_from_name(activation), residual.has_value(), type,
                               is_signed(nb::ndarray<nb::ro>(y)), isa_from_name(isa));
             if (!loop) return;
-            Released released;
-            finish_all(loop, element_bytes(type), size, y_array, residual ? &added : nullptr, threads);
+            released([&] {
+                finish_all(loop, element_bytes(type), size, y_array, residual ? &added : nullptr, threads);
+            });
         },
         nb::arg("y").noconvert(), nb::arg("isa"), nb::arg("threads"), nb::arg("activation") = "none",
         nb::arg("residual").noconvert().none() = nb::none(), "y = activation(y + residual).");
@@ -108,9 +115,9 @@ NB_MODULE(_native, m) {
         "fingerprint",
         [](std::uintptr_t address, Index nbytes, int threads) {
             checked_threads(threads);
-            std::optional<Released> released;
-            if (nbytes >= unreleased_bytes) released.emplace();
-            return fingerprint(reinterpret_cast<const void*>(address), nbytes, threads);
+            return released_if(nbytes >= unreleased_bytes, [&] {
+                return fingerprint(reinterpret_cast<const void*>(address), nbytes, threads);
+            });
         },
         nb::arg("address"), nb::arg("nbytes"), nb::arg("threads"),
         "A checksum of memory, by which a change is noticed.");
@@ -125,8 +132,8 @@ NB_MODULE(_native, m) {
             const Sizes size = shape_of(nb::ndarray<nb::ro>(array));
             const Array checked = checked_array("array", nb::ndarray<nb::ro>(array), type, size, nullptr);
             const Isa chosen = isa_from_name(isa);
-            Released released;
-            return is_within(largest, type, chosen, size, checked, threads, refuses_denormals);
+            return released(
+                [&] { return is_within(largest, type, chosen, size, checked, threads, refuses_denormals); });
         },
         nb::arg("array").noconvert(), nb::arg("largest"), nb::arg("isa"), nb::arg("threads"),
         nb::arg("dtype") = "", nb::arg("refuses_denormals") = false,
@@ -160,8 +167,7 @@ NB_MODULE(_native, m) {
             const Array target =
                 checked_array("to", nb::ndarray<nb::ro>(to), widens ? Type::float32 : type, size, nullptr);
             const Isa chosen = isa_from_name(isa);
-            Released released;
-            (widens ? widen : narrow)(type, chosen, size, source, target, threads);
+            released([&] { (widens ? widen : narrow)(type, chosen, size, source, target, threads); });
         },
         nb::arg("source").noconvert(), nb::arg("target").noconvert(), nb::arg("dtype"), nb::arg("isa"),
         nb::arg("threads"), "Half precision, passed as uint16, to float32 or back.");

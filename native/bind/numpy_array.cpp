@@ -1,5 +1,6 @@
 #include "bind/numpy_array.h"
 
+#include "bind/released.h"
 #include "core/magnitude.h"
 
 namespace faltung {
@@ -76,11 +77,15 @@ Array NumpyArray::grouped(Index groups, int sample_axes) const {
 bool NumpyArray::is_within(double largest, Type type, Isa isa, int threads, bool refuses_denormals) const {
     std::vector<Index> shape;
     Array cells{data(), {}};
+    Index count = 1;
     for (int a = 0; a < axes(); ++a) {
         shape.push_back(size(a));
         cells.stride.push_back(stride(a));
+        count *= size(a);
     }
-    return faltung::is_within(largest, type, isa, shape, cells, threads, refuses_denormals);
+    return released_if(count >= unreleased_cells, [&] {
+        return faltung::is_within(largest, type, isa, shape, cells, threads, refuses_denormals);
+    });
 }
 
 bool NumpyArray::is_contiguous() const {

@@ -10,6 +10,9 @@
 
 namespace faltung {
 
+// Other Python threads may wait while so many cells are looked at, some microseconds.
+constexpr Index unreleased_cells = 100000;
+
 // What `__array_struct__` points to, https://numpy.org/doc/stable/reference/arrays.interface.html
 struct ArrayInterface {
     int two, axes;

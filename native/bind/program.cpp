@@ -239,9 +239,11 @@ bool Program::run_at(const std::vector<const void*>& packed, const NumpyArray& b
     if (!std::isinf(largest_)) {
         Index cells = batch;
         for (Index size : in_) cells *= size;
-        if (!is_within(largest_, stored_, isa_, {cells}, {work.x.data, {1}}, threads,
-                       type_ == Type::bfloat16))
-            return false;
+        const bool is_moderate = released_if(cells >= unreleased_cells, [&] {
+            return is_within(largest_, stored_, isa_, {cells}, {work.x.data, {1}}, threads,
+                             type_ == Type::bfloat16);
+        });
+        if (!is_moderate) return false;
     }
     work.has_residual = residual != nullptr;
     if (work.has_residual) work.residual = laid(residual, out_, is_channels_last);
@@ -253,9 +255,8 @@ bool Program::finish(Work& work, const std::vector<const void*>& packed, const N
                      Activation activation, int threads) const {
     work.epilogue.bias = bias ? bias.data() : nullptr;
     work.loop = epilogue_loop(activation, work.has_residual, sum_type(type_), kind_ != 'u', isa_);
-    std::optional<Released> released;
-    if (saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds) released.emplace();
-    return run_steps(work, packed, threads);
+    return released_if(saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds,
+                       [&] { return run_steps(work, packed, threads); });
 }
 
 nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, nb::handle out,
@@ -303,10 +304,8 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
     } catch (const std::bad_alloc&) {
         return nb::none();  // what there is to be said of it is said elsewhere
     }
-    {
-        std::optional<Released> released;
-        if (saturating_multiply(work.batch, sample_work_) + packed_bytes >= unreleased_multiply_adds)
-            released.emplace();
+    const Index all_work = saturating_multiply(work.batch, sample_work_) + packed_bytes;
+    const bool is_served = released_if(all_work >= unreleased_multiply_adds, [&] {
         if (is_converted())
             widen(stored_, isa_, {weights}, {w.data(), {1}}, {wide_weight.data(), {1}}, threads);
         for (std::size_t s = 0; s < steps_.size(); ++s) {
@@ -319,9 +318,9 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
                 steps_[s].kernel->operation().pack(weights, buffers[s].data(), threads);
             }
         }
-        if (run_steps(work, packed, threads)) return work.result;
-    }
-    return nb::none();
+        return run_steps(work, packed, threads);
+    });
+    return is_served ? work.result : nb::none();
 }
 
 namespace {

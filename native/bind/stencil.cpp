@@ -82,8 +82,7 @@ void call_lines(const AnyArray& x, const OutputArray& y, const std::string& isa,
     lines.step = step;
     lines.is_double = is_double;
     const Isa chosen = isa_from_name(isa);
-    Released released;
-    filter_lines(lines, chosen, threads);
+    released([&] { filter_lines(lines, chosen, threads); });
 }
 
 void call_footprint(const AnyArray& x, const OutputArray& y, const std::string& isa, int threads,
@@ -116,8 +115,7 @@ void call_footprint(const AnyArray& x, const OutputArray& y, const std::string& 
     footprint.weight = weights.data();
     footprint.is_double = is_double;
     const Isa chosen = isa_from_name(isa);
-    Released released;
-    filter_footprint(footprint, chosen, threads);
+    released([&] { filter_footprint(footprint, chosen, threads); });
 }
 
 bool call_cut_off(const AnyArray& sums, const OutputArray& y, double distance, const std::string& isa,
@@ -133,9 +131,10 @@ bool call_cut_off(const AnyArray& sums, const OutputArray& y, double distance, c
         if (from.shape(a) > 1 && (from.stride(a) != next || to.stride(a) != next))
             refuse("an array is not in C order");
     const Isa chosen = isa_from_name(isa);
-    Released released;
-    return cut_off(static_cast<const double*>(from.data()), const_cast<void*>(to.data()), cell, next,
-                   distance, chosen, threads);
+    return released([&] {
+        return cut_off(static_cast<const double*>(from.data()), const_cast<void*>(to.data()), cell, next,
+                       distance, chosen, threads);
+    });
 }
 
 }  // namespace

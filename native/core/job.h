@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/index.h"
+#include "core/interruption.h"
 
 namespace faltung {
 
@@ -21,6 +22,7 @@ struct Job {
 
     TaskBody body = nullptr;
     void* context = nullptr;
+    InterruptibleWork work_of_caller = current_work();
     int ranges = 0;
     Range range[most_ranges];
 
@@ -33,11 +35,23 @@ struct Job {
         }
     }
 
-    void work(int worker) {
+    // The caller's part, and what nobody else does.
+    void work() { work(0, work_of_caller); }
+
+    // From another thread.
+    void help(int worker) {
+        const Helping helping(work_of_caller.call);
+        work(worker, current_work());
+    }
+
+  private:
+    void work(int worker, const InterruptibleWork& interruptible) {
         for (int r = 0; r < ranges; ++r) {
             Range& mine = range[(worker + r) % ranges];
-            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;)
+            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;) {
+                if (interruptible.should_stop()) return;
                 body(context, task, worker);
+            }
         }
     }
 };

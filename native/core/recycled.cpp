@@ -1,5 +1,7 @@
 #include "core/recycled.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <mutex>
 #include <new>
@@ -53,7 +55,7 @@ struct Block {
 class Shelf {
   public:
     char* take(Index bytes) {
-        // Where another thread is at it, or was when this process forked, nobody waits.
+        // Where another thread is at it, nobody waits.
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) return nullptr;
         for (int i = count_; i-- > 0;) {
@@ -90,6 +92,10 @@ class Shelf {
         std::lock_guard<std::mutex> lock(mutex_);
         return idle_;
     }
+
+    // Around a fork, so that no other thread is at it then: the child would find it locked for ever.
+    void lock() { mutex_.lock(); }
+    void unlock() { mutex_.unlock(); }
 
   private:
     void remove(int i) {
@@ -140,6 +146,11 @@ void give_recycled(char* data, Index bytes) {
     } else {
         release(data, block_bytes);
     }
+}
+
+void start_recycling() {
+    shelf();
+    pthread_atfork([] { shelf().lock(); }, [] { shelf().unlock(); }, [] { shelf().unlock(); });
 }
 
 Index recycled_bytes_idle() {

@@ -24,4 +24,7 @@ void give_recycled(char* data, Index bytes);
 // What is kept and not in use.
 Index recycled_bytes_idle();
 
+// Makes the shelves now, and has them survive a fork.
+void start_recycling();
+
 }  // namespace faltung

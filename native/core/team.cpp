@@ -24,7 +24,11 @@ bool Team::run(Job& job, int threads) {
             Region& own = *static_cast<Region*>(data);
             const int worker = own.thread_number();
             if (worker == 0) own.begin = Crowding::Clock::now();
-            if (worker < own.threads) own.job.work(worker);
+            if (worker == 0) {
+                own.job.work();
+            } else if (worker < own.threads) {
+                own.job.help(worker);
+            }
             if (worker == 0) own.done = Crowding::Clock::now();
         },
         &region, 0, 0);

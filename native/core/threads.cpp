@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/interruption.h"
 #include "core/job.h"
 #include "core/team.h"
 
@@ -51,9 +52,9 @@ bool spin_until(Predicate done) {
 class Pool {
   public:
     void run(Index tasks, int threads, TaskBody body, void* context, const Index* starts) {
-        std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
-        if (!sole.owns_lock()) {
-            Job(tasks, 1, body, context).work(0);
+        const Sole sole(is_busy_);
+        if (!sole.is_owner) {
+            Job(tasks, 1, body, context).work();
             return;
         }
         Job job(tasks, threads, body, context, starts);
@@ -61,7 +62,7 @@ class Pool {
             return;
         }
         if (!grow(threads - 1)) {
-            job.work(0);
+            job.work();
             return;
         }
         keep_apart();
@@ -73,7 +74,7 @@ class Pool {
             generation_.fetch_add(1, std::memory_order_release);
         }
         wake_.notify_all();
-        job.work(0);
+        job.work();
         {
             // No worker may join from here on: the job lives on this stack.
             std::lock_guard<std::mutex> lock(mutex_);
@@ -83,7 +84,11 @@ class Pool {
         auto is_done = [this] { return active_.load(std::memory_order_acquire) == 0; };
         if (!spin_until(is_done)) {
             std::unique_lock<std::mutex> lock(mutex_);
-            finished_.wait(lock, is_done);
+            while (!finished_.wait_for(lock, std::chrono::milliseconds(50), is_done)) {
+                lock.unlock();
+                is_interrupted();  // workers in long tasks are told
+                lock.lock();
+            }
         }
     }
 
@@ -102,8 +107,8 @@ class Pool {
 
     // At exit. A pool that is still computing for another thread is left to the operating system.
     void stop() {
-        std::unique_lock<std::mutex> sole(busy_, std::try_to_lock);
-        if (!sole.owns_lock()) return;
+        const Sole sole(is_busy_);
+        if (!sole.is_owner) return;
         {
             std::lock_guard<std::mutex> lock(mutex_);
             is_stopping_ = true;
@@ -116,6 +121,17 @@ class Pool {
     }
 
   private:
+    // No mutex: the thread that holds it may try again, from the handler of a signal.
+    struct Sole {
+        explicit Sole(std::atomic<bool>& busy)
+            : is_busy(busy), is_owner(!busy.exchange(true, std::memory_order_acquire)) {}
+        ~Sole() {
+            if (is_owner) is_busy.store(false, std::memory_order_release);
+        }
+        std::atomic<bool>& is_busy;
+        const bool is_owner;
+    };
+
     // Some schedulers wake a worker on the processor of the caller, which then waits for it, for as long as
     // both are busy: in calls of 0.2 ms the second thread brought nothing, or took a fifth.
     void keep_apart() {
@@ -165,14 +181,14 @@ class Pool {
             Job* job = job_;
             active_.fetch_add(1, std::memory_order_relaxed);
             lock.unlock();
-            job->work(worker);
+            job->help(worker);
             lock.lock();
             if (active_.fetch_sub(1, std::memory_order_release) == 1) finished_.notify_one();
         }
     }
 
-    std::mutex busy_;   // held for a whole run
-    std::mutex mutex_;  // guards what follows
+    std::atomic<bool> is_busy_{false};  // for a whole run
+    std::mutex mutex_;                  // guards what follows
     std::condition_variable wake_, finished_;
     std::vector<std::thread> workers_;
     Job* job_ = nullptr;
@@ -184,7 +200,7 @@ class Pool {
     Team team_;
 
     static constexpr int most_crowded_processors = 8;
-    int caller_cpu_ = -1;  // of the last run; guarded by busy_, as what follows
+    int caller_cpu_ = -1;  // of the last run; guarded by is_busy_, as what follows
     std::size_t placed_workers_ = 0;
 };
 
@@ -212,6 +228,10 @@ int worthwhile_threads(Index multiply_adds, int threads) {
     return is_worth ? threads : 1;
 }
 
+void start_threads() {
+    pool();
+}
+
 void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number) {
     pool().team().borrow(parallel, thread_number);
 }
@@ -223,8 +243,13 @@ void run_tasks(Index tasks, int threads, TaskBody body, void* context, const Ind
     if (threads > 1) {
         pool().run(tasks, threads, body, context, starts);
     } else {
-        for (Index task = 0; task < tasks; ++task) body(context, task, 0);
+        const InterruptibleWork work = current_work();
+        for (Index task = 0; task < tasks && !work.should_stop(); ++task) body(context, task, 0);
     }
 }
 
 }  // namespace faltung
+
+int faltung_most_threads() {
+    return faltung::thread_limit;
+}

@@ -14,6 +14,9 @@ constexpr Index parallel_multiply_adds = 200000;
 // And work below this many before a sleeping one has woken up.
 constexpr Index waking_multiply_adds = 2000000;
 
+// Makes the pool now, without threads, and has it survive a fork.
+void start_threads();
+
 // From now on tasks run on the threads of this OpenMP runtime; with zeros, and in a forked child, on our own.
 void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number);
 
@@ -35,3 +38,6 @@ void parallel_for(Index tasks, int threads, Body& body, const Index* starts = nu
 }
 
 }  // namespace faltung
+
+// By which tools tell this library from others of its name: at most so many threads work at once.
+extern "C" __attribute__((visibility("default"))) int faltung_most_threads();

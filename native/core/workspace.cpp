@@ -44,6 +44,14 @@ Workspace::Workspace(Index bytes, Borrower borrower) : borrower_(borrower) {
     data_ = kept.data();
 }
 
+WorkspacesAside::WorkspacesAside() {
+    for (int b = 0; b < 2; ++b) std::swap(kept_[b], kept_for[b]);
+}
+
+WorkspacesAside::~WorkspacesAside() {
+    for (int b = 0; b < 2; ++b) std::swap(kept_[b], kept_for[b]);
+}
+
 Workspace::~Workspace() {
     AlignedBuffer& kept = kept_for[static_cast<int>(borrower_)];
     if (kept.bytes() > workspace_kept_bytes) kept = AlignedBuffer();

@@ -61,4 +61,17 @@ class Workspace {
     char* data_;
 };
 
+// The calling thread's scratch memory stays as it is while other calls of this thread borrow some of their
+// own.
+class WorkspacesAside {
+  public:
+    WorkspacesAside();
+    ~WorkspacesAside();
+    WorkspacesAside(const WorkspacesAside&) = delete;
+    WorkspacesAside& operator=(const WorkspacesAside&) = delete;
+
+  private:
+    AlignedBuffer kept_[2];
+};
+
 }  // namespace faltung

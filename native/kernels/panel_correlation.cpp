@@ -4,6 +4,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "core/interruption.h"
 #include "kernels/panel_tasks.h"
 #include "kernels/run_call.h"
 #include "kernels/weight_packing.h"
@@ -211,6 +212,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
             block.panel = panel + first * shape.channel_pitch;
             block.channels = end - first;
             block.resumes = accumulates || ic + first > 0;
+            if (ic + first > 0 && is_interrupted()) return;
             const bool is_last = ic + end == problem.in_channels;
             for (Index b = first_block; b < last_block; ++b) {
                 block.weight = packed + (g * op.channel_blocks() + b) * op.packed_block() +

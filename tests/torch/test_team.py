@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 import faltung as fl
@@ -92,6 +94,24 @@ def test_small_calls_do_not_wait_for_workers_without_a_processor() -> None:
         fl.conv(SPEC, large, weight)
         assert len(calls) > before
     share_threads()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers of processor time are POSIX's")
+def test_a_long_call_is_interrupted() -> None:
+    """Ctrl-C in the middle: what comes last is not computed any more, and the next call is right."""
+    x, weight = np.zeros((16, 64, 260, 260), np.float32), normals((64, 64, 5, 5), 2, "float32")
+    prepared = fl.plan(fl.ConvSpec(64, 64, 5, ndim=2), x.shape, algorithm="direct").prepare(weight)
+    out = np.full((16, 64, 256, 256), np.nan, np.float32)
+    before = signal.signal(signal.SIGPROF, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_PROF, 0.15)
+    try:
+        with num_threads(2), pytest.raises(KeyboardInterrupt):
+            prepared(x, out=out)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    assert np.isnan(out[-1, -1, -1, -1])
+    check_same(prepared(x[:1]), np.zeros((1, 64, 256, 256), np.float32))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is POSIX's")

@@ -1,6 +1,7 @@
 // The definition, cell by cell: every border rule, any sizes, no tables. The last resort, not meant to be
 // fast.
 #include "core/border.h"
+#include "core/interruption.h"
 #include "core/vec.h"
 #include "kernels/general/general_problem.h"
 
@@ -23,6 +24,9 @@ struct Odometer {
         return -1;
     }
 };
+
+// Products between two looks at whether anybody still wants them: some milliseconds.
+constexpr Index products_between_looks = 1 << 20;
 
 struct Sizes {
     Index out[axes_limit], kernel[axes_limit];
@@ -70,6 +74,7 @@ void correlate(const GeneralProblem& p, const GeneralView<const T>& x, const Gen
     const T* const w_first = weight.data + g * weight.outer[0] + oc * weight.outer[1];
     T* const y_first = y.data + n * y.outer[0] + g * y.outer[1] + oc * y.outer[2];
     Odometer o;
+    Index products = 0;
     do {
         T& out = y_first[dot(o.at, y.spatial, p.axis_count)];
         T sum = accumulates ? out : T(0);
@@ -79,6 +84,7 @@ void correlate(const GeneralProblem& p, const GeneralView<const T>& x, const Gen
             Cell cell;
             int changed = 0;
             do {
+                if (++products % products_between_looks == 0 && is_interrupted()) return;
                 cell.update(p, x.spatial, o.at, k.at, changed);
                 const bool is_outside = cell.outside_axes[p.axis_count] > 0;
                 if (is_outside && p.border == Border::absent) continue;
@@ -98,6 +104,7 @@ void weight_gradient(const GeneralProblem& p, const GeneralView<const T>& x, con
     T* const gw_first = gw.data + g * gw.outer[0] + oc * gw.outer[1] + ic * gw.outer[2];
     const int last = p.axis_count - 1;
     Odometer k;
+    Index products = 0;
     do {
         T sum = T(0);
         for (Index n = 0; sizes.has_outputs && n < p.batch; ++n) {
@@ -109,6 +116,7 @@ void weight_gradient(const GeneralProblem& p, const GeneralView<const T>& x, con
             int changed = 0;
             T row_sum = T(0);
             do {
+                if (++products % products_between_looks == 0 && is_interrupted()) return;
                 if (changed < last) sum += row_sum, row_sum = T(0);
                 cell.update(p, x.spatial, o.at, k.at, changed);
                 const bool is_outside = cell.outside_axes[p.axis_count] > 0;

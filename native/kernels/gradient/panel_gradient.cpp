@@ -3,6 +3,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "core/interruption.h"
 #include "kernels/run_call.h"
 
 namespace faltung {
@@ -161,6 +162,7 @@ void PanelGradient<T>::Call::operator()(Index task, int worker) const {
             static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1] + first_ic * x.stride[2];
         const T* grad_first = static_cast<const T*>(grad.data) + n * grad.stride[0] + g * grad.stride[1];
         for (bool is_done = false; !is_done;) {
+            if (is_interrupted()) return;
             block.rows = min_index(shape.rows, layout.rows().out - origin[far_axes]);
             block.columns = min_index(shape.columns, layout.columns().out - origin[last]);
             const Panel::Source source = op.panel_.locate(origin, x_spatial.data(), scratch);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/border.h"
+#include "core/interruption.h"
 #include "kernels/gradient/tap_offsets.h"
 #include "kernels/run_call.h"
 
@@ -132,7 +133,7 @@ void ChannelwiseGradient<T>::Call::operator()(Index task, int worker) const {
     T* const cells = gradients + op.outputs_ * width;
     std::memset(sums, 0, static_cast<std::size_t>(op.taps_ * width) * sizeof(T));
     std::memset(cells + op.cells_ * width, 0, static_cast<std::size_t>(width) * sizeof(T));
-    for (Index n = 0; n < batch; ++n) {
+    for (Index n = 0; n < batch && !is_interrupted(); ++n) {
         pack(static_cast<const T*>(x.data) + n * x.stride[0] + first * x.stride[1], x_spatial, true,
              x.stride[1], channels, cells);
         pack(static_cast<const T*>(grad.data) + n * grad.stride[0] + first * grad.stride[1], grad_spatial,

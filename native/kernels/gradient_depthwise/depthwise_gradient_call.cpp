@@ -1,5 +1,7 @@
 #include "kernels/gradient_depthwise/depthwise_gradient_call.h"
 
+#include "core/interruption.h"
+
 namespace faltung {
 
 namespace {
@@ -168,6 +170,7 @@ void DepthwiseGradient<T>::Call::add_plane(const T* x_plane, const T* grad_plane
     const Index rows = op.scratch_.rows, columns = op.scratch_.columns;
     for (block.first_row = 0; block.first_row < row.out; block.first_row += rows)
         for (block.first_column = 0; block.first_column < column.out; block.first_column += columns) {
+            if (is_interrupted()) return;
             block.rows = min_index(rows, row.out - block.first_row);
             block.columns = min_index(columns, column.out - block.first_column);
             if (copies_cells) {

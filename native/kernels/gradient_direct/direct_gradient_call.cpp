@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/border.h"
+#include "core/interruption.h"
 
 namespace faltung {
 
@@ -301,6 +302,7 @@ void DirectGradient<T>::Call::operator()(Index task, int worker) const {
             }
             for (block.first_row = 0; block.first_row < row.out; block.first_row += rows)
                 for (block.first_column = 0; block.first_column < column.out; block.first_column += columns) {
+                    if (is_interrupted()) return;
                     block.rows = min_index(rows, row.out - block.first_row);
                     block.columns = min_index(columns, column.out - block.first_column);
                     GradientPack<T> pack{

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/interruption.h"
 #include "core/threads.h"
 #include "kernels/stencil/stencil_parts.h"
 
@@ -107,7 +108,7 @@ class Footprint {
                           converted + static_cast<Index>(p) * tall_ * pitch_);
         const T** const pointer = reinterpret_cast<const T**>(scratch + pointers_at_);
         T* const sums = reinterpret_cast<T*>(scratch + sums_at_);
-        for (Index r = 0; r < rows; ++r) {
+        for (Index r = 0; r < rows && !is_interrupted(); ++r) {
             for (std::size_t t = 0; t < tap_.size(); ++t)
                 pointer[t] = converted + (tap_[t].plane * tall_ + tap_[t].row + r) * pitch_ + tap_[t].column;
             const Index at =

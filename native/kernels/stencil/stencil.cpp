@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/interruption.h"
 #include "core/isa_switch.h"
 #include "core/threads.h"
 #include "kernels/stencil/stencil_parts.h"
@@ -188,10 +189,10 @@ class Lines {
                         min_index(task_columns_, columns_ - column),
                         scratch};
         if (across_)
-            for (Index c = 0; c < part.columns; c += block_)
+            for (Index c = 0; c < part.columns && !is_interrupted(); c += block_)
                 take_across(part, c, min_index(block_, part.columns - c));
         if (!along_) return;
-        for (Index r = 0; r < part.rows; ++r) {
+        for (Index r = 0; r < part.rows && !is_interrupted(); ++r) {
             T* const cells = line(part, r);
             if (!across_) {
                 load_line(part, r, cells);

@@ -41,7 +41,7 @@ from faltung.errors import ConvPlanError, one_of, shown
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
     "borrow_team", "chosen_isa", "convert", "cut_off", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
-    "get_num_threads", "has_bfloat16_dots", "is_within", "max_pool", "memory_bandwidth", "native_problem", "new_result",
+    "get_num_threads", "has_bfloat16_dots", "is_within", "limit_threads", "max_pool", "memory_bandwidth", "native_problem", "new_result",
     "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "using_threads",
     "vector_lanes",
 ]  # fmt: skip
@@ -130,6 +130,14 @@ def using_threads(n: int) -> Iterator[None]:
         yield
     finally:
         _here.threads = before
+
+
+def limit_threads(n: int) -> None:
+    """As `set_num_threads`; inside of `using_threads` for as long as that holds, and the current thread alone."""
+    if _here.threads is None:
+        set_num_threads(n)
+    else:
+        _here.threads = checked_threads("n", n)
 
 
 @functools.cache

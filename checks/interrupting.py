@@ -1,0 +1,120 @@
+"""Ctrl-C in the middle of long calls, each of seconds: how long until KeyboardInterrupt, and whether the engine goes on rightly.
+
+``python checks/interrupting.py``; the limit is half a second. Each call is interrupted `TRIES` times at random moments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import faltung as fl
+import faltung.ndimage
+import faltung.signal
+
+LIMIT_SECONDS = 0.5
+Call = Callable[[], object]
+
+
+def numbers(*shape: int, dtype: str = "float32") -> np.ndarray:
+    return np.random.default_rng(1).standard_normal(shape, dtype=np.float32).astype(dtype, copy=False)
+
+
+def planned(text: str, x: tuple[int, ...], algorithm: str = "auto", dtype: str = "float32") -> Call:
+    """A forward call of its own plan, weights packed at each call."""
+    spec = fl.ConvSpec.parse(text)
+    cells, weight = numbers(*x, dtype=dtype), numbers(*spec.weight_shape, dtype=dtype)
+    plan = fl.plan(spec, x, dtype, algorithm=algorithm)
+    return lambda: plan(cells, weight)
+
+
+def weight_gradient(text: str, x: tuple[int, ...], dtype: str = "float32") -> Call:
+    spec = fl.ConvSpec.parse(text)
+    cells, grad = numbers(*x, dtype=dtype), numbers(*spec.output_shape(x), dtype=dtype)
+    return lambda: fl.conv_weight_grad(spec, cells, grad)
+
+
+def calls() -> dict[str, Call]:
+    """Calls of some seconds each."""
+    image, kernel = numbers(6000, 6000, dtype="float64"), numbers(31, 31, dtype="float64")
+    return {
+        "31×31 float64 on 36 Mpx, exact": lambda: fl.conv2d(image[None], kernel[None, None], accuracy="exact"),
+        "31×31 float64 on 36 Mpx": lambda: fl.correlate(image, kernel),
+        "general": planned("conv2d(16, 32, 5)", (8, 16, 500, 500), "general"),
+        "general, one task": planned("conv2d(1, 1, 63)", (1, 1, 1000, 1000), "general"),
+        "general weight gradient": weight_gradient("conv2d(2, 2, 33)", (4, 2, 400, 400), "int64"),
+        "integers": planned("conv2d(64, 64, 5)", (4, 64, 200, 200), "auto", "int64"),
+        "fft": planned("conv2d(8, 8, 255)", (4, 8, 1024, 1024), "fft"),
+        "3×3 layers": planned("conv2d(256, 256, 3, padding=1)", (32, 256, 112, 112)),
+        "3×3 layers, exact": planned("conv2d(256, 256, 3, padding=1)", (16, 256, 112, 112), "direct"),
+        "3-D": planned("conv3d(32, 32, 5)", (1, 32, 64, 128, 128)),
+        "weight gradient": weight_gradient("conv2d(256, 256, 3, padding=1)", (16, 256, 112, 112)),
+        "weight gradient, few tasks": weight_gradient("conv2d(4, 4, 11)", (16, 4, 1024, 1024)),
+        "weight gradient, one channel": weight_gradient("conv2d(1, 1, 31)", (4, 1, 3000, 3000), "float64"),
+        "weight gradient, depthwise": weight_gradient("conv2d(32, 32, 15, groups=32)", (8, 32, 700, 700)),
+        "half precision": planned("conv2d(256, 256, 3, padding=1)", (16, 256, 112, 112), "auto", "float16"),
+        "long row": planned("conv1d(1, 1, 4001)", (1, 1, 4_000_000), "general"),
+        "ndimage, Gaussian": lambda: fl.ndimage.gaussian_filter(image, 40),
+        "ndimage, kernel": lambda: fl.ndimage.correlate(image, kernel),
+        "signal": lambda: fl.signal.convolve2d(image, kernel),
+    }
+
+
+def interrupted_after(call: Call, seconds: float) -> tuple[float, bool]:
+    """From the signal to KeyboardInterrupt; whether the call was over before."""
+    sent = []
+
+    def interrupt() -> None:
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.start()
+    try:
+        call()
+        ended = time.perf_counter()
+    except KeyboardInterrupt:
+        return time.perf_counter() - sent[0], False
+    finally:
+        timer.cancel()
+    timer.join()
+    return (ended - sent[0] if sent else 0.0), True
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tries", type=int, default=3)
+    options.add_argument("--only", default="")
+    arguments = options.parse_args()
+    random.seed(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    image, kernel = numbers(2, 8, 60, 60), numbers(8, 8, 3, 3)
+    expected, slow = fl.conv2d(image, kernel), 0
+    for name, call in calls().items():
+        if arguments.only not in name:
+            continue
+        waits, over = [], 0
+        for _ in range(arguments.tries):
+            try:
+                waited, is_over = interrupted_after(call, 0.3 + random.random() / 2)
+            except KeyboardInterrupt:
+                continue
+            waits.append(waited)
+            over += is_over
+            assert np.array_equal(fl.conv2d(image, kernel), expected), name
+        slow += max(waits) > LIMIT_SECONDS
+        notes = ["too slow"] * (max(waits) > LIMIT_SECONDS) + [f"{over} of {arguments.tries} were over before"] * bool(over)
+        print(f"{name:35} {max(waits):6.3f} s  {', '.join(notes)}", flush=True)
+    return min(slow, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
