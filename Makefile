@@ -20,7 +20,7 @@ NATIVE := $(shell find native -type f)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-interrupts gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
+.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -74,12 +74,20 @@ bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter 
 check-interrupts: $(VENV)/.package ## press Ctrl-C in the middle of long calls of every kind: how long until they end
 	$(PY) checks/interrupting.py $(ARGS)
 
-# Without Python: a cross compiler has none to compile against.
-check-aarch64: ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed
+# The table of shapes is looked for beside this folder, or where FALTUNG_SHAPES says.
+test-exhaustive: $(VENV)/.package $(VENV)/.test ## every shape of the table by every algorithm on every instruction set, compared with exact sums
+	$(PY) -m tests.exhaustive --workers $(JOBS) $(ARGS)
+
+check-rounding: $(VENV)/.package $(VENV)/.test ## measure the error of every algorithm beside the bound that it states
+	$(PY) checks/rounding.py $(ARGS)
+
+# The kernels without Python: a cross compiler has none to compile against. Python here writes what they are to compute.
+check-aarch64: $(VENV)/.package $(VENV)/.test ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed
 	cmake -S . -B build/aarch64 -G Ninja -DFALTUNG_EXACTNESS=ON -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
 	    -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
 	cmake --build build/aarch64
-	qemu-aarch64 build/aarch64/exactness
+	$(PY) -m tests.exhaustive --sample 300 --problems build/aarch64/problems.txt $(ARGS)
+	qemu-aarch64 build/aarch64/exactness build/aarch64/problems.txt
 
 gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, moving, into docs/gallery
 	$(PY) -m faltung.viz.gallery docs/gallery

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,9 +9,13 @@ from hypothesis import strategies as st
 
 import faltung as fl
 from faltung.engine.catalog import ALGORITHMS, BY_NAME
-from faltung.engine.native import available_isas
+from faltung.engine.gradient import gradient_problem
+from faltung.engine.gradient_catalog import ALGORITHMS as GRADIENTS
+from faltung.engine.gradient_catalog import GradientAlgorithm
+from faltung.engine.native import WeightGradient, available_isas, native_problem
 from tests.support.check import check_same, check_within
-from tests.support.engine import examples, forced_isa, labelled, magnitude, normal_arrays, normals, num_threads
+from tests.support.engine import examples, forced_isa, labelled, magnitude, normal_arrays, normals, num_threads, served
+from tests.support.layouts import channels_last, every_other, reversed_axes
 from tests.support.strategies import Problem, problems
 
 LAYERS = [  # large enough to be shared out
@@ -37,16 +39,6 @@ def arrays_of(text: str, size: tuple[int, ...], dtype: str, batch: int = 3) -> t
     spec = fl.ConvSpec.parse(text)
     arrays = normal_arrays(Problem(spec, size, batch, 5), dtype)
     return spec, list(arrays), normals(spec.output_shape(arrays[0].shape), 9, dtype)
-
-
-def served(spec: fl.ConvSpec, x: np.ndarray, names: list[str]) -> list[str]:
-    """Those of the algorithms that compute it."""
-    found = []
-    for name in names:
-        with suppress(fl.ConvPlanError):
-            fl.plan(spec, x.shape, x.dtype, algorithm=name)
-            found.append(name)
-    return found
 
 
 def every_result(spec: fl.ConvSpec, arrays: list[np.ndarray], grad: np.ndarray, names: list[str]) -> list[np.ndarray]:
@@ -208,3 +200,81 @@ def test_tiles_shared_out(text: str, size: tuple[int, ...], batch: int, prepared
     for threads in (2, 3, 4, 5, 6, 7, 16, 33):
         with num_threads(threads), labelled(threads):
             check_same(compute(x), expected)
+
+
+LAID = {
+    "negative strides": reversed_axes,
+    "transposed in memory": np.asfortranarray,
+    "channels last": channels_last,
+    "every other cell": every_other,
+    "read-only": lambda array: np.broadcast_to(array, array.shape),
+}
+BY_STRIDES = [
+    *LAYERS[:5],
+    ("conv2d(16, 16, 3, padding=6, dilation=6)", (14, 14)),
+    ("conv2d(24, 24, 3, padding=1, groups=6)", (17, 23)),
+    ("conv_transpose2d(24, 18, 4, stride=2, padding=1)", (9, 11)),
+]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_any_strides_by_every_algorithm(name: str) -> None:
+    """Of inputs, weights and results, and cells that stand for many by a stride of 0."""
+    for text, size in BY_STRIDES:
+        spec, (x, weight, bias), _ = arrays_of(text, size, "float32", batch=2)
+        if not served(spec, x, [name]):
+            continue
+        plan = fl.plan(spec, x.shape, algorithm=name)
+        expected = plan(x, weight, bias)
+        prepared = plan.prepare(weight, bias)
+        for layout, lay in LAID.items():
+            with labelled((text, layout)):
+                check_same(plan(lay(x), lay(weight), bias), expected, bits=True)
+                if layout != "read-only":
+                    out = lay(np.zeros_like(expected))
+                    assert prepared(x, out) is out
+                    check_same(out, expected, bits=True)
+        for place in ((0, 0, 0), (slice(None), 0, 0)):
+            few = x[(*place[:2], *(0,) * spec.ndim)].reshape((-1, 1, *(1,) * spec.ndim))
+            repeated = np.broadcast_to(few, x.shape)
+            with labelled((text, place)):
+                check_same(plan(repeated, weight, bias), plan(repeated.copy(), weight, bias), bits=True)
+
+
+@pytest.mark.parametrize("entry", GRADIENTS, ids=lambda entry: entry.name)
+def test_weight_gradients_by_every_algorithm(entry: GradientAlgorithm) -> None:
+    """Of any strides, on any number of threads, written anywhere."""
+    tried = 0
+    for text, size in BY_STRIDES:
+        spec, (x, _, _), grad = arrays_of(text, size, "float32", batch=2)
+        problem = gradient_problem(spec, size)
+        if entry.refusal(problem, "float32") is not None or (entry.name == "general" and tried):
+            continue
+        tried += 1
+        kernel = WeightGradient(entry.name, "float32", available_isas()[-1], native_problem(problem))
+        shape = (problem.groups, problem.out_channels, problem.in_channels, *problem.kernel_size)
+
+        def grouped(array: np.ndarray, groups: int = spec.groups) -> np.ndarray:
+            return array.reshape(len(array), groups, -1, *array.shape[2:])
+
+        large, small = (grouped(array) for array in ((grad, x) if spec.transposed else (x, grad)))
+        expected = np.zeros(shape, np.float32)
+        kernel.run(large, small, expected, 1)
+        for layout, lay in LAID.items():
+            for threads in (1, *THREADS):
+                result = np.zeros(shape, np.float32) if layout == "read-only" else lay(np.zeros(shape, np.float32))
+                kernel.run(lay(large), lay(small), result, threads)
+                with labelled((text, layout, threads)):
+                    check_same(result, expected, bits=True)
+    assert tried
+
+
+def test_gradients_of_any_strides_on_threads() -> None:
+    for text, size in LAYERS:
+        spec, (x, weight, _), grad = arrays_of(text, size, "float32")
+        with num_threads(1):
+            expected = fl.conv_input_grad(spec, grad, weight, size), fl.conv_weight_grad(spec, x, grad)
+        for layout, lay in LAID.items():
+            with num_threads(3), labelled((text, layout)):
+                found = fl.conv_input_grad(spec, lay(grad), lay(weight), size), fl.conv_weight_grad(spec, lay(x), lay(grad))
+                check_same(found, expected, bits=True)

@@ -7,6 +7,7 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
+from checks import rounding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,13 @@ def test_errors_stay_within_the_bound(dtype: object, problem: Problem) -> None:
             continue
         with labelled(plan.algorithm):
             check_within(plan(x, weight, bias), expected, plan.error_bound * scale, dtype=dtype)
+
+
+def test_every_algorithm_stays_within_its_bound_on_layers() -> None:
+    """Part of what ``checks/rounding.py`` measures."""
+    worst = rounding.worst_rows(row for text, size in rounding.LAYERS for row in rounding.rows_of(text, size, "positive", 0))
+    assert [row for row in worst.values() if not row.largest <= row.bound] == []
+    assert set(worst) == set(rounding.expected_names())
 
 
 LONG = [

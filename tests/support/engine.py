@@ -28,6 +28,7 @@ from tests.support.strategies import Problem, integers_of_shape
 __all__ = [
     "check_all_directions", "check_planes", "examples", "expected_forward", "expected_input_grad", "expected_on_large",
     "expected_weight_grad", "forced_isa", "labelled", "magnitude", "normal_arrays", "normals", "num_threads", "result_dtype", "run_python",
+    "served",
 ]  # fmt: skip
 
 
@@ -141,6 +142,16 @@ def check_rounded(actual: np.ndarray, expected: np.ndarray, spec: fl.ConvSpec, s
             bounds += [] if entry.is_direct else [fl.plan(spec, shape, expected.dtype, algorithm=entry.name).error_bound]
     bound = max(bounds)
     check_within(actual, expected, bound * scale() if bound else 0.0, dtype=expected.dtype)
+
+
+def served(spec: fl.ConvSpec, x: np.ndarray, names: Sequence[str] | None = None) -> list[str]:
+    """Those of the algorithms, by default of all, that compute it."""
+    found = []
+    for name in [entry.name for entry in ALGORITHMS] if names is None else names:
+        with contextlib.suppress(fl.ConvPlanError):
+            fl.plan(spec, x.shape, x.dtype, algorithm=name)
+            found.append(name)
+    return found
 
 
 def normals(shape: Sequence[int], seed: int, dtype: Any) -> np.ndarray:

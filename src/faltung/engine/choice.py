@@ -5,6 +5,7 @@ Owns the reasons: by estimated costs, by what was measured on this machine, or b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -54,8 +55,7 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
         The algorithm asked for is unknown, or does not serve the problem.
     """
     one_of("algorithm", request.algorithm, CHOICES, ConvPlanError)
-    refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
-    costs = {entry.name: entry.seconds(problem, request) for entry in ALGORITHMS if refusals[entry.name] is None}
+    refusals, costs = _weighed(problem, replace(request, algorithm="auto"))
     seconds: Mapping[str, float] = {}
     if request.algorithm == "auto":
         unasked = [name for name in costs if not BY_NAME[name].by_request]
@@ -86,6 +86,13 @@ def choose(problem: Problem, request: Request) -> tuple[str, tuple[Decision, ...
         reason = "; ".join(filter(None, (entry.idea, compared(entry))))
         decisions.append(Decision(entry.name, entry.name == best, True, reason, costs[entry.name]))
     return best, tuple(decisions)
+
+
+@functools.lru_cache(maxsize=256)
+def _weighed(problem: Problem, request: Request) -> tuple[Mapping[str, str | None], Mapping[str, float]]:
+    """Why each algorithm refuses, None where it serves; what those that serve cost. The same whichever is asked for by name."""
+    refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
+    return refusals, {entry.name: entry.seconds(problem, request) for entry in ALGORITHMS if refusals[entry.name] is None}
 
 
 def does_not_serve(algorithm: str, reason: str) -> ConvPlanError:
