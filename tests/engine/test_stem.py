@@ -14,7 +14,7 @@ import faltung as fl
 from faltung.engine.lowering import lower
 from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
-from faltung.engine.stem import POINTS, cycles, error_growth, form_of, packing_cycles, refusal
+from faltung.engine.stem import cycles, error_growth, form_of, packing_cycles, refusal
 from faltung.engine.winograd import transforms
 from tests.support import problems
 from tests.support.check import check_same
@@ -183,7 +183,7 @@ def test_plan_and_engine_cut_alike() -> None:
 
 def test_transforms_are_those_of_the_points() -> None:
     """One tap and one cell at a time, in float64: what reaches each output is what Toom and Cook's transforms let through."""
-    to_outputs, weights, inputs = transforms(4, 4, POINTS)
+    to_outputs, weights, inputs = transforms(4, 4)
     for a, b, o in itertools.product(range(7), range(4), range(4)):
         through = sum((row[p] * inputs[p][a] * weights[p][b] for p in range(7) for row in (to_outputs[o],)), Fraction(0))
         assert through == (a == o + b)

@@ -95,6 +95,9 @@ LAYERS = [
     phases_of("conv_transpose2d(2, 3, 4, stride=2, padding=1)", 300, 2),
     phases_of("conv_transpose2d(4, 6, 2, stride=(2, 1))", 1, 9),
     phases_of("conv_transpose1d(5, 6, 16, stride=8, padding=4)", 33),
+    phases_of("conv_transpose1d(5, 6, 16, stride=4, padding=4)", 33),
+    phases_of("conv_transpose2d(4, 6, 8, stride=2, padding=3)", 15, 16),
+    phases_of("conv_transpose2d(4, 6, (7, 4), stride=2, padding=3)", 3, 26),
     phases_of("conv_transpose3d(3, 5, 4, stride=2, padding=1)", 5, 6, 7),
     phases_of("conv_transpose3d(3, 5, 3, stride=(1, 2, 2), padding=1)", 4, 6, 9),
     phases_of("conv_transpose3d(3, 5, (7, 4, 3), stride=(2, 2, 1))", 3, 6, 9),
@@ -112,6 +115,8 @@ LAYERS = [
     forward("conv3d(3, 5, 4, stride=2, padding=1)", 9, 10, 11),
     forward("conv3d(3, 5, (3, 4, 4), stride=(3, 2, 2), dilation=(2, 1, 1), padding=2)", 9, 10, 11),
     forward("conv2d(6, 10, 7, padding=3, groups=2)", 17, 19),
+    forward("conv2d(6, 10, 4, padding=1)", 17, 19),
+    forward("conv2d(6, 10, (8, 12), stride=(2, 1), padding=5)", 30, 19),
     forward("conv2d(4, 6, (1, 7), padding=(0, 3))", 17, 15),
     forward("conv2d(4, 6, (7, 1), padding=(3, 0))", 17, 15),
     forward("conv2d(4, 6, (9, 4), padding=(8, 0))", 5, 21),
@@ -258,7 +263,7 @@ def test_a_plan_leaves_hostile_values_and_exactness_to_direct_summation() -> Non
 
 REFUSED = [
     (phases_of("conv_transpose2d(4, 4, 2, stride=2)", 9, 9), "taps"),
-    (phases_of("conv_transpose2d(4, 4, 8, stride=2)", 9, 9), "kernel 8×8"),
+    (phases_of("conv_transpose2d(4, 4, 10, stride=2)", 9, 9), "kernel 10×10"),
     (phases_of("conv_transpose2d(4, 4, 3, stride=4, output_padding=3)", 9, 9), "taps"),
     (phases_of("conv_transpose2d(4, 4, 4, stride=2, dilation=3)", 9, 9), "taps"),
     (forward("conv2d(4, 4, 4, stride=2, dilation=2)", 19, 19), "taps"),

@@ -3,8 +3,9 @@
 // registers.
 #include "core/registers.h"
 #include "core/strided_copy.h"
-#include "kernels/stem/stem_transforms.h"
+#include "kernels/stem/stem_block.h"
 #include "kernels/winograd/channels_store.h"
+#include "kernels/winograd/winograd_transforms.h"
 
 namespace faltung::FALTUNG_ISA {
 
@@ -46,7 +47,7 @@ inline void transform_rows(const StemInput<T>& b, Index columns, T* to) {
             Vec<T> d[P];
             FALTUNG_UNROLL for (int i = 0; i < P; ++i) d[i] =
                 load_lanes<T, L>(from[i] + column, mask & present[i]);
-            stem_to_points<T, K>(d);
+            to_points<T, P>(d);
             FALTUNG_UNROLL for (int i = 0; i < P; ++i) store(to + i * columns + column, d[i]);
         }
         return;
@@ -61,7 +62,7 @@ inline void transform_rows(const StemInput<T>& b, Index columns, T* to) {
     for (Index column = 0; column < columns; column += L) {
         Vec<T> d[P];
         FALTUNG_UNROLL for (int i = 0; i < P; ++i) d[i] = load(to + i * columns + column);
-        stem_to_points<T, K>(d);
+        to_points<T, P>(d);
         FALTUNG_UNROLL for (int i = 0; i < P; ++i) store(to + i * columns + column, d[i]);
     }
 }
@@ -83,7 +84,7 @@ void transform_input(const StemInput<T>& b) {
                 FALTUNG_UNROLL for (int c = 0; c < stem_outputs; ++c) d[c] = cells[c * S + phase];
                 FALTUNG_UNROLL for (int c = stem_outputs; c < P; ++c) d[c] =
                     followed_by<T, L>(d[c - stem_outputs], from[C * L + (c - stem_outputs) * S + phase]);
-                stem_to_points<T, K>(d);
+                to_points<T, P>(d);
                 FALTUNG_UNROLL for (int j = 0; j < P; ++j) store(to + j * point_pitch, d[j]);
             }
         }
@@ -96,12 +97,12 @@ void transform_weight(const StemWeight<T>& b) {
     FALTUNG_UNROLL for (int j = 0; j < K; ++j) {
         Vec<T> w[K], points[P];
         FALTUNG_UNROLL for (int i = 0; i < K; ++i) w[i] = load(b.taps + (i * K + j) * L);
-        stem_weight_to_points<T, K>(w, points);
+        weight_to_points<T, K, P>(w, points);
         FALTUNG_UNROLL for (int i = 0; i < P; ++i) half[i][j] = points[i];
     }
     FALTUNG_UNROLL for (int i = 0; i < P; ++i) {
         Vec<T> points[P];
-        stem_weight_to_points<T, K>(half[i], points);
+        weight_to_points<T, K, P>(half[i], points);
         FALTUNG_UNROLL for (int j = 0; j < P; ++j)
             store(b.u + j * b.point_pitch + i * b.row_pitch, points[j]);
     }
@@ -128,7 +129,7 @@ inline void multiply_point(const T* v, const T* u, Index terms, T* h) {
     FALTUNG_UNROLL for (int n = 0; n < N; ++n) FALTUNG_UNROLL for (int w = 0; w < W; ++w) {
         Vec<T> m[P], y[stem_outputs];
         FALTUNG_UNROLL for (int i = 0; i < P; ++i) m[i] = sum[i][n][w];
-        stem_from_points<T, K>(m, y);
+        from_points<T, stem_outputs, P>(m, y);
         FALTUNG_UNROLL for (int i = 0; i < stem_outputs; ++i)
             store(h + (n * P * stem_outputs + i) * W * L + w * L, y[i]);
     }
@@ -158,7 +159,7 @@ void transform_output(const StemOutput<T>& b) {
                     const T* const from = b.h + ((tile + t) * P * stem_outputs + row) * width + first;
                     Vec<T> m[P], out[stem_outputs];
                     FALTUNG_UNROLL for (int j = 0; j < P; ++j) m[j] = load(from + j * stem_outputs * width);
-                    stem_from_points<T, K>(m, out);
+                    from_points<T, stem_outputs, P>(m, out);
                     FALTUNG_UNROLL for (int c = 0; c < stem_outputs; ++c) y[t * stem_outputs + c] =
                         out[c] + bias;
                 }

@@ -2,8 +2,9 @@
 // inputs, as many as points. 4 points: 0, 1, -1 and infinity; 6: 1/2 and -2 too, for beside 0, 1, -1 a point
 // and its negated inverse round least (Barabasz, Anderson, Soodhalter & Gregg, "Error analysis and improving
 // the accuracy of Winograd convolution for deep neural networks", ACM TOMS 46(4), 2020); 8: 1/2, -1/2, 2 and
-// -2 instead. Every line adds one product at most, so that a compiler has one way only to contract it, unless
-// the product is exact. Internal linkage.
+// -2 instead; 7: 1/4, 13/16, 2 and their negatives, which round less without 0 and 1. Every line adds one
+// product at most, so that a compiler has one way only to contract it, unless the product is exact. Internal
+// linkage.
 #pragma once
 
 #include "core/vec.h"
@@ -30,6 +31,19 @@ inline auto for_form(WinogradForm form, Make make) {
     return has_five ? make(four, four, five) : make(four, four, three);
 }
 
+// Of 7 points.
+template <class T>
+struct SevenPoints {
+    static constexpr T a = T(0.25), b = T(0.8125), c = T(2);
+};
+
+// Cells from `first` on, every second, by x^4 - (p^2 + q^2) x^2 + p^2 q^2, which is zero at p, -p, q and -q.
+template <class T, class V>
+inline V away_from(const V (&d)[7], int first, T p, T q) {
+    const V high = d[first + 4] - d[first + 2] * (p * p + q * q);
+    return high + d[first] * (p * p * q * q);
+}
+
 // Bt, in place. A factor is a scalar of the vectors' element type.
 template <class T, int P, class V>
 inline void to_points(V (&d)[P]) {
@@ -50,6 +64,19 @@ inline void to_points(V (&d)[P]) {
         d[5] = two + minus_two;
         d[6] = two - minus_two;
         d[7] = last + inner_odd * T(5.25);
+    } else if constexpr (P == 7) {
+        constexpr T a = SevenPoints<T>::a, b = SevenPoints<T>::b, c = SevenPoints<T>::c;
+        const V a_even = away_from<T>(d, 0, b, c), a_odd = away_from<T>(d, 1, b, c);
+        const V b_even = away_from<T>(d, 0, a, c), b_odd = away_from<T>(d, 1, a, c);
+        const V c_even = away_from<T>(d, 0, a, b), c_odd = away_from<T>(d, 1, a, b);
+        const V last = away_from<T>(d, 2, a, b);  // less c^2 times those two cells before
+        d[0] = a_odd + a_even * a;
+        d[1] = a_odd - a_even * a;
+        d[2] = b_odd + b_even * b;
+        d[3] = b_odd - b_even * b;
+        d[4] = c_odd + c_even * c;
+        d[5] = c_odd - c_even * c;
+        d[6] = last - c_even * (c * c);
     } else if constexpr (P == 6) {
         const V e = d[4] - d[2], f = d[3] - d[1];
         const V sum = d[2] + d[3], difference = d[3] - d[2];
@@ -86,6 +113,19 @@ inline void from_points(const V (&m)[P], V (&y)[M]) {
             y[i] = rest + (i % 2 ? two : two_sum) * factor;
         }
         y[M - 1] = y[M - 1] + m[7];
+    } else if constexpr (P == 7) {
+        static_assert(M == 4);
+        constexpr T a = SevenPoints<T>::a, b = SevenPoints<T>::b, c = SevenPoints<T>::c;
+        const V a_sum = m[0] + m[1], a_difference = m[0] - m[1];
+        const V b_sum = m[2] + m[3], b_difference = m[2] - m[3];
+        const V c_sum = m[4] + m[5], c_difference = m[4] - m[5];
+        const V one = a_difference * a + c_difference * c;
+        const V two = a_sum * (a * a) + c_sum * (c * c);
+        const V three = (a_difference * (a * a * a) + m[6]) + c_difference * (c * c * c);
+        y[0] = (a_sum + b_sum) + c_sum;
+        y[1] = one + b_difference * b;
+        y[2] = two + b_sum * (b * b);
+        y[3] = three + b_difference * (b * b * b);
     } else if constexpr (P == 6) {
         const V sum = m[1] + m[2], difference = m[1] - m[2];
         const V first = (m[0] + sum) + (m[3] + m[4]);
@@ -112,6 +152,15 @@ inline void from_points(const V (&m)[P], V (&y)[M]) {
     }
 }
 
+// G at a point and its negative.
+template <class T>
+inline void at_point(const Vec<T> (&w)[4], T point, double factor, Vec<T>& plus, Vec<T>& minus) {
+    const Vec<T> even = w[0] + w[2] * (point * point), odd = w[1] + w[3] * (point * point);
+    const Vec<T> sum = even + odd * point, difference = even - odd * point;
+    plus = sum * T(factor);
+    minus = difference * T(-factor);
+}
+
 // G. Powers of two are exact, so that contracting them changes nothing.
 template <class T, int K, int P>
 inline void weight_to_points(const Vec<T> (&w)[K], Vec<T> (&u)[P]) {
@@ -136,6 +185,13 @@ inline void weight_to_points(const Vec<T> (&w)[K], Vec<T> (&u)[P]) {
         u[5] = (two + two_odd) * T(1.0 / 90);
         u[6] = (two - two_odd) * T(1.0 / 90);
         u[7] = w[K - 1];
+    } else if constexpr (P == 7) {  // factors are 1 / (2 p (p^2 - q^2) (p^2 - r^2))
+        static_assert(K == 4);
+        constexpr double a = SevenPoints<double>::a, b = SevenPoints<double>::b, c = SevenPoints<double>::c;
+        at_point<T>(w, T(a), 1 / (2 * a * (a * a - b * b) * (a * a - c * c)), u[0], u[1]);
+        at_point<T>(w, T(b), 1 / (2 * b * (b * b - a * a) * (b * b - c * c)), u[2], u[3]);
+        at_point<T>(w, T(c), 1 / (2 * c * (c * c - a * a) * (c * c - b * b)), u[4], u[5]);
+        u[6] = w[3];
     } else if constexpr (P == 6 && K == 5) {
         const Vec<T> even = (w[0] + w[2]) + w[4], odd = w[1] + w[3];
         const Vec<T> half_even = (w[0] * T(4) + w[2]) * T(4) + w[4], half_odd = w[1] * T(8) + w[3] * T(2);

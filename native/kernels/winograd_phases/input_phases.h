@@ -8,8 +8,8 @@
 
 namespace faltung {
 
-// Of the input along an axis: cells `first`, `first` + stride, ... and the taps that meet them, `most_taps`
-// at a time. In order of the taps, so that `tap_step` is negative.
+// Of the input along an axis: cells `first`, `first` + stride, ... and the taps that meet them, in even
+// pieces of at most `most_taps`. In order of the taps, so that `tap_step` is negative.
 struct InputPhases {
     std::vector<Phase> phases;
     std::vector<Index> first;

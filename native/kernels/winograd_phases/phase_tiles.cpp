@@ -198,6 +198,9 @@ template <class T, int M, int KR, int MC>
 PhaseKernel<T> kernel_for(int column_taps) {
     if (column_taps == 1) return kernel_for<T, M, KR, MC, 1>();
     if (column_taps == 2) return kernel_for<T, M, KR, MC, 2>();
+    if constexpr (MC == 4) {
+        if (column_taps == 4) return kernel_for<T, M, KR, MC, 4>();
+    }
     return kernel_for<T, M, KR, MC, 3>();
 }
 
@@ -205,6 +208,9 @@ template <class T, int M, int MC>
 PhaseKernel<T> kernel_for(int row_taps, int column_taps) {
     if (row_taps == 1) return kernel_for<T, M, 1, MC>(column_taps);
     if (row_taps == 2) return kernel_for<T, M, 2, MC>(column_taps);
+    if constexpr (M == 4) {
+        if (row_taps == 4) return kernel_for<T, M, 4, MC>(column_taps);
+    }
     return kernel_for<T, M, 3, MC>(column_taps);
 }
 
@@ -213,6 +219,7 @@ template <class T>
 PhaseKernel<T> kernel_for_rows(int row_taps) {
     if (row_taps == 1) return kernel_for<T, 4, 1, 1, 1>();
     if (row_taps == 2) return kernel_for<T, 4, 2, 1, 1>();
+    if (row_taps == 4) return kernel_for<T, 4, 4, 1, 1>();
     return kernel_for<T, 4, 3, 1, 1>();
 }
 

@@ -44,7 +44,7 @@ inline TapSum tap_sum(int taps, int point, int points) {
     return {0, 2, (points == 3 ? at_two_outputs : at_four_outputs)[point]};
 }
 
-constexpr int most_phase_taps = 3;
+constexpr int most_phase_taps = 4;  // with tiles of four outputs, else 3
 
 // Some terms of one block of output channels.
 template <class T>

@@ -1,9 +1,9 @@
-// Winograd's minimal filtering of 1 to 3 taps along one axis: y = At ((G w) * (Bt d)) for M outputs from M +
-// K - 1 inputs. 3 taps: as kernels/winograd. 2 taps: points 0, 1 and infinity for 2 outputs; 0, 1, -1/2, -2
-// and infinity for 4, of all with such numbers those that round least. 1 tap: nothing is transformed. Every
-// line adds one product at most, so that a compiler has one way only to contract it. Weights of 2 taps are
-// multiplied by powers of two alone, so that summing them where they are wanted gives the same bits; outputs
-// by the rest. Internal linkage.
+// Winograd's minimal filtering of 1 to 4 taps along one axis: y = At ((G w) * (Bt d)) for M outputs from M +
+// K - 1 inputs. 3 and 4 taps: as kernels/winograd. 2 taps: points 0, 1 and infinity for 2 outputs; 0, 1,
+// -1/2, -2 and infinity for 4, of all with such numbers those that round least. 1 tap: nothing is
+// transformed. Every line adds one product at most, so that a compiler has one way only to contract it.
+// Weights of 2 taps are multiplied by powers of two alone, so that summing them where they are wanted gives
+// the same bits; outputs by the rest. Internal linkage.
 #pragma once
 
 #include "kernels/winograd/winograd_transforms.h"
@@ -16,7 +16,7 @@ namespace {
 // Bt, in place.
 template <class T, int M, int K, class V>
 inline void phase_to_points(V (&d)[M + K - 1]) {
-    if constexpr (K == 3) {
+    if constexpr (K >= 3) {
         to_points<T, M + K - 1>(d);
     } else if constexpr (K == 2 && M == 4) {
         const V first = d[0] - d[3], last = d[4] - d[1];
@@ -37,7 +37,7 @@ inline void phase_to_points(V (&d)[M + K - 1]) {
 // At.
 template <class T, int M, int K, class V>
 inline void phase_from_points(const V (&m)[M + K - 1], V (&y)[M]) {
-    if constexpr (K == 3) {
+    if constexpr (K >= 3) {
         from_points<T, M, M + K - 1>(m, y);
     } else if constexpr (K == 2 && M == 4) {
         const V zero = m[1] + m[2] * T(4), one = m[1] - m[2] * T(2);
@@ -59,7 +59,7 @@ inline void phase_from_points(const V (&m)[M + K - 1], V (&y)[M]) {
 // G.
 template <class T, int M, int K>
 inline void phase_weight_to_points(const Vec<T> (&w)[K], Vec<T> (&u)[M + K - 1]) {
-    if constexpr (K == 3) {
+    if constexpr (K >= 3) {
         weight_to_points<T, K, M + K - 1>(w, u);
     } else if constexpr (K == 2 && M == 4) {
         u[0] = w[0];

@@ -41,6 +41,39 @@ double cost_of(const std::vector<Phase>& rows, const std::vector<Phase>& columns
     return points(rows, row_outputs) * points(columns, column_outputs) * (std::max(tiles, few) + transform);
 }
 
+bool has_taps(const std::vector<Phase>& axis) {
+    return std::any_of(axis.begin(), axis.end(), [](const Phase& phase) { return phase.taps > 1; });
+}
+
+bool has_most_taps(const std::vector<Phase>& axis) {
+    return std::any_of(axis.begin(), axis.end(),
+                       [](const Phase& phase) { return phase.taps == most_phase_taps; });
+}
+
+// Outputs of a tile along rows and columns.
+struct TileOutputs {
+    int rows, columns;
+    double cost;
+};
+
+TileOutputs best_outputs(const std::vector<Phase>& rows, const std::vector<Phase>& columns) {
+    TileOutputs best{has_taps(rows) ? 4 : 1, has_taps(columns) ? 4 : 1, 0};
+    best.cost = cost_of(rows, columns, best.rows, best.columns);
+    if (best.rows != best.columns || has_most_taps(rows) || has_most_taps(columns)) return best;
+    const double by_two = cost_of(rows, columns, 2, 2);
+    return by_two < best.cost ? TileOutputs{2, 2, by_two} : best;
+}
+
+// Of the pieces that a kernel is taken in.
+Index piece_taps(const Layout& layout) {
+    const auto cost = [&](Index most) {
+        return best_outputs(input_phases(layout.rows(), most).phases,
+                            input_phases(layout.columns(), most).phases)
+            .cost;
+    };
+    return cost(most_phase_taps) < cost(most_phase_taps - 1) ? most_phase_taps : most_phase_taps - 1;
+}
+
 }  // namespace
 
 const char* why_not_winograd_phases(const Problem& problem, Type type) {
@@ -54,16 +87,18 @@ const char* why_not_winograd_phases(const Problem& problem, Type type) {
     if (!is_summed) phases = phases_of(problem, layout);
     bool saves = false;
     Index members = 1;
+    for (const Axis& axis : layout.axes)
+        if (is_summed && axis.kernel > most_members * (most_phase_taps - 1))
+            return "there are too many phases";
     for (std::size_t a = 0; a < layout.axes.size(); ++a) {
         const bool is_far = a < layout.far_axes();
         const Axis& axis = layout.axes[a];
         if (is_summed) {
             if (!is_far && axis.kernel > 1 && axis.dilation > 1) return "it needs taps that are not dilated";
-            if (axis.kernel > most_members * most_phase_taps) return "there are too many phases";
             if (is_far) {
                 phases.push_back({far_phase(axis)});
             } else {
-                phases.push_back(input_phases(axis, most_phase_taps).phases);
+                phases.push_back(input_phases(axis, piece_taps(layout)).phases);
             }
         }
         members = saturating_multiply(members, Index(phases[a].size()));
@@ -73,7 +108,7 @@ const char* why_not_winograd_phases(const Problem& problem, Type type) {
                 continue;
             }
             if (!is_served(phase))
-                return "it needs 1 to 3 taps, not dilated, in each phase of the last two axes";
+                return "it needs 1 to 4 taps, not dilated, in each phase of the last two axes";
             saves |= phase.taps > 1;
         }
     }
@@ -92,14 +127,9 @@ WinogradPhases<T>::WinogradPhases(const Problem& problem, const KernelOf& kernel
       sums_members_(problem.phases.empty()) {
     make_phases();
     const std::vector<Phase>&along_rows = phases_[phases_.size() - 2], &along_columns = phases_.back();
-    const auto has_taps = [](const std::vector<Phase>& axis) {
-        return std::any_of(axis.begin(), axis.end(), [](const Phase& phase) { return phase.taps > 1; });
-    };
-    form_rows_ = has_taps(along_rows) ? 4 : 1;
-    form_columns_ = has_taps(along_columns) ? 4 : 1;
-    if (form_rows_ == form_columns_ &&
-        cost_of(along_rows, along_columns, 2, 2) < cost_of(along_rows, along_columns, 4, 4))
-        form_rows_ = form_columns_ = 2;
+    const TileOutputs outputs = best_outputs(along_rows, along_columns);
+    form_rows_ = outputs.rows;
+    form_columns_ = outputs.columns;
     make_members(kernel_of);
     const Index block = saturating_multiply(
         saturating_multiply(saturating_multiply(problem.in_channels, far_taps_) + 1, u_points_),
@@ -123,11 +153,12 @@ void WinogradPhases<T>::make_phases() {
         }
         return;
     }
+    const Index most_taps = piece_taps(layout_);
     for (std::size_t a = 0; a < layout_.axes.size(); ++a) {
         const Axis& axis = layout_.axes[a];
         const bool is_far = a < layout_.far_axes();
         const InputPhases input =
-            is_far ? InputPhases{{far_phase(axis)}, {0}} : input_phases(axis, most_phase_taps);
+            is_far ? InputPhases{{far_phase(axis)}, {0}} : input_phases(axis, most_taps);
         phases_.push_back(input.phases);
         x_first_.push_back(input.first);
         x_step_.push_back(axis.stride);

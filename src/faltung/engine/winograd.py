@@ -49,9 +49,10 @@ _HALF = Fraction(1, 2)
 POINTS = {
     4: (Fraction(0), Fraction(1), Fraction(-1)),
     6: (Fraction(0), Fraction(1), Fraction(-1), _HALF, Fraction(-2)),
+    7: tuple(sign * point for point in (Fraction(1, 4), Fraction(13, 16), Fraction(2)) for sign in (1, -1)),
     8: (Fraction(0), Fraction(1), Fraction(-1), _HALF, -_HALF, Fraction(2), Fraction(-2)),
 }
-"""Where the polynomials are evaluated, and at infinity, by the number of these places."""
+"""Where the polynomials are evaluated, and at infinity, by the number of these places. Seven, of four taps, round less without 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,9 @@ ROUNDINGS = {2: 6, 4: 13, 6: 11}
 
 By 4: to the points 4, the weights to them 4, back 4; by 2: 1, 2 and 2; by 6: 3, 4 and 4.
 """
+
+ROUNDINGS_OF_FOUR = 17
+"""Of 4 taps by 4 outputs. To the points 6, the weights to them 6, back 5."""
 
 ROUNDINGS_OF_MANY = {2: 14, 4: 12}
 """Of 5 taps. By 2: to the points 4, the weights to them 6, back 4; by 4: 3, 5 and 4."""

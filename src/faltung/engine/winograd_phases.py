@@ -1,9 +1,9 @@
 """Winograd's filtering of the phases of a stride and of pieces of a kernel, as the plan sees it: what it serves, costs, how it rounds.
 
 Each phase of a stride is a correlation of stride 1 with few taps: 4 taps with stride 2 are two phases of 2; 7 taps with stride 1 are taken
-as pieces of 3, 3 and 1. Tiles of 4 (or 2) outputs need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3; an axis of
-one tap is left as it is. Phases of a transposed correlation have outputs of their own, those of the input of any other, and their pieces,
-add to the same. The form is chosen by sizes alone, here as in ``native/kernels/winograd_phases``. Standard library only.
+as pieces of 4 and 3. Tiles of 4 (or 2) outputs need 5 (or 3) products an axis for 2 taps instead of 8 (or 4), 6 (or 4) for 3, 7 for 4; an
+axis of one tap is left as it is. Phases of a transposed correlation have outputs of their own, those of the input of any other, and their
+pieces, add to the same. The form is chosen by sizes alone, here as in ``native/kernels/winograd_phases``. Standard library only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from faltung.geometry import Phase, reach_of
 
 __all__ = ["POINTS", "Form", "Member", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
 
-MOST_TAPS = 3
+MOST_TAPS = 4
+"""With tiles of 4 outputs, else 3."""
 MOST_MEMBERS = 512
 FEW_TILES, TRANSFORM_TILES = 6, 2
 FEWEST_TILES, MOST_TILES = 16, 48
@@ -31,6 +32,8 @@ V_BYTES = 2**20
 MANY_WEIGHT_BYTES, MANY_SUMMED_BYTES = 2**23, 2**22
 MOST_SUMMED_TILES, GROUP_TILES = 16, 8
 """In blocks of so many tiles weights are summed of taps where they are multiplied; with so many tiles at once."""
+CROWDED = 1.5
+"""By 7 points along two axes the transformed input and weights of a block do not stay in L2 together."""
 L2_BYTES = 2**19
 MUCH_WEIGHT_BYTES = 2**22
 """More arrive from L3 more slowly."""
@@ -130,10 +133,10 @@ class _Axis:
         return self.phases[0].count
 
 
-def _axes(problem: Problem) -> list[_Axis]:
+def _axes(problem: Problem, most_taps: int = MOST_TAPS) -> list[_Axis]:
     """As kernels see them, at least two."""
     alone = (Phase(0, 1, 0, 1, 1, 1, 0),)
-    axes = _transposed_axes(problem) if problem.phases else _summed_axes(problem)
+    axes = _transposed_axes(problem) if problem.phases else _summed_axes(problem, most_taps)
     return in_layout(axes, _Axis(alone, alone), keeps_axes=problem.keeps_axes)
 
 
@@ -143,21 +146,29 @@ def _transposed_axes(problem: Problem) -> Iterator[_Axis]:
             yield _Axis(axis, axis)
 
 
-def _summed_axes(problem: Problem) -> Iterator[_Axis]:
-    """Phases of the input: the taps that meet every `stride`-th cell, a few at a time."""
+def _summed_axes(problem: Problem, most_taps: int) -> Iterator[_Axis]:
+    """Phases of the input: the taps that meet every `stride`-th cell, in even pieces of a few."""
     for axis in problem.axes:
         if axis.is_trivial:
             continue
         _, out, kernel, stride, dilation, before = axis
         phases = tuple(
-            Phase(
-                (f - before) % stride, out, f + tap * stride, stride, min(MOST_TAPS, taps - tap), dilation, -((f - before) // stride) - tap
-            )
+            Phase((f - before) % stride, out, f + tap * stride, stride, min(piece, taps - tap), dilation, -((f - before) // stride) - tap)
             for f in range(min(stride, kernel))
             for taps in (-(-(kernel - f) // stride),)
-            for tap in range(0, taps, MOST_TAPS)
+            for piece in (-(-taps // -(-taps // most_taps)),)
+            for tap in range(0, taps, piece)
         )
         yield _Axis(phases, (Phase(0, out, 0, 1, kernel, 1, before),))
+
+
+def _best_outputs(rows: tuple[Phase, ...], columns: tuple[Phase, ...]) -> tuple[int, tuple[int, int]]:
+    """Of a tile along rows and columns, behind what they cost."""
+    outputs = (4 if any(phase.taps > 1 for phase in rows) else 1, 4 if any(phase.taps > 1 for phase in columns) else 1)
+    by_four = (_products(rows, columns, outputs), outputs)
+    if outputs != (4, 4) or any(phase.taps == MOST_TAPS for phase in (*rows, *columns)):
+        return by_four
+    return min(by_four, (_products(rows, columns, (2, 2)), (2, 2)), key=lambda found: found[0])
 
 
 def form_of(problem: Problem) -> Form | None:
@@ -172,9 +183,13 @@ def form_of(problem: Problem) -> Form | None:
     """
     if not problem.phases and problem.mode not in ("zeros", "absent"):
         return None
-    if max(problem.kernel_size, default=1) > MOST_MEMBERS * MOST_TAPS:
+    if max(problem.kernel_size, default=1) > MOST_MEMBERS * (MOST_TAPS - 1):
         return None
-    *others, last_rows, last_columns = _axes(problem)
+    axes = _axes(problem)
+    if not problem.phases:
+        fewer = _axes(problem, MOST_TAPS - 1)
+        axes = min(fewer, axes, key=lambda found: _best_outputs(found[-2].phases, found[-1].phases)[0])
+    *others, last_rows, last_columns = axes
     far, rows, columns = [axis.far for axis in others], last_rows.phases, last_columns.phases
     if any(not 1 <= phase.taps <= MOST_TAPS or (phase.taps > 1 and phase.dilation > 1) for phase in (*rows, *columns)):
         return None
@@ -182,9 +197,7 @@ def form_of(problem: Problem) -> Form | None:
         return None
     if all(phase.taps == 1 for phase in (*rows, *columns)) or math.prod(map(len, (*far, rows, columns))) > MOST_MEMBERS:
         return None
-    outputs = (4 if any(phase.taps > 1 for phase in rows) else 1, 4 if any(phase.taps > 1 for phase in columns) else 1)
-    if outputs == (4, 4) and _products(rows, columns, 2) < _products(rows, columns, 4):
-        outputs = (2, 2)
+    outputs = _best_outputs(rows, columns)[1]
     skipped = 1 if problem.phases else 0  # phases of the output read the same input, wherever they begin
     members = tuple(
         Member(
@@ -201,10 +214,11 @@ def form_of(problem: Problem) -> Form | None:
     return Form(*outputs, *tiles, math.prod(axis[0].count for axis in far), members, not problem.phases)
 
 
-def _products(rows: tuple[Phase, ...], columns: tuple[Phase, ...], outputs: int) -> int:
+def _products(rows: tuple[Phase, ...], columns: tuple[Phase, ...], outputs: tuple[int, int]) -> int:
     """Of all phases, and what transforming a weight costs."""
-    points = math.prod(sum(outputs + phase.taps - 1 for phase in axis) for axis in (rows, columns))
-    return points * (max(FEW_TILES, -(-rows[0].count // outputs) * -(-columns[0].count // outputs)) + TRANSFORM_TILES)
+    points = math.prod(sum(many + phase.taps - 1 for phase in axis) for axis, many in zip((rows, columns), outputs, strict=True))
+    tiles = math.prod(-(-axis[0].count // many) for axis, many in zip((rows, columns), outputs, strict=True))
+    return points * (max(FEW_TILES, tiles) + TRANSFORM_TILES)
 
 
 def refusal(problem: Problem, dtype: str) -> str | None:
@@ -262,7 +276,8 @@ class _Rates:
 TRANSPOSED = _Rates()
 STRIDED = _Rates(call=9000, back=11, exposed=0.35, waited=0.08)
 IN_PIECES = _Rates(call=9000, there=1.35, product=1.1, back=9, tile=36, exposed=0.35, waited=0.11)
-STRIDED_IN_PIECES = replace(IN_PIECES, back=14, tile=80)
+STRIDED_OF_MANY = replace(IN_PIECES, back=14, tile=80)
+"""Of more than three taps in some phase."""
 
 
 def _rates(problem: Problem) -> _Rates:
@@ -270,8 +285,8 @@ def _rates(problem: Problem) -> _Rates:
         return TRANSPOSED
     if max(problem.stride) == 1:
         return IN_PIECES
-    is_cut = any(axis.kernel > MOST_TAPS * axis.stride for axis in problem.axes)
-    return STRIDED_IN_PIECES if is_cut else STRIDED
+    has_many = any(axis.kernel > (MOST_TAPS - 1) * axis.stride for axis in problem.axes)
+    return STRIDED_OF_MANY if has_many else STRIDED
 
 
 def cycles(problem: Problem, lanes: int) -> float:
@@ -304,6 +319,8 @@ def cycles(problem: Problem, lanes: int) -> float:
     transforms = _keeps_taps(problem, form, lanes) and not sums
     wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if transforms else 0.0
     summed = rates.there * there + multiplied + back + wanted
+    if form.rows == form.columns == 4 and any(MOST_TAPS in (member.row_taps, member.column_taps) for member in form.members):
+        summed *= CROWDED
     return rates.call + winograd.COMPARED * summed + rates.waited * max(0, winograd.array_bytes(problem) - L2_BYTES)
 
 
@@ -427,4 +444,6 @@ def _spread(outputs: int, taps: int) -> Fraction:
 
 
 def _roundings(outputs: int, taps: int) -> int:
+    if taps == MOST_TAPS:
+        return winograd.ROUNDINGS_OF_FOUR
     return 0 if taps == 1 else ROUNDINGS[outputs] if taps == 2 else winograd.ROUNDINGS[outputs]
