@@ -20,7 +20,7 @@ NATIVE := $(shell find native -type f)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean
+.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -45,6 +45,7 @@ lint-python: $(VENV)/.lint ## ... style and likely mistakes in Python
 
 lint-types: $(VENV)/.lint $(VENV)/.run $(VENV)/.tour ## ... types
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy checks/typing/consumer.py
 
 lint-imports: $(VENV)/.lint ## ... who may import whom
 	PYTHONPATH=src $(VENV)/bin/lint-imports
@@ -88,6 +89,14 @@ check-aarch64: $(VENV)/.package $(VENV)/.test ## compile the kernels for AArch64
 	cmake --build build/aarch64
 	$(PY) -m tests.exhaustive --sample 300 --problems build/aarch64/problems.txt $(ARGS)
 	qemu-aarch64 build/aarch64/exactness build/aarch64/problems.txt
+
+# Environments of their own in build/installing; torch's is gigabytes. ARGS="--extra all" adds the peers.
+check-install: $(VENV)/.release ## build the source distribution and a wheel, and install it without and with each extra
+	$(PY) checks/installing/check.py $(ARGS)
+
+# Completeness of what type checkers see of the package's public names, and a program that uses them.
+check-types: $(VENV)/.package $(VENV)/.tour $(VENV)/.typing ## check with pyright what users see of the types
+	$(PY) checks/typing/check.py $(ARGS)
 
 gallery: $(VENV)/.package $(VENV)/.plot ## draw every kind of convolution, moving, into docs/gallery
 	$(PY) -m faltung.viz.gallery docs/gallery

@@ -34,7 +34,7 @@ nb::object Results::make(const std::vector<Index>& shape) const {
     if (!sizes.is_valid()) nb::raise_python_error();
     Index bytes = item_bytes_;
     for (std::size_t a = 0; a < shape.size(); ++a) {
-        PyTuple_SET_ITEM(sizes.ptr(), static_cast<Py_ssize_t>(a), PyLong_FromLongLong(shape[a]));
+        PyTuple_SetItem(sizes.ptr(), static_cast<Py_ssize_t>(a), PyLong_FromLongLong(shape[a]));
         bytes = saturating_multiply(bytes, shape[a]);
     }
     const bool is_large = bytes >= least_recycled_bytes;

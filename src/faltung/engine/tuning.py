@@ -18,10 +18,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from faltung import __version__
 from faltung.engine.native import chosen_isa
 from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, one_of
@@ -79,11 +79,7 @@ def cpu_name() -> str:
 @functools.cache
 def machine() -> Machine:
     """The one that this runs on, with the version of the package."""
-    try:
-        release = version("faltung")
-    except PackageNotFoundError:
-        release = "source"
-    return Machine(cpu_name(), chosen_isa(), os.cpu_count() or 1, release)
+    return Machine(cpu_name(), chosen_isa(), os.cpu_count() or 1, __version__)
 
 
 def is_on() -> bool:
