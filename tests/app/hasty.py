@@ -38,6 +38,8 @@ def answer(question: str, body: dict[str, Any]) -> dict[str, Any]:
             sys.exit(3)
         case "memory":
             return {"length": len(bytearray(body["bytes"]))}
+        case "large":
+            return {"text": "x" * 2**24}
         case "fault":
             raise KeyError("<b>")
         case "wrong":

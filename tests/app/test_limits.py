@@ -62,6 +62,22 @@ def test_the_next_request_of_a_connection_is_not_waited_for_either(hasty: Server
     assert (reply.status, "connection" in reply.headers) == (200, False)
 
 
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_an_answer_that_is_not_read_is_not_kept(hasty: Server, connection: str) -> None:
+    """One that is larger than what the system holds for a connection: its memory, and its place among the connections, are free again."""
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", hasty.port))
+        head = "".join(f"{name}: {value}\r\n" for name, value in hasty.headers(Content_Length="2", Connection=connection).items())
+        reader.sendall(f"POST /ask/large HTTP/1.1\r\n{head}\r\n{{}}".encode())
+        read = len(reader.recv(1))
+        assert hasty.say(b"", seconds=10).status == 0  # this one's time has begun later, and is over
+        with contextlib.suppress(ConnectionError):
+            while chunk := reader.recv(2**20):
+                read += len(chunk)
+    assert read < 2**24
+
+
 @pytest.mark.parametrize("path", ["/ask/pid", "/upload"])
 def test_a_body_that_does_not_come_is_not_waited_for(hasty: Server, path: str) -> None:
     kind = "application/json" if path.startswith("/ask") else "application/octet-stream"

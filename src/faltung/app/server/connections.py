@@ -1,4 +1,4 @@
-"""A connection that must say what it wants: one that sends no whole head of a request in time is closed."""
+"""A connection that must say what it wants and take what it gets: one that is silent, or does not read its answer, is closed."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ class PromptConnection(H11Protocol):
         self._clock = self.loop.call_later(HEAD_SECONDS, self._close_unless_begun, self.cycle)
 
     def _close_unless_begun(self, before: Any) -> None:
-        if self.cycle is before and not self.transport.is_closing():
-            self.transport.abort()
+        if self.cycle is before:
+            self.transport.abort()  # also one that is closing: it would wait for as long as its last answer is not read
