@@ -20,7 +20,7 @@ NATIVE := $(shell find native -type f)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
+.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive check-processes attack-server gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -74,6 +74,12 @@ bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter 
 
 check-interrupts: $(VENV)/.package ## press Ctrl-C in the middle of long calls of every kind: how long until they end
 	$(PY) checks/interrupting.py $(ARGS)
+
+check-processes: $(VENV)/.package $(VENV)/.test ## forks, spawned processes, threads and ends of the interpreter while the engine computes
+	$(PY) checks/processes.py $(ARGS)
+
+attack-server: $(VENV)/.package $(VENV)/.test $(VENV)/.networks ## send the playground's server 10 000 malformed requests
+	$(PY) -m checks.attack_server --requests 10000 $(ARGS) $$(find $(VENV)/lib -name '*.onnx' -size -1500k | sort | head -3)
 
 # The table of shapes is looked for beside this folder, or where FALTUNG_SHAPES says.
 test-exhaustive: $(VENV)/.package $(VENV)/.test ## every shape of the table by every algorithm on every instruction set, compared with exact sums

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from socket import SHUT_WR, create_connection
 from typing import Any
@@ -64,7 +64,8 @@ class Server:
             try:
                 connection.sendall(data)
                 if ends:
-                    connection.shutdown(SHUT_WR)
+                    with suppress(OSError):  # it is closed already
+                        connection.shutdown(SHUT_WR)
                 while chunk := connection.recv(65536):
                     received += chunk
             except ConnectionError:  # closed while more was being sent: what it said before counts
