@@ -47,10 +47,10 @@ def calls() -> dict[str, Call]:
     image, kernel = numbers(6000, 6000, dtype="float64"), numbers(31, 31, dtype="float64")
     return {
         "31×31 float64 on 36 Mpx, exact": lambda: fl.conv2d(image[None], kernel[None, None], accuracy="exact"),
-        "31×31 float64 on 36 Mpx": lambda: fl.correlate(image, kernel),
+        "31×31 float64 on 144 Mpx": lambda: [fl.correlate(image, kernel) for _ in range(4)],
         "general": planned("conv2d(16, 32, 5)", (8, 16, 500, 500), "general"),
         "general, one task": planned("conv2d(1, 1, 63)", (1, 1, 1000, 1000), "general"),
-        "general weight gradient": weight_gradient("conv2d(2, 2, 33)", (4, 2, 400, 400), "int64"),
+        "weight gradient of integers": weight_gradient("conv2d(2, 2, 33, padding_mode='reflect', padding=16)", (64, 2, 400, 400), "int64"),
         "integers": planned("conv2d(64, 64, 5)", (4, 64, 200, 200), "auto", "int64"),
         "fft": planned("conv2d(8, 8, 255)", (4, 8, 1024, 1024), "fft"),
         "3×3 layers": planned("conv2d(256, 256, 3, padding=1)", (32, 256, 112, 112)),
@@ -65,6 +65,28 @@ def calls() -> dict[str, Call]:
         "ndimage, Gaussian": lambda: fl.ndimage.gaussian_filter(image, 40),
         "ndimage, kernel": lambda: fl.ndimage.correlate(image, kernel),
         "signal": lambda: fl.signal.convolve2d(image, kernel),
+        **others(),
+    }
+
+
+def others() -> dict[str, Call]:
+    """The same from within dask and PyTorch."""
+    import dask.array
+
+    import faltung.dask
+    import faltung.torch
+    import torch
+
+    cells = dask.array.ones((1, 8, 8000, 4000), chunks=(1, 8, 2000, 2000), dtype="float32")
+    summed = faltung.dask.conv2d(cells, numbers(8, 8, 11, 11)).sum()
+    layer, x = faltung.torch.Conv2d(256, 256, 3), torch.randn(8, 256, 112, 112, requires_grad=True)
+    result = layer(x)
+    ones = torch.ones_like(result)
+    return {
+        "dask": lambda: summed.compute(scheduler="synchronous"),
+        "dask on threads": lambda: summed.compute(scheduler="threads"),
+        "PyTorch forward": lambda: [layer(x) for _ in range(20)],
+        "PyTorch backward": lambda: [result.backward(ones, retain_graph=True) for _ in range(20)],
     }
 
 

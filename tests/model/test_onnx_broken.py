@@ -265,6 +265,17 @@ def test_bombs_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
 
 
+@pytest.mark.parametrize("word", [b"first", b"Conv", b"BATCH", b"pads"])
+def test_names_that_are_no_text_are_refused(tmp_path: Path, word: bytes) -> None:
+    """Protobuf gives bytes then, where it promises text."""
+    data = model(
+        [node("Conv", ["x", "w"], ["y"], name="first", pads=[0] * 4)], [info("x", ["BATCH", 3, 8, 8])], weights=[array("w", 4, 3, 3, 3)]
+    )
+    assert word in data.SerializeToString()
+    with pytest.raises(ConvTypeError, match="is no text in UTF-8"):
+        read_onnx(written(tmp_path, data.SerializeToString().replace(word, b"\xff" * len(word))))
+
+
 def test_arrays_as_large_as_a_file_says_are_never_made(tmp_path: Path) -> None:
     """10**18 cells of a constant, of an input, of a padded one: numbers that are calculated with, and nothing else."""
     sizes = numpy_helper.from_array(np.array([10**6] * 3), "s")

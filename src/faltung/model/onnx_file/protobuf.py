@@ -96,6 +96,9 @@ def _decode_errors() -> tuple[type[Exception], ...]:
     return (message.Error,)
 
 
+_TEXT = "text"
+
+
 def _walk(data: bytes, descriptor: Any, name: str) -> None:
     """Go through all fields without building anything; raise where a limit is passed or a field does not fit."""
     table = _table(descriptor)
@@ -123,6 +126,12 @@ def _walk(data: bytes, descriptor: Any, name: str) -> None:
                     raise _damaged(name, at, f"a field of {length} bytes, {end - at} are left")
                 inner = table.get(key >> 3)
                 if inner is None:
+                    at += length
+                elif inner == _TEXT:
+                    try:
+                        data[at : at + length].decode()
+                    except UnicodeDecodeError:
+                        raise _damaged(name, at, f"a name of {length} bytes is no text in UTF-8") from None
                     at += length
                 elif inner == "":
                     packed += length
@@ -170,7 +179,7 @@ def _tables() -> dict[str, dict[int, str]]:
 
 
 def _table(descriptor: Any) -> dict[int, str]:
-    """Of the fields of a message those that matter here: ``""`` for integers, else the name of the message inside."""
+    """Of the fields of a message those that matter here: ``""`` for integers, `_TEXT`, else the name of the message inside."""
     tables, waiting = _tables(), [descriptor]
     while waiting:
         message = waiting.pop()
@@ -181,6 +190,8 @@ def _table(descriptor: Any) -> dict[int, str]:
             if field.message_type is not None:
                 table[field.number] = field.message_type.full_name
                 waiting.append(field.message_type)
+            elif field.type == 9 and field.name != "doc_string":  # which nobody reads; of others Protobuf would give bytes
+                table[field.number] = _TEXT
             elif field.type in (3, 4, 5, 8, 13, 14, 17, 18):  # integers, bool, enum: what a packed byte can hold
                 table[field.number] = ""
     return tables[descriptor.full_name]
