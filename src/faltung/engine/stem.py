@@ -125,7 +125,7 @@ def cycles(problem: Problem, lanes: int) -> float:
     multiplied = 1.05 * product_cycles(two=0.62) * form.points * terms * vectors * tiles
     back = 220 * math.sqrt(share) * vectors * tiles
     fetched = _packed_bytes(problem, form, lanes)
-    fetching = (0.03 if fetched <= 2 * winograd.L2_BYTES else 0.08) * blocks * fetched
+    fetching = (0.05 if fetched <= 2 * winograd.L2_BYTES else 0.18) * blocks * fetched
     waiting = 0.15 * max(0, winograd.array_bytes(problem) - winograd.L2_BYTES)
     return CALL_CYCLES + winograd.COMPARED * problem.groups * (there + multiplied + back + fetching) + waiting
 

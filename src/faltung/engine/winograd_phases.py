@@ -32,8 +32,11 @@ V_BYTES = 2**20
 MANY_WEIGHT_BYTES, MANY_SUMMED_BYTES = 2**23, 2**22
 MOST_SUMMED_TILES, GROUP_TILES = 16, 8
 """In blocks of so many tiles weights are summed of taps where they are multiplied; with so many tiles at once."""
-CROWDED = 1.5
-"""By 7 points along two axes the transformed input and weights of a block do not stay in L2 together."""
+MANY_POINTS, SPARE_BYTES, CROWDED_BYTES, CROWDED = 140, 16 * 2**10, 24 * 2**10, 0.6
+"""Of so many points, a block's transformed input and weights do not stay in L2 together where a tile takes more than the first number of
+bytes: with so many more all takes longer by this part."""
+RESUMED_CYCLES = 6
+"""To go on with the sums of one point of a tile and vector, which each member does: much where its terms are few."""
 L2_BYTES = 2**19
 MUCH_WEIGHT_BYTES = 2**22
 """More arrive from L3 more slowly."""
@@ -307,7 +310,8 @@ def cycles(problem: Problem, lanes: int) -> float:
         rows_of_member = form.rows * form.tile_rows * form.far_outputs
         there += 0.9 * channels * sum(m.far_taps for m in form.members) * rows_of_member * (20 + form.tile_columns * form.columns / 4)
     points = sum(member.points for member in form.outputs)
-    terms = sum(member.points * member.far_taps for member in form.members) * problem.in_channels
+    points_of_all = sum(member.points * member.far_taps for member in form.members)
+    terms = points_of_all * problem.in_channels
     sums = _keeps_taps(problem, form, lanes) and _sums_taps(problem, form)
     two = 0.65 if problem.phases or sums else 0.5
     if problem.out_channels <= lanes:
@@ -315,12 +319,14 @@ def cycles(problem: Problem, lanes: int) -> float:
     multiplied = rates.product * product_cycles(two=two) * terms * vectors * form.tiles * (1 + (_summing(form) if sums else 0))
     fetched = _fetching_cycles(problem, form, lanes)
     multiplied = max(multiplied, fetched) + rates.exposed * min(multiplied, fetched)
+    if points_of_all >= MANY_POINTS:
+        multiplied += RESUMED_CYCLES * points_of_all * vectors * form.tiles
     back = (rates.back * points + rates.tile * len(form.outputs)) * vectors * form.tiles
     transforms = _keeps_taps(problem, form, lanes) and not sums
     wanted = _transforming_cycles(problem, form, vectors) * _blocks(problem, form) if transforms else 0.0
     summed = rates.there * there + multiplied + back + wanted
-    if form.rows == form.columns == 4 and any(MOST_TAPS in (member.row_taps, member.column_taps) for member in form.members):
-        summed *= CROWDED
+    if points_of_all >= MANY_POINTS:
+        summed *= 1 + CROWDED * min(1.0, max(0.0, (_bytes_of_tile(problem, form) - SPARE_BYTES) / CROWDED_BYTES))
     return rates.call + winograd.COMPARED * summed + rates.waited * max(0, winograd.array_bytes(problem) - L2_BYTES)
 
 
@@ -353,8 +359,12 @@ def _blocks(problem: Problem, form: Form) -> int:
 
 def _block_tiles(problem: Problem, form: Form) -> int:
     """Of one block, at most."""
-    bytes_of_tile = 4 * problem.in_channels * sum(member.points * member.far_taps for member in form.inputs)
-    return max(FEWEST_TILES, min(MOST_TILES, V_BYTES // max(1, bytes_of_tile)))
+    return max(FEWEST_TILES, min(MOST_TILES, V_BYTES // max(1, _bytes_of_tile(problem, form))))
+
+
+def _bytes_of_tile(problem: Problem, form: Form) -> int:
+    """Of its transformed input."""
+    return 4 * problem.in_channels * sum(member.points * member.far_taps for member in form.inputs)
 
 
 def _sums_taps(problem: Problem, form: Form) -> bool:
