@@ -58,11 +58,12 @@ Interruption::Answer Released::heed_signals() {
     try {
         if (!std::exchange(has_looked_, true) && !is_main_thread())
             answer = Interruption::Answer::never_ask_again;
+        if (answer == Interruption::Answer::go_on && PyErr_CheckSignals() != 0)
+            answer = Interruption::Answer::stop;
     } catch (nb::python_error& error) {
-        error.discard_as_unraisable("faltung");
-    }
-    if (answer == Interruption::Answer::go_on && PyErr_CheckSignals() != 0)
+        error.restore();  // of a handler that ran while the question was asked
         answer = Interruption::Answer::stop;
+    }
     if (answer != Interruption::Answer::stop && getpid() != process) {
         // What other threads had begun of this call, they finish in the parent alone.
         PyErr_SetString(
