@@ -92,3 +92,24 @@ def test_it_does_not_grow() -> None:
         for layer in layers:
             layer(torch.randn(1, 16, 4, 4))
             assert ft.cache_bytes() <= 3 * 16 * 16 * 9 * 4
+
+
+def test_parameters_may_end_while_the_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they do where another thread drops a model, or where the garbage collector comes in between."""
+    layers = [ft.Conv2d(4, 8, 3) for _ in range(3)]
+    with torch.no_grad():
+        for layer in layers:
+            layer(torch.ones(1, 4, 6, 6))
+    del layer
+    counted = packed.cache_bytes()
+    first = next(iter(packed._entries.values()))
+
+    class Ending(dict):  # type: ignore[type-arg]
+        def values(self) -> object:  # type: ignore[override]
+            layers.pop()
+            gc.collect()
+            return super().values()
+
+    monkeypatch.setattr(first, "calls", Ending(first.calls))
+    assert packed.cache_bytes() == counted
+    assert len(packed._entries) == 2

@@ -6,6 +6,7 @@ which takes a small part of the time that packing would.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import weakref
@@ -69,8 +70,8 @@ def call_prepared(
 
 def cache_bytes() -> int:
     """Memory of all packed weights."""
-    with _lock:
-        return sum(call.prepared.packed_bytes for entry in _entries.values() for call in entry.calls.values())
+    with _lock:  # which parameters that come to their end meanwhile do not wait for
+        return sum(call.prepared.packed_bytes for entry in list(_entries.values()) for call in entry.calls.values())
 
 
 def clear_cache() -> None:
@@ -129,4 +130,5 @@ def _forget(name: int, _: object) -> None:
 def _shrink() -> None:
     """Forget whole parameters, the oldest first, until the limit is kept."""
     while _entries and cache_bytes() > _limit_bytes:
-        _entries.popitem(last=False)
+        with contextlib.suppress(KeyError):  # the last one has just come to its end
+            _entries.popitem(last=False)
