@@ -13,7 +13,7 @@ from faltung.engine import order
 from faltung.engine.algorithm import Algorithm, Request
 from faltung.engine.catalog import ALGORITHMS, BY_NAME, CHOICES
 from faltung.engine.problem import Problem
-from faltung.engine.tuning import Measured, lookup
+from faltung.engine.tuning import Measured, lookup, on_change
 from faltung.errors import ConvPlanError, one_of
 
 __all__ = ["APART", "Decision", "choose", "choose_for_nothing", "does_not_serve", "measured", "phase_by_phase", "serves"]
@@ -93,6 +93,9 @@ def _weighed(problem: Problem, request: Request) -> tuple[Mapping[str, str | Non
     """Why each algorithm refuses, None where it serves; what those that serve cost. The same whichever is asked for by name."""
     refusals = {entry.name: _refusal(entry, problem, request) for entry in ALGORITHMS}
     return refusals, {entry.name: entry.seconds(problem, request) for entry in ALGORITHMS if refusals[entry.name] is None}
+
+
+on_change(_weighed.cache_clear)
 
 
 def does_not_serve(algorithm: str, reason: str) -> ConvPlanError:
