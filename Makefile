@@ -72,7 +72,7 @@ bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side 
 bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 16 GB of disk
 	$(PY) benchmarks/larger_than_memory.py $(ARGS)
 
-check-interrupts: $(VENV)/.package ## press Ctrl-C in the middle of long calls of every kind: how long until they end
+check-interrupts: $(VENV)/.package $(VENV)/.test ## press Ctrl-C in the middle of long calls of every kind: how long until they end
 	$(PY) checks/interrupting.py $(ARGS)
 
 check-processes: $(VENV)/.package $(VENV)/.test ## forks, spawned processes, threads and ends of the interpreter while the engine computes
