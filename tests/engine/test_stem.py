@@ -151,6 +151,7 @@ REFUSED = [
     (problem_of("conv1d(3, 4, 7)", 40), "two axes"),
     (problem_of("conv3d(3, 4, 5)", 12, 13, 14), "two axes"),
     (problem_of("conv2d(3, 4, 7, padding=3, padding_mode='reflect')", 19, 19), "reflect"),
+    (problem_of("conv3d(3, 4, (1, 7, 7), padding=(-1, 3, 3))", 3, 13, 14), "two axes"),
     (problem_of("conv2d(200, 4, 7)", 19, 19), "cache"),
 ]
 

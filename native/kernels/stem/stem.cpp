@@ -28,10 +28,6 @@ bool is_small(const Axis& axis) {
     return axis.stride == 1 && axis.kernel <= 5;
 }
 
-bool is_trivial(const Axis& axis) {
-    return axis.out == 1 && axis.kernel == 1;
-}
-
 // Taps of an axis' phases, those of the first one.
 Index phase_taps(const Axis& axis) {
     return ceil_divide(axis.kernel, axis.stride);
@@ -58,12 +54,11 @@ const char* why_not_stem(const Problem& problem, Type type) {
     if (problem.border != Border::zeros && problem.border != Border::absent)
         return "it needs borders of zeros";
     const Layout layout(problem);
-    for (std::size_t a = 0; a < layout.far_axes(); ++a)
-        if (!is_trivial(layout.axes[a])) return "it has more than two axes";
+    if (layout.far_axes() > 0) return "it has more than two axes";
     const Axis &rows = layout.rows(), &columns = layout.columns();
     if (!is_served(rows) || !is_served(columns))
         return "it needs more than two taps, not dilated, in each phase of both axes";
-    if (is_small(rows) && is_small(columns)) return "tiles of kernels/winograd take all of its taps at once";
+    if (is_small(rows) && is_small(columns)) return "'winograd' takes all of its taps at once";
     if (columns.stride > 4 || columns.stride == 3) return "it needs a stride of 1, 2 or 4 along columns";
     const StemForm form = stem_form(layout);
     const Index points = stem_points(static_cast<int>(form.taps));
@@ -124,48 +119,53 @@ std::vector<Index> StemCorrelation<T>::packed_layout() const {
     return key;
 }
 
+// For the channels of a vector, `from` that of its first; zero where there is no tap or channel.
 template <class T>
-void StemCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+void StemCorrelation<T>::turn_taps(const Array& weight, const T* from, Index channels, Index row_term,
+                                   Index column_term, T* turned) const {
     const std::vector<Index> spatial = layout_.spatial_strides(weight.stride);
-    const Index row_stride = spatial[layout_.far_axes()], column_stride = spatial[layout_.far_axes() + 1];
-    const Index block = kernel_.channel_block, lanes = kernel_.lanes, taps = form_.taps;
-    auto pack_block = [&](Index task, int) {
-        const Index group = task / channel_blocks(), first = task % channel_blocks() * block;
-        T* const to = static_cast<T*>(packed) + task * packed_block();
+    const Index first_row = first_tap(row_term, rows()), first_column = first_tap(column_term, columns());
+    for (Index i = 0; i < form_.taps; ++i)
+        for (Index j = 0; j < form_.taps; ++j, turned += kernel_.lanes) {
+            const Index row = first_row + i * rows().stride, column = first_column + j * columns().stride;
+            const bool is_tap = row < rows().kernel && column < columns().kernel;
+            const T* const tap = from + row * spatial[0] + column * spatial[1];
+            for (Index lane = 0; lane < kernel_.lanes; ++lane)
+                turned[lane] = is_tap && lane < channels ? tap[lane * weight.stride[1]] : T(0);
+        }
+}
+
+template <class T>
+void StemCorrelation<T>::pack_block(const Array& weight, Index group, Index channel_block, T* to) const {
+    const Index width = kernel_.channel_block, lanes = kernel_.lanes;
+    alignas(workspace_alignment) T turned[most_stem_taps * most_stem_taps * line_elements<T>];
+    StemWeight<T> part;
+    part.taps = turned;
+    part.point_pitch = u_pitch();
+    part.row_pitch = width;
+    for (Index lane = 0; lane < width; lane += lanes) {
+        const Index first = channel_block * width + lane, channels = problem_.out_channels - first;
         const T* const from =
             static_cast<const T*>(weight.data) + group * weight.stride[0] + first * weight.stride[1];
-        alignas(workspace_alignment) T turned[most_stem_taps * most_stem_taps * line_elements<T>];
-        for (Index lane = 0; lane < block; lane += lanes)
-            for (Index row_term = 0; row_term < row_terms(); ++row_term)
-                for (Index channel = 0; channel < problem_.in_channels; ++channel)
-                    for (Index column_term = 0; column_term < column_terms(); ++column_term) {
-                        const Index first_row =
-                            row_term / rows().stride * taps * rows().stride + row_term % rows().stride;
-                        const Index first_column = column_term / columns().stride * taps * columns().stride +
-                                                   column_term % columns().stride;
-                        T* cell = turned;
-                        for (Index i = 0; i < taps; ++i)
-                            for (Index j = 0; j < taps; ++j, cell += lanes) {
-                                const Index row = first_row + i * rows().stride,
-                                            column = first_column + j * columns().stride;
-                                const bool is_tap = row < rows().kernel && column < columns().kernel;
-                                const Index there =
-                                    channel * weight.stride[2] + row * row_stride + column * column_stride;
-                                for (Index l = 0; l < lanes; ++l)
-                                    cell[l] = is_tap && first + lane + l < problem_.out_channels
-                                                  ? from[(lane + l) * weight.stride[1] + there]
-                                                  : T(0);
-                            }
-                        StemWeight<T> part;
-                        part.taps = turned;
-                        part.u = to + (term(row_term, channel) + column_term) * points() * block + lane;
-                        part.point_pitch = u_pitch();
-                        part.row_pitch = block;
-                        kernel_.transform_weight(part);
-                    }
+        for (Index row_term = 0; row_term < row_terms(); ++row_term)
+            for (Index channel = 0; channel < problem_.in_channels; ++channel)
+                for (Index column_term = 0; column_term < column_terms(); ++column_term) {
+                    turn_taps(weight, from + channel * weight.stride[2], channels, row_term, column_term,
+                              turned);
+                    part.u = to + (term(row_term, channel) + column_term) * points() * width + lane;
+                    kernel_.transform_weight(part);
+                }
+    }
+}
+
+template <class T>
+void StemCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
+    auto pack_one = [&](Index task, int) {
+        pack_block(weight, task / channel_blocks(), task % channel_blocks(),
+                   static_cast<T*>(packed) + task * packed_block());
     };
     parallel_for(problem_.groups * channel_blocks(), packed_bytes() < parallel_pack_bytes ? 1 : threads,
-                 pack_block);
+                 pack_one);
 }
 
 // One call's arrays. A task is a part of a row of tiles of one sample and group.
@@ -200,10 +200,10 @@ struct StemCorrelation<T>::Call : CallArrays {
 template <class T>
 void StemCorrelation<T>::Call::transform(const Place& at, char* own) const {
     const Axis &rows = op.rows(), &columns = op.columns();
-    const Index row_stride = x_spatial[op.layout_.far_axes()], taps = op.form_.taps;
+    const Index row_stride = x_spatial[0], taps = op.form_.taps;
     const Index left = at.tile * stem_outputs * columns.stride - columns.before;
     StemInput<T> input;
-    input.column_step = x_spatial[op.layout_.far_axes() + 1];
+    input.column_step = x_spatial[1];
     input.begin = max_index(0, -left);
     input.end = min_index(
         columns.in - left,
@@ -231,7 +231,7 @@ void StemCorrelation<T>::Call::transform(const Place& at, char* own) const {
 
 template <class T>
 void StemCorrelation<T>::Call::multiply(const Place& at, char* own) const {
-    const Index block = op.kernel_.channel_block, far_axes = op.layout_.far_axes();
+    const Index block = op.kernel_.channel_block;
     const Index row = at.tile_row * stem_outputs;
     StemProduct<T> product;
     product.v_pitch = op.v_pitch();
@@ -242,8 +242,8 @@ void StemCorrelation<T>::Call::multiply(const Place& at, char* own) const {
     out.h = product.h;
     out.rows = min_index(stem_outputs, op.rows().out - row);
     out.channel_stride = y.stride[2];
-    out.row_stride = y_spatial[far_axes];
-    out.column_stride = y_spatial[far_axes + 1];
+    out.row_stride = y_spatial[0];
+    out.column_stride = y_spatial[1];
     out.accumulates = accumulates;
     const T* const bias = static_cast<const T*>(epilogue.bias);
     for (Index b = 0; b < op.channel_blocks(); ++b) {
@@ -274,7 +274,6 @@ void StemCorrelation<T>::run(Index batch, const Array& x, const void* packed, co
     call.parts = parts();
     call.across = even_pieces(tile_columns(), kernel_.lanes);
     const Index tasks = batch * problem_.groups * tile_rows() * ceil_divide(tile_columns(), call.across);
-    threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
     run_tasks_of(call, tasks, threads);
 }
 

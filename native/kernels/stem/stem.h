@@ -56,10 +56,17 @@ class StemCorrelation : public Correlation {
     Index packed_block() const { return points() * u_pitch(); }
     Index tile_rows() const { return ceil_divide(rows().out, stem_outputs); }
     Index tile_columns() const { return ceil_divide(columns().out, stem_outputs); }
+    // Of an axis, the first tap of one of its terms, phase by phase of each piece.
+    Index first_tap(Index term, const Axis& axis) const {
+        return term / axis.stride * form_.taps * axis.stride + term % axis.stride;
+    }
+    void turn_taps(const Array& weight, const T* from, Index channels, Index row_term, Index column_term,
+                   T* turned) const;
+    void pack_block(const Array& weight, Index group, Index channel_block, T* to) const;
     Parts parts() const;
 
     Problem problem_;
-    Layout layout_;
+    Layout layout_;  // of rows and columns alone
     StemForm form_;
     StemKernel<T> kernel_;
 };

@@ -74,7 +74,7 @@ def form_of(problem: Problem) -> Form | None:
     """
     axes = [axis for axis in problem.axes if not axis.is_trivial]
     *far, rows, columns = in_layout(axes, ProblemAxis(), keeps_axes=problem.keeps_axes)
-    if any((axis.out, axis.kernel) != (1, 1) for axis in far) or columns.stride not in STRIDES:
+    if far or columns.stride not in STRIDES:
         return None
     if any(axis.dilation > 1 or axis.kernel <= 2 * axis.stride for axis in (rows, columns)):
         return None
