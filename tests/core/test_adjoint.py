@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from types import ModuleType
 
@@ -87,6 +88,13 @@ def test_output_padding_restores_the_cells_that_no_window_reached() -> None:
             adjoint = spec.adjoint((height, width))
             assert adjoint.input_grad.output_size(spec.output_size((height, width))) == (height, width)
             assert adjoint.input_grad.output_padding == ((height - 3) % 2, (width - 3) % 3)
+
+
+def test_an_adjoint_is_a_value() -> None:
+    adjoint = ConvSpec(1, 1, 3, ndim=1).adjoint((5,))
+    assert not hasattr(adjoint, "__dict__")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        adjoint.weight_grad = None  # type: ignore[misc]
 
 
 def test_known_adjoints() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import ModuleType
 
 import pytest
 
-from faltung.borders import PADDING_MODES, images
+from faltung.borders import PADDING_MODES, Image, images
 from faltung.errors import ConvError, ConvShapeError, ConvSpecError
-from faltung.geometry import MAX_EXTENT, PADDING_RULES, Axis, extent_of, same_padding
+from faltung.geometry import MAX_EXTENT, PADDING_RULES, Axis, Phase, extent_of, same_padding
 from faltung.reference import source
 from faltung.spec import ConvSpec
 from tests.support.check import check_error, check_same
@@ -25,6 +28,7 @@ SHAPES = list(itertools.product(KERNELS, STRIDES, DILATIONS))
 # -- counting -----------------------------------------------------------------------------------------
 
 
+@cache
 def last_cell(kernel: int, dilation: int) -> int:
     """The cell of a window in which its last tap lies, walking from tap to tap."""
     cell = 0
@@ -33,6 +37,7 @@ def last_cell(kernel: int, dilation: int) -> int:
     return cell
 
 
+@cache
 def windows(cells: int, kernel: int, stride: int, dilation: int) -> int:
     """How often a window fits into `cells`, sliding it along."""
     count = start = 0
@@ -42,11 +47,13 @@ def windows(cells: int, kernel: int, stride: int, dilation: int) -> int:
     return count
 
 
+@cache
 def stamped(inputs: int, kernel: int, stride: int, dilation: int) -> int:
     """Cells from the first to the last that a transposed axis writes to, stamping its kernel down for every input."""
     return max((i * stride + k * dilation for i in range(inputs) for k in range(kernel)), default=-1) + 1
 
 
+@cache
 def counted_sides(rule: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     """What a padding rule promises, searched for."""
     reach = max(p for p in range(50) if last_cell(kernel, dilation) - p >= 0)  # a window p cells before the axis still touches it
@@ -221,6 +228,16 @@ def test_sides_of_every_rule() -> None:
                 large = size * stride if transposed else size
                 assert axis.sides(size) == counted_sides(rule, large, kernel, stride, dilation), (axis, size)
     assert Axis(0, 3, padding=(-1, 4)).sides(9) == (-1, 4)
+
+
+@pytest.mark.parametrize("value", [Axis(0, 3), next(Axis(0, 3, transposed=True).phases(4, 0)), next(images(3, 1, 1, "zeros"))])
+def test_values_do_not_change(value: Axis | Phase | Image) -> None:
+    assert not hasattr(value, "__dict__")
+    for field in dataclasses.fields(value):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, field.name, 1)
+    assert value == copy.copy(value)
+    check_same(dataclasses.asdict(Axis(0, 3))["transposed"], False)
 
 
 def test_an_unknown_rule_is_an_error() -> None:
