@@ -11,16 +11,18 @@ CONSTRAINTS ?= constraints.txt
 OUT         ?= tour-report
 IMAGE       ?=
 ARGS        ?=
+RUNS        ?= 20
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
 NATIVE := $(shell find native -type f)
+NATIVE_TESTS := tests/engine tests/functional tests/ndimage tests/signal/test_promises.py tests/torch/test_team.py tests/cli/test_bench.py
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive check-processes attack-server gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
+.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -88,6 +90,33 @@ test-exhaustive: $(VENV)/.package $(VENV)/.test ## every shape of the table by e
 check-rounding: $(VENV)/.package $(VENV)/.test ## measure the error of every algorithm beside the bound that it states
 	$(PY) checks/rounding.py $(ARGS)
 
+mutants: $(VENV)/.package $(VENV)/.test $(VENV)/.mutants ## put small mistakes into the description of convolutions, and see which the tests miss
+	OMP_NUM_THREADS=1 $(PY) -m checks.mutation $(ARGS)
+
+flaky: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks ## run the tests RUNS times, each time in another order and with other examples
+	OMP_NUM_THREADS=1 $(PY) -m checks.flaky --runs $(RUNS) -- --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+coverage: coverage-python coverage-native ## how much of the code the tests run: of Python, and of C++ on every instruction set of this machine
+
+# Tests that fail do not hide what they covered.
+coverage-python: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.networks $(VENV)/.coverage
+	rm -rf build/coverage/python
+	mkdir -p build/coverage/python
+	-OMP_NUM_THREADS=1 $(PY) -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage html --quiet
+	$(PY) -m coverage report --skip-covered --fail-under=95
+
+# The module that counts takes the place of the quick one; without its stamp the next target puts that back.
+coverage-native: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.coverage
+	rm $(VENV)/.package
+	@$(PIP) --no-build-isolation --config-settings=build-dir=build/coverage/native --config-settings=cmake.define.FALTUNG_COVERAGE=ON --editable .
+	find build/coverage/native -name '*.gcda' -delete
+	-OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(NATIVE_TESTS)
+	$(VENV)/bin/gcovr --html-details build/coverage/native.html --fail-under-line=90 --print-summary --txt /dev/null build/coverage/native
+	@for isa in build/coverage/native/CMakeFiles/faltung_*.dir; do \
+	    echo "$$isa"; $(VENV)/bin/gcovr --print-summary --txt /dev/null "$$isa" | grep lines; done
+
 # The kernels without Python: a cross compiler has none to compile against. Python here writes what they are to compute.
 check-aarch64: $(VENV)/.package $(VENV)/.test ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed
 	cmake -S . -B build/aarch64 -G Ninja -DFALTUNG_EXACTNESS=ON -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
@@ -114,7 +143,7 @@ docs: $(VENV)/.package $(VENV)/.docs ## build the handbook, the guide and the re
 
 clean: ## remove .venv, builds, caches and reports
 	rm -rf $(VENV) node_modules build dist $(OUT) docs/gallery docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests benchmarks checks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # -- stamps: what is already in .venv ----------------------------------------------------------------
 

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, settings
 from faltung.engine import processor
 from faltung.engine.native import borrow_team
 
-# "default" finds the same examples on every machine, so that a failure in CI repeats at home. HYPOTHESIS_PROFILE=thorough searches anew.
+# "default" finds the same examples on every machine, so that a failure in CI repeats at home.
+# HYPOTHESIS_PROFILE=anew draws others, thorough many others.
 _COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=100, derandomize=True, **_COMMON)
+settings.register_profile("anew", max_examples=100, print_blob=True, **_COMMON)
 settings.register_profile("thorough", max_examples=2000, print_blob=True, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
