@@ -5,6 +5,7 @@ Knows no filter: which function, and how far it looks along each axis, is told.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,16 @@ from faltung.dask.threads import engine_threads
 from faltung.dask.work import laid_out
 from faltung.engine.arrays import Array
 from faltung.engine.native import checked_threads, using_threads
+from faltung.errors import ConvTypeError
 from faltung.parts import Run, surroundings
 
-__all__ = ["Reach", "filtered"]
+__all__ = ["Looks", "filtered"]
 
 Reach = tuple[int, int]
 """Cells before and after its own that an output looks at along an axis."""
+
+Looks = tuple[Sequence[Reach], Sequence[bool]]
+"""How far a filter looks along each axis, and whether the axis goes on with its far side."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +45,38 @@ class Job:
 
 
 def filtered(
-    name: str, function: Callable[..., Any], x: Any, looks: Callable[[], tuple[Sequence[Reach], Sequence[bool]]], token: object,
-    *, chunks: Any = None, threads: int | None = None,
+    function: Callable[..., Array], x: Any, looks: Callable[[], Looks], chunks: Any, threads: int | None, *, output: Any, name: str = "",
+    **arguments: Any,
 ) -> Any:  # fmt: skip
-    """``function(x)``, chunk by chunk.
+    """``function(x, output=output, **arguments)``, chunk by chunk, in one dtype throughout.
 
     Parameters
     ----------
-    name : str
-        Of the tasks.
     function : callable
         From an array to one of the same shape; can be pickled. It is called once with a single cell, to know its dtype and its errors.
     x : dask.array.Array
     looks : callable
-        For each axis how far it looks, and whether the axis goes on with its far side; asked once `function` has accepted its arguments.
-    token : object
-        What tells this filter from others of the name.
+        Asked once `function` has accepted its arguments.
     chunks : optional
         Of the result; by default those of `x`.
     threads : int, optional
+    output : dtype, optional
+    name : str
+        Of the tasks; by default the function's.
+    **arguments
+        With `function` they tell this filter from others of the name.
     """
     da = dask_array()
     from dask._task_spec import Task
     from dask.base import tokenize
     from dask.highlevelgraph import HighLevelGraph
 
+    if isinstance(output, np.ndarray) or hasattr(output, "__dask_graph__"):
+        raise ConvTypeError(f"output is of type {type(output).__name__}.", "Give a dtype, and store the result with to_zarr or compute.")
     threads = None if threads is None else checked_threads("threads", threads)
-    dtype = np.asarray(function(np.zeros((1,) * x.ndim, x.dtype))).dtype
+    dtype = np.asarray(function(np.zeros((1,) * x.ndim, x.dtype), output=output, **arguments)).dtype
+    function = functools.partial(function, output=dtype, **arguments)
+    name, token = name or function.func.__name__, (function.func, sorted(function.keywords.items()))
     reaches, wraps = looks()
     wanted = settled(chunks, x.chunks, x.shape, dtype, 2 * x.dtype.itemsize + 2 * dtype.itemsize, 0)
     if x.size == 0:

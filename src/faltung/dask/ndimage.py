@@ -11,21 +11,18 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
 from faltung import ndimage
 from faltung.dask.convolving import as_dask
-from faltung.dask.filtering import Reach, filtered
+from faltung.dask.filtering import Looks, filtered
 from faltung.dask.labelled import SAME, is_labelled, labelled
+from faltung.dask.windows import DEFAULT_TRUNCATE, along, around, as_told, of_footprint, of_passes, of_smoothing
 from faltung.engine.arrays import Array, as_array
 from faltung.engine.run import ACCURACIES
-from faltung.errors import ConvPlanError, ConvSpecError, ConvTypeError, one_of, shown
-from faltung.ndimage.arguments import checked_axes, checked_axis, checked_mode, for_each
-from faltung.ndimage.correlation import correlate_array, footprint_windows
+from faltung.errors import ConvPlanError, one_of
+from faltung.ndimage.arguments import checked_axes, checked_axis
+from faltung.ndimage.correlation import correlate_array
 from faltung.ndimage.derivatives import laplace_sigmas
-from faltung.ndimage.passes import Pass
 from faltung.ndimage.smoothing import gaussian_passes, gaussian_weights, uniform_pass, uniform_passes
-from faltung.normal_form import integer
 
 __all__ = [
     "convolve", "convolve1d", "correlate", "correlate1d", "gaussian_filter", "gaussian_filter1d", "gaussian_gradient_magnitude",
@@ -34,8 +31,6 @@ __all__ = [
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Looks = tuple[list[Reach], list[bool]]
-_DEFAULT_TRUNCATE = 4.0
 
 
 def _labels(function: Function) -> Function:
@@ -65,8 +60,8 @@ def correlate1d(
     """
     taps = as_array("weights", weights)
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.correlate1d, x, lambda: _along(x, axis, len(taps) // 2 + origin, len(taps), mode), chunks, threads,
+    return filtered(
+        ndimage.correlate1d, x, lambda: along(x, axis, len(taps) // 2 + origin, len(taps), mode), chunks, threads,
         weights=taps, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
     )  # fmt: skip
 
@@ -86,8 +81,8 @@ def convolve1d(
     """
     taps = as_array("weights", weights)
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.convolve1d, x, lambda: _along(x, axis, (len(taps) - 1) // 2 - origin, len(taps), mode), chunks, threads,
+    return filtered(
+        ndimage.convolve1d, x, lambda: along(x, axis, (len(taps) - 1) // 2 - origin, len(taps), mode), chunks, threads,
         weights=taps, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
     )  # fmt: skip
 
@@ -135,7 +130,7 @@ def convolve(
 @_labels
 def gaussian_filter1d(
     input: Any, sigma: float, axis: int = -1, order: int = 0, output: Any = None, mode: str = "reflect", cval: complex = 0.0,
-    truncate: float = _DEFAULT_TRUNCATE, *, radius: int | None = None, chunks: Any = None, threads: int | None = None,
+    truncate: float = DEFAULT_TRUNCATE, *, radius: int | None = None, chunks: Any = None, threads: int | None = None,
 ) -> Any:  # fmt: skip
     """Smooth every line along one axis of a dask array; arguments, dtypes and errors as of `faltung.ndimage.gaussian_filter1d`.
 
@@ -149,9 +144,9 @@ def gaussian_filter1d(
 
     def looks() -> Looks:
         size = len(gaussian_weights(sigma, order, truncate, radius))
-        return _along(x, axis, size // 2, size, mode)
+        return along(x, axis, size // 2, size, mode)
 
-    return _filtered(
+    return filtered(
         ndimage.gaussian_filter1d, x, looks, chunks, threads,
         sigma=sigma, axis=axis, order=order, output=output, mode=mode, cval=cval, truncate=truncate, radius=radius,
     )  # fmt: skip
@@ -160,7 +155,7 @@ def gaussian_filter1d(
 @_labels
 def gaussian_filter(
     input: Any, sigma: Any, order: Any = 0, output: Any = None, mode: Any = "reflect", cval: complex = 0.0,
-    truncate: float = _DEFAULT_TRUNCATE, *, radius: Any = None, axes: Any = None, chunks: Any = None, threads: int | None = None,
+    truncate: float = DEFAULT_TRUNCATE, *, radius: Any = None, axes: Any = None, chunks: Any = None, threads: int | None = None,
 ) -> Any:  # fmt: skip
     """Smooth a dask array with a Gaussian, or differentiate it smoothly; arguments, dtypes and errors as of
     `faltung.ndimage.gaussian_filter`.
@@ -172,8 +167,8 @@ def gaussian_filter(
     array([ 4,  6,  8,  9, 11])
     """  # noqa: D205
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.gaussian_filter, x, lambda: _of_passes(x, gaussian_passes(x.ndim, sigma, order, mode, truncate, radius, axes)),
+    return filtered(
+        ndimage.gaussian_filter, x, lambda: of_passes(x, gaussian_passes(x.ndim, sigma, order, mode, truncate, radius, axes)),
         chunks, threads, sigma=sigma, order=order, output=output, mode=mode, cval=cval, truncate=truncate, radius=radius, axes=axes,
     )  # fmt: skip
 
@@ -192,8 +187,8 @@ def uniform_filter1d(
     array([4, 3, 4, 1, 4, 6, 6, 3])
     """
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.uniform_filter1d, x, lambda: _of_passes(x, [uniform_pass(checked_axis(axis, x.ndim), size, mode, 0.0, origin)]),
+    return filtered(
+        ndimage.uniform_filter1d, x, lambda: of_passes(x, [uniform_pass(checked_axis(axis, x.ndim), size, mode, 0.0, origin)]),
         chunks, threads, size=size, axis=axis, output=output, mode=mode, cval=cval, origin=origin,
     )  # fmt: skip
 
@@ -213,8 +208,8 @@ def uniform_filter(
     """
     x = as_dask("input", input)
 
-    return _filtered(
-        ndimage.uniform_filter, x, lambda: _of_passes(x, uniform_passes(x.ndim, size, mode, origin, axes)), chunks, threads,
+    return filtered(
+        ndimage.uniform_filter, x, lambda: of_passes(x, uniform_passes(x.ndim, size, mode, origin, axes)), chunks, threads,
         size=size, output=output, mode=mode, cval=cval, origin=origin, axes=axes,
     )  # fmt: skip
 
@@ -233,7 +228,7 @@ def prewitt(
     array([3, 9, 6])
     """
     x = as_dask("input", input)
-    return _filtered(ndimage.prewitt, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
+    return filtered(ndimage.prewitt, x, lambda: around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
 
 
 @_labels
@@ -250,7 +245,7 @@ def sobel(
     array([ 4, 12,  8])
     """
     x = as_dask("input", input)
-    return _filtered(ndimage.sobel, x, lambda: _around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
+    return filtered(ndimage.sobel, x, lambda: around(x, mode), chunks, threads, axis=axis, output=output, mode=mode, cval=cval)
 
 
 @_labels
@@ -267,7 +262,7 @@ def laplace(
     array([ 1, -4,  1])
     """
     x = as_dask("input", input)
-    return _filtered(ndimage.laplace, x, lambda: _around(x, mode, axes), chunks, threads, output=output, mode=mode, cval=cval, axes=axes)
+    return filtered(ndimage.laplace, x, lambda: around(x, mode, axes), chunks, threads, output=output, mode=mode, cval=cval, axes=axes)
 
 
 @_labels
@@ -287,9 +282,9 @@ def gaussian_laplace(
 
     def looks() -> Looks:
         sigmas = laplace_sigmas(x.ndim, sigma, checked_axes(axes, x.ndim))
-        return _of_passes(x, _smoothing(x, sigmas, _one_border(mode), kwargs))
+        return of_smoothing(x, sigmas, mode, kwargs)
 
-    return _filtered(
+    return filtered(
         ndimage.gaussian_laplace, x, looks, chunks, threads, sigma=sigma, output=output, mode=mode, cval=cval, axes=axes, **kwargs
     )
 
@@ -309,8 +304,8 @@ def gaussian_gradient_magnitude(
     array([0.428, 0.858, 0.86 , 0.86 , 0.86 , 0.858, 0.428])
     """  # noqa: D205
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.gaussian_gradient_magnitude, x, lambda: _of_passes(x, _smoothing(x, sigma, _one_border(mode), kwargs)), chunks, threads,
+    return filtered(
+        ndimage.gaussian_gradient_magnitude, x, lambda: of_smoothing(x, sigma, mode, kwargs), chunks, threads,
         sigma=sigma, output=output, mode=mode, cval=cval, axes=axes, **kwargs,
     )  # fmt: skip
 
@@ -337,8 +332,8 @@ def generic_laplace(
     array([ 0,  1, -2,  1,  0])
     """
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.generic_laplace, x, lambda: _as_told(x, depth, mode), chunks, threads, derivative2=derivative2, output=output, mode=mode,
+    return filtered(
+        ndimage.generic_laplace, x, lambda: as_told(x, depth, mode), chunks, threads, derivative2=derivative2, output=output, mode=mode,
         cval=cval, extra_arguments=extra_arguments, extra_keywords=extra_keywords, axes=axes,
     )  # fmt: skip
 
@@ -361,47 +356,10 @@ def generic_gradient_magnitude(
            [20., 20.]])
     """
     x = as_dask("input", input)
-    return _filtered(
-        ndimage.generic_gradient_magnitude, x, lambda: _as_told(x, depth, mode), chunks, threads, derivative=derivative, output=output,
+    return filtered(
+        ndimage.generic_gradient_magnitude, x, lambda: as_told(x, depth, mode), chunks, threads, derivative=derivative, output=output,
         mode=mode, cval=cval, extra_arguments=extra_arguments, extra_keywords=extra_keywords, axes=axes,
     )  # fmt: skip
-
-
-# -- how far they look -----------------------------------------------------------------------------
-
-
-def _filtered(
-    function: Callable[..., Array], x: Any, looks: Callable[[], Looks], chunks: Any, threads: int | None, *, output: Any, name: str = "",
-    **arguments: Any,
-) -> Any:  # fmt: skip
-    """`function`, chunk by chunk, its output of one dtype throughout."""
-    if isinstance(output, np.ndarray) or hasattr(output, "__dask_graph__"):
-        raise ConvTypeError(f"output is of type {type(output).__name__}.", "Give a dtype, and store the result with to_zarr or compute.")
-    dtype = function(np.zeros((1,) * x.ndim, x.dtype), output=output, **arguments).dtype
-    settled = functools.partial(function, output=dtype, **arguments)
-    token = function, sorted({"output": dtype, **arguments}.items())
-    return filtered(name or function.__name__, settled, x, looks, token, chunks=chunks, threads=threads)
-
-
-def _along(x: Any, axis: int, before: int, size: int, mode: str) -> Looks:
-    """Along one axis a window of `size` cells, `before` of them before its output's own."""
-    return _of_passes(x, [Pass(checked_axis(axis, x.ndim), before, checked_mode(mode), 0.0, None, size)])
-
-
-def _of_passes(x: Any, passes: Sequence[Pass]) -> Looks:
-    """One pass along each axis, or none."""
-    reaches, wraps = [(0, 0)] * x.ndim, [False] * x.ndim
-    for one in passes:
-        reaches[one.axis] = (one.before, one.size - 1 - one.before)
-        wraps[one.axis] = one.mode == "circular"
-    return reaches, wraps
-
-
-def _around(x: Any, mode: Any, axes: Any = None) -> Looks:
-    """One cell on either side, along `axes`, each of which has a mode."""
-    named = checked_axes(axes, x.ndim)
-    modes = for_each("mode", mode, len(named))
-    return _of_passes(x, [Pass(axis, 1, checked_mode(its_mode), 0.0, None, 3) for axis, its_mode in zip(named, modes, strict=True)])
 
 
 def _of_several(
@@ -411,14 +369,9 @@ def _of_several(
     one_of("accuracy", accuracy, ACCURACIES, ConvPlanError)
     taps = as_array("weights", weights)
     x = as_dask("input", input)
-
-    def looks() -> Looks:
-        windows = zip(*footprint_windows(x.shape, taps.shape, axes, origin, flips=flips), strict=True)
-        known = checked_mode(mode)
-        return _of_passes(x, [Pass(axis, before, known, 0.0, None, size) for axis, (before, size) in enumerate(windows)])
-
-    return _filtered(
-        functools.partial(_correlated, flips=flips, accuracy=accuracy), x, looks, chunks, threads,
+    return filtered(
+        functools.partial(_correlated, flips=flips, accuracy=accuracy), x,
+        lambda: of_footprint(x, taps.shape, mode, origin, axes, flips=flips), chunks, threads,
         name="convolve" if flips else "correlate", weights=taps, output=output, mode=mode, cval=cval, origin=origin, axes=axes,
     )  # fmt: skip
 
@@ -427,32 +380,3 @@ def _correlated(
     x: Array, weights: Array, output: Any, mode: str, cval: complex, origin: Any, axes: Any, *, flips: bool, accuracy: str
 ) -> Array:
     return correlate_array(x, weights, output, mode, cval, origin, axes, flips=flips, accuracy=accuracy)
-
-
-def _smoothing(x: Any, sigma: Any, mode: str, options: Mapping[str, Any]) -> list[Pass]:
-    """The passes that smooth before a derivative is taken."""
-    truncate, radius = options.get("truncate", _DEFAULT_TRUNCATE), options.get("radius")
-    return gaussian_passes(x.ndim, sigma, 0, mode, truncate, radius, None)
-
-
-def _one_border(mode: Any) -> str:
-    """The mode of all axes; several, where none wraps, count as one: the filter's own border stands at the ends of the array."""
-    modes = [mode] if isinstance(mode, str) else list(mode)
-    wrapping = [checked_mode(one) == "circular" for one in modes]
-    if any(wrapping) and not all(wrapping):
-        raise ConvSpecError(
-            f"mode={shown(mode)} wraps for some of the derivatives and not for others, which smooth along all axes.",
-            "Use one mode for all axes, or add up gaussian_filter with an order for each.",
-        )
-    return str(modes[0]) if modes else "reflect"
-
-
-def _as_told(x: Any, depth: Any, mode: Any) -> Looks:
-    """By the depth that a user gives."""
-    reaches = []
-    for one in for_each("depth", depth, x.ndim):
-        sides = (one, one) if not np.iterable(one) else tuple(one)
-        if len(sides) != 2:
-            raise ConvSpecError(f"depth={shown(depth)}: {shown(one)} is neither a number nor a pair.", "Give (before, after).")
-        reaches.append((integer("depth", sides[0], least=0), integer("depth", sides[1], least=0)))
-    return reaches, [checked_mode(_one_border(mode)) == "circular"] * x.ndim
