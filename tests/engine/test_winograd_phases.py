@@ -16,7 +16,8 @@ from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
 from faltung.engine.winograd import form_of as form_by_three_taps
 from faltung.engine.winograd import transforms
-from faltung.engine.winograd_phases import POINTS, cycles, error_growth, form_of, packing_cycles, refusal
+from faltung.engine.winograd_phases import POINTS, error_growth, form_of, refusal
+from faltung.engine.winograd_phases_cost import cycles, packing_cycles
 from tests.support import problems
 from tests.support.check import check_same
 from tests.support.engine import labelled

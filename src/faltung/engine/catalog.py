@@ -25,6 +25,7 @@ from faltung.engine import (
     stem,
     winograd,
     winograd_phases,
+    winograd_phases_cost,
 )
 from faltung.engine.algorithm import Algorithm
 from faltung.engine.arrays import Array
@@ -38,8 +39,16 @@ __all__ = ["ALGORITHMS", "BY_NAME", "CHOICES"]
 
 def _winograd(problem: Problem) -> ModuleType:
     """Which of its two ways: three or five taps at once, or the phases of a stride and pieces of a kernel."""
-    by_phases = problem.phases or winograd.form_of(problem) is None
-    return winograd_phases if by_phases else winograd
+    return winograd_phases if _is_by_phases(problem) else winograd
+
+
+def _winograd_cost(problem: Problem) -> ModuleType:
+    """The estimates of `_winograd`."""
+    return winograd_phases_cost if _is_by_phases(problem) else winograd
+
+
+def _is_by_phases(problem: Problem) -> bool:
+    return bool(problem.phases) or winograd.form_of(problem) is None
 
 
 def _dense(problem: Problem) -> ModuleType:
@@ -97,8 +106,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "winograd",
         "fewer products for few taps, on transformed tiles",
         lambda problem, dtype: _winograd(problem).refusal(problem, dtype),
-        _by_lanes(lambda problem, lanes: _winograd(problem).cycles(problem, lanes)),
-        _by_lanes(lambda problem, lanes: _winograd(problem).packing_cycles(problem, lanes)),
+        _by_lanes(lambda problem, lanes: _winograd_cost(problem).cycles(problem, lanes)),
+        _by_lanes(lambda problem, lanes: _winograd_cost(problem).packing_cycles(problem, lanes)),
         error_growth=lambda problem, dtype: _winograd(problem).error_growth(problem, dtype),
         serves_phases=True,
         shared_cycles=_by_lanes(lambda problem, lanes: 0.0 if problem.phases else winograd.shared_cycles(problem, lanes)),
