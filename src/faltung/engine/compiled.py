@@ -1,6 +1,6 @@
 """A lowered convolution with its kernels chosen.
 
-Owns what is chosen among: phases apart or together, padding skipped or not, half precision converted or not.
+Owns the choice among the ways of `ways`, and whether half precision is converted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,14 @@ from faltung.engine import dots, separable, tuning
 from faltung.engine.algorithm import NOMINAL_HERTZ, Request
 from faltung.engine.arrays import HALVES, Array, ElementTypes, address, trailing
 from faltung.engine.catalog import BY_NAME
-from faltung.engine.choice import APART, Decision, choose, choose_for_nothing, does_not_serve, measured, phase_by_phase, serves
+from faltung.engine.choice import APART, Decision, choose, choose_for_nothing, does_not_serve, phase_by_phase
 from faltung.engine.kernel import Kernel
-from faltung.engine.lowered import Lowered, Skipping, Strip
+from faltung.engine.lowered import Lowered, Strip
 from faltung.engine.lowering import is_gather, lower
 from faltung.engine.magnitude import LARGEST
 from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.problem import Problem
+from faltung.engine.ways import scattering_seconds, ways_of
 from faltung.errors import ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
 
@@ -33,9 +34,6 @@ __all__ = ["Compiled", "compile_conv", "too_many_weights"]
 
 STEP_SECONDS = 3e-6
 """What a problem costs beyond its arithmetic: the call, and threads that wait for one another."""
-
-SCATTER_SECONDS = 0.75e-9
-"""What an output costs that is stored apart from its neighbours: a phase's columns, alone and not by whole vectors."""
 
 GROUP_BYTES = 2**20
 """Of float32, input and output of a group: so many stay in L2."""
@@ -288,13 +286,13 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
         lowered = lower(spec, input_size, backward=backward, **options)
         return lowered.in_order() if request.is_exact and request.dtype != "uint64" else lowered
 
-    ways = list(_ways(lower_as, request, skips_padding=skips_padding))
+    ways = list(ways_of(lower_as, request, skips_padding=skips_padding))
     choices = functools.cache(functools.partial(choose, request=request))  # every problem is asked about more than once
     serve = functools.partial(_serving, request=request, choices=choices)
     bundles = [any(problem.phases for problem in way.problems) for way in ways]
 
     def estimate(way: Lowered, is_bundle: bool) -> float:
-        steps = sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + _scattering(way)
+        steps = sum(serve(problem).cost_seconds or 0.0 for problem in way.problems) + scattering_seconds(way)
         if not way.problems:
             return steps
         steps += STEP_SECONDS * (len(way.problems) - 1)
@@ -306,7 +304,7 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
     chosen, decisions = choices(problems[0]) if problems else choose_for_nothing(request.algorithm)
     if problems and problems[0].phases:
         apart = lower_as()
-        overhead = STEP_SECONDS * (len(apart.problems) - 1) + _scattering(apart)
+        overhead = STEP_SECONDS * (len(apart.problems) - 1) + scattering_seconds(apart)
         decisions = tuple(phase_by_phase(decisions, apart.problems, overhead, request))
     strips = (lowered.main, *lowered.folded)
     served = {problem: serve(problem) for problem in problems}
@@ -337,35 +335,6 @@ def _compile(spec: ConvSpec, input_size: tuple[int, ...], request: Request, *, b
 tuning.on_change(compile_conv.cache_clear)
 
 
-def _ways(lower_as: Callable[..., Lowered], request: Request, *, skips_padding: bool) -> Iterator[Lowered]:
-    """What is chosen among, of equally cheap ones the first: phases one by one or together, the padding left out by taps or borders."""
-    apart = lower_as()
-    known = measured(apart.problems[0], request) if apart.problems else None
-    wanted = known.algorithm if known and known.algorithm else request.algorithm
-    bundled = None
-    if wanted not in BY_NAME or BY_NAME[wanted].serves_phases:
-        bundled = lower_as(bundles_phases=True)
-        if bundled.main == apart.main or not serves(bundled.problems[0], request) or not _is_served(bundled, request):
-            bundled = None
-    # Dot products cannot leave outputs to be filled in afterwards.
-    needs_bundle = bundled and (not serves(apart.problems[0], request) or (request.algorithm == "dots" and not apart.main.is_covered))
-    if not needs_bundle:
-        yield apart
-    if bundled:
-        yield bundled
-    if skips_padding and request.algorithm == "auto" and not (known and known.algorithm):
-        for skipping in get_args(Skipping):
-            if skipping == "taps" and request.is_exact and request.dtype != "uint64":
-                continue  # another order of sums
-            yield lower_as(skipping=skipping)
-
-
-def _is_served(bundled: Lowered, request: Request) -> bool:
-    """Whether there is an algorithm for all phases together of every strip; in the order of exact sums there may be none."""
-    either = replace(request, algorithm="auto")
-    return not request.is_exact or all(serves(problem, either) for problem in bundled.problems)
-
-
 def _most_rank(lowered: Lowered, request: Request, seconds: float) -> int:
     """Kernels of up to so many outer products run faster as such than in the `seconds` of what has been chosen; 0: none do."""
     steps = lowered.main.steps
@@ -375,13 +344,6 @@ def _most_rank(lowered: Lowered, request: Request, seconds: float) -> int:
     if not steps[0].is_everything or problem.phases:
         return 0
     return separable.most_rank(problem, request.dtype, seconds * NOMINAL_HERTZ, is_prepared=request.is_prepared)
-
-
-def _scattering(way: Lowered) -> float:
-    """Estimated for storing one sample's outputs one by one."""
-    steps = itertools.chain(way.main.steps, *(strip.steps for strip in way.folded))
-    apart = (step.problem for step in steps if (step.writes[-1].step or 1) > 1)
-    return SCATTER_SECONDS * sum(problem.groups * problem.out_channels * math.prod(problem.out_size) for problem in apart)
 
 
 def _kernel(problem: Problem, name: str, native: str) -> Kernel:
