@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,3 +188,20 @@ def test_outputs_that_are_given(call: tuple[str, Any, tuple[Any, ...], dict[str,
         outside = np.ones(memory.shape, bool)
         outside[tuple(slice(1, None, 2) for _ in shape)] = False
         assert (memory[outside] == 7).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_weights_and_borders_that_are_no_numbers(dtype: str, value: float) -> None:
+    """What becomes of NaN in integers is the processor's; it is no error, and cells whose windows do not meet it are as ever."""
+    x = np.arange(400).reshape(20, 20).astype(dtype)
+    assert ndimage.correlate1d(x, [1, value, 1]).shape == x.shape
+    assert ndimage.correlate(x, np.full((3, 3), value)).shape == x.shape
+    inside = (slice(6, -6),) * 2
+    result = ndimage.correlate(x, np.ones((13, 13)), mode="constant", cval=value)
+    assert (result[inside] == scipy.ndimage.correlate(x, np.ones((13, 13)), mode="constant", cval=value)[inside]).all()
+
+
+def test_weights_past_the_range_of_float32_do_not_warn() -> None:
+    result = ndimage.correlate(np.ones((4, 4), np.float32), np.full((3, 3), 1e300))
+    assert np.isinf(result).all()

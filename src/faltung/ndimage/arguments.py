@@ -95,8 +95,12 @@ def checked_axis(axis: object, axes: int) -> int:
     """`axis` counted from the front."""
     number = whole("axis", axis)
     if not -axes <= number < axes:
-        raise FilterAxisError(f"axis={number} is out of bounds for input of {axes} axes.", f"Use {-axes} to {axes - 1}.")
+        raise FilterAxisError(f"axis={number} is out of bounds for input of {axes} axes.", _known_axes(axes))
     return number % axes
+
+
+def _known_axes(ndim: int) -> str:
+    return f"Use {-ndim} to {ndim - 1}." if ndim else "A single number has no axis: filter arrays."
 
 
 def checked_axes(axes: object, ndim: int) -> tuple[int, ...]:
@@ -110,7 +114,7 @@ def checked_axes(axes: object, ndim: int) -> tuple[int, ...]:
     numbers = tuple(whole("axes", axis) for axis in axes)
     for axis in numbers:
         if not -ndim <= axis < ndim:
-            raise FilterAxisError(f"specified axis: {axis} is out of range, input has {ndim} axes.", f"Use {-ndim} to {ndim - 1}.")
+            raise FilterAxisError(f"specified axis: {axis} is out of range, input has {ndim} axes.", _known_axes(ndim))
     front = tuple(axis % ndim for axis in numbers)
     if len(set(front)) != len(front):
         raise ConvSpecError(f"axes={numbers}: axes must be unique.", "Name each axis once.")

@@ -28,7 +28,6 @@ EPSILON = float(np.finfo(np.float64).eps)
 FEW_TAPS = 25
 """Short integers become float32 first where there are more."""
 
-
 MANY_TAPS = 150
 """Integers go through the engine first where there are as many."""
 
@@ -111,7 +110,7 @@ def _is_for_sums(x: Array, out: Array, footprint: Footprint) -> bool:
     if any(array.dtype.kind not in "iu" or array.dtype.itemsize > 2 for array in (x, out)) or not out.flags.c_contiguous:
         return False
     fits = all(size <= n for size, n in zip(footprint.weights.shape, x.shape, strict=True))
-    return fits and footprint.weights.size >= MANY_TAPS and _largest_sum(x, footprint) < 2**31
+    return fits and footprint.weights.size >= MANY_TAPS and math.isfinite(footprint.cval) and _largest_sum(x, footprint) < 2**31
 
 
 def _largest_sum(x: Array, footprint: Footprint) -> float:
@@ -147,7 +146,8 @@ def _by_engine(x: Array, footprint: Footprint, out: Array, accuracy: str) -> Non
     kernel_size = tuple(sizes[axis] for axis in spatial)
     sides_of = tuple((before[axis], sizes[axis] - 1 - before[axis]) for axis in spatial) if before else (0,) * len(spatial)
     spec = _spec(kernel_size, sides_of, mode)
-    weight = footprint.weights.reshape(kernel_size).astype(x.dtype)[None, None]
+    with np.errstate(over="ignore"):
+        weight = footprint.weights.reshape(kernel_size).astype(x.dtype)[None, None]
     batch = _batched(x.transpose(order), len(apart))
     result = _batched(out.transpose(order), len(apart))
     if (out.flags.c_contiguous and not apart) or np.may_share_memory(result, out):

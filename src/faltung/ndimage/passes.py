@@ -140,7 +140,8 @@ def sums_in_double(read: Dtype, stored: Dtype, step: Pass) -> bool:
     if step.weights is None:
         return step.size * largest > EXACT_IN_FLOAT
     weights = step.weights.tolist()
-    return sum(map(abs, weights)) * largest > EXACT_IN_FLOAT or any(weight != int(weight) for weight in weights)
+    is_exact = sum(map(abs, weights)) * largest <= EXACT_IN_FLOAT and all(weight == int(weight) for weight in weights)  # no NaN is
+    return not is_exact
 
 
 def _is_short(dtype: Dtype) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import numbers
 from typing import Any
 
@@ -208,7 +209,9 @@ def uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> l
     named = checked_axes(axes, ndim)
     each = (for_each(name, value, len(named)) for name, value in (("size", size), ("origin", origin), ("mode", mode)))
     return [
-        uniform_pass(axis, int(cells), its_mode, 0.0, moved) for axis, cells, moved, its_mode in zip(named, *each, strict=True) if cells > 1
+        uniform_pass(axis, int(cells), its_mode, 0.0, moved)
+        for axis, cells, moved, its_mode in zip(named, *each, strict=True)
+        if _real("size", cells) > 1
     ]
 
 
@@ -222,7 +225,7 @@ def gaussian_passes(
     modes, radiuses = for_each("mode", mode, count), for_each("radius", radius, count)
     passes = []
     for axis, its_sigma, its_order, its_mode, its_radius in zip(named, sigmas, orders, modes, radiuses, strict=True):
-        if its_sigma > 1e-15:
+        if _real("sigma", its_sigma) > 1e-15:
             weights = gaussian_weights(its_sigma, its_order, truncate, its_radius)
             passes.append(Pass(axis, len(weights) // 2, checked_mode(its_mode), 0.0, weights, len(weights)))
     return passes
@@ -230,11 +233,10 @@ def gaussian_passes(
 
 def gaussian_weights(sigma: float, order: int, truncate: float, radius: int | None) -> NDArray[np.float64]:
     """The taps of `gaussian_filter1d`, in the order in which they meet the cells."""
-    try:
-        deviation = float(sigma)
-    except (TypeError, ValueError):
-        raise ConvTypeError(f"sigma={shown(sigma)} is no number.", "Use a number of cells, 1.5 for instance.") from None
-    reach: Any = int(truncate * deviation + 0.5) if radius is None else radius
+    deviation, cut, order = _real("sigma", sigma), _real("truncate", truncate), whole("order", order)
+    if not math.isfinite(cut * deviation):
+        raise ConvSpecError(f"sigma={deviation} cut off at {cut} sigmas leaves no number of taps.", "Use finite numbers.")
+    reach: Any = int(cut * deviation + 0.5) if radius is None else radius
     if not isinstance(reach, numbers.Integral) or reach < 0:
         raise ConvSpecError(f"radius={shown(reach)}: Radius must be a nonnegative integer.", "Use 0 or more, or leave it to truncate.")
     if order < 0:
@@ -242,6 +244,14 @@ def gaussian_weights(sigma: float, order: int, truncate: float, radius: int | No
     if deviation == 0:
         raise FilterZeroError("sigma=0 leaves no Gaussian to sample.", "Leave the axis out, or use gaussian_filter, which does.")
     return _gaussian(deviation, order, int(reach))
+
+
+def _real(name: str, value: object) -> float:
+    """`value`, if it is a number."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ConvTypeError(f"{name}={shown(value)} is no number.", "Use one, 1.5 for instance.") from None
 
 
 @functools.lru_cache(maxsize=64)
