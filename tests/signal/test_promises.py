@@ -148,3 +148,8 @@ def test_the_method_named_is_the_one_taken(mode: str) -> None:
         assert signal.choose_conv_method(np.ones(cells, dtype), np.ones(taps, dtype), mode) == method
     whole = takes_spectra((3000, 3000), (3000, 3000), parts_of(mode, (3000, 3000), (3000, 3000)), np.dtype("f8"), (False, False))
     assert whole == (mode != "valid")  # of which there is one
+
+
+def test_a_method_is_chosen_of_shapes_that_do_not_fit() -> None:
+    """As by SciPy: `convolve` refuses them."""
+    assert signal.choose_conv_method(np.ones((5, 1)), np.ones((4, 2)), mode="valid") == "direct"

@@ -262,8 +262,11 @@ def choose_conv_method(in1: object, in2: object, mode: str = "full", measure: bo
     dtype = result_type(x, h)
     if dtype.kind == "b" or x.size == 0 or h.size == 0:
         return "direct"
-    if is_swapped(mode, x.shape, h.shape):
-        x, h = h, x
+    try:
+        if is_swapped(mode, x.shape, h.shape):
+            x, h = h, x
+    except ConvShapeError:  # `convolve` says so
+        return "direct"
     floats = np.dtype(np.float64) if dtype.kind in "ui" else dtype
     parts = parts_of(mode, x.shape, h.shape)
     shapes = x.shape, h.shape, parts, floats, (x.dtype.kind == "c", h.dtype.kind == "c")
