@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,3 +49,11 @@ def test_both_need_the_same_axes() -> None:
         faltung_dask.convolve(da.ones((4, 4)), [1, 2])
     with pytest.raises(fl.ConvShapeError, match="no output along axis 0"):
         faltung_dask.convolve(da.ones(4), np.ones(5))
+
+
+@pytest.mark.parametrize(
+    "chunks", [0, -5, 2.5, "abc", (), (1, 2, 3), ((5, 5), (20,)), [[10, 10], [20]], (np.nan, 3), ("auto", "abc"), (-3, "auto")]
+)
+def test_chunks_that_are_none(chunks: Any) -> None:
+    with pytest.raises(fl.ConvShapeError, match=r"chunks=.* are none of a result of shape \(18, 18\)"):
+        faltung_dask.correlate(da.ones((20, 20), chunks=7), np.ones((3, 3)), chunks=chunks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import resource
@@ -288,6 +290,15 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 
     to_zarr(blocks(), tmp_path / "a.zarr", progress=watch)
     assert len(refusals) == 1
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(StorageError, match="cannot be locked: No locks available"):
+        to_zarr(blocks(), tmp_path / "a.zarr")
 
 
 def test_a_folder_without_a_description_is_begun_anew(tmp_path: Path) -> None:

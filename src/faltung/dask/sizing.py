@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from faltung.dask.gathering import dask_array
+from faltung.errors import ConvShapeError, shown
 
 __all__ = ["auto_chunks", "memory_of_a_task", "settled"]
 
@@ -49,8 +50,22 @@ def settled(chunks: Any, following: Chunks, shape: Sequence[int], dtype: Any, by
         automatic = [axis for axis, asked in enumerate(chunks) if isinstance(asked, str) and asked == "auto"]
         if automatic:
             chunks = _filled(chunks, automatic, following, shape, bytes_per_cell, first)
-    normal: Chunks = dask_array().core.normalize_chunks(chunks, tuple(shape), dtype=dtype)
-    return normal
+    return _in_numbers(chunks, shape, dtype)
+
+
+def _in_numbers(chunks: Any, shape: Sequence[int], dtype: Any = None) -> Chunks:
+    """What dask makes of `chunks`, if they are chunks of an array of this shape."""
+    try:
+        normal: Chunks = dask_array().core.normalize_chunks(chunks, tuple(shape), dtype=dtype)
+        if all(sum(along) == size and min(along, default=0) >= 0 for along, size in zip(normal, shape, strict=True)):
+            return normal
+        said = f"they come to {shown(normal)}"
+    except (ValueError, TypeError, ZeroDivisionError, NotImplementedError) as error:
+        said = str(error).partition("\n")[0].rstrip(".")
+    raise ConvShapeError(
+        f"chunks={shown(chunks)} are none of a result of shape {tuple(shape)}: {said}.",
+        "Give one size, a size or a tuple of sizes for each axis, 'auto', or leave them to the array.",
+    )
 
 
 def _filled(
@@ -60,9 +75,7 @@ def _filled(
     space = [axis for axis in automatic if axis >= first]
     given = [axis for axis in range(first, len(shape)) if axis not in space]
     cells = memory_of_a_task() / max(bytes_per_cell, 1.0)
-    sizes = dask_array().core.normalize_chunks(
-        tuple(following[axis] if axis in automatic else chunks[axis] for axis in range(len(shape))), tuple(shape)
-    )
+    sizes = _in_numbers(tuple(following[axis] if axis in automatic else chunks[axis] for axis in range(len(shape))), shape)
     cells /= math.prod(max(sizes[axis], default=1) or 1 for axis in given)
     found = auto_chunks([following[axis] for axis in space], cells)
     filled = list(chunks)

@@ -231,10 +231,15 @@ def _lock(folder: Path, target: Path) -> int:
             raise
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
             raise StorageError(f"{str(folder)!r} is being written by {holder}.", "Wait for it, end it, or give another path.") from None
+        except OSError as error:  # some file systems have no locks
+            os.close(descriptor)
+            raise StorageError(
+                f"{str(folder)!r} cannot be locked: {error.strerror or error}.", "Give a path on a file system that locks files."
+            ) from None
         try:
             same = os.path.samestat(os.fstat(descriptor), os.stat(folder / "lock"))
         except OSError:
