@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faltung.errors import ConvShapeError, ConvTypeError
@@ -110,15 +110,17 @@ def test_blocks_of_nothing_but_the_fill_value_are_finished_too(tmp_path: Path) -
 
 
 @given(
-    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(sum),
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6),
     unit=st.none() | st.integers(1, 12),
 )
+@example(sizes=[1, 0], unit=None)
+@example(sizes=[0, 0], unit=3)
 def test_no_two_pieces_share_a_file(sizes: list[int], unit: int | None) -> None:
     (aligned,) = aligned_chunks([tuple(sizes)], None if unit is None else (unit,))
-    step = aligned[0] if unit is None else unit
+    step = max(aligned[0], 1) if unit is None else unit
     assert sum(aligned) == sum(sizes)
     assert all(border % step == 0 for border in list(accumulate(aligned))[:-1])
-    assert all(aligned)
+    assert all(aligned) or aligned == (0,)
     assert max(aligned) <= max(step, *sizes)
 
 

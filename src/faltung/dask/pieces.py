@@ -37,17 +37,17 @@ def aligned_chunks(chunks: Sequence[Sequence[int]], unit: Sequence[int] | None) 
     for axis, sizes in enumerate(chunks):
         step = max(max(sizes), 1) if unit is None else unit[axis]
         total, border = sum(sizes), 0
-        fits = True
+        fits = len(sizes) < 2 or all(sizes)
         for size in sizes[:-1]:
             border += size
-            fits = fits and size > 0 and border % step == 0
+            fits = fits and border % step == 0
         if unit is None:
-            fits = fits and (len(sizes) < 2 or sizes[-1] <= step)
+            fits = fits and sizes[-1] <= step
         if fits:
             aligned.append(tuple(sizes))
             continue
         block = max(step, max(sizes) // step * step)
-        aligned.append(tuple(end - begin for begin, end in pairwise([*range(0, total, block), total])))
+        aligned.append(tuple(end - begin for begin, end in pairwise([*range(0, total, block), total])) or (0,))
     return tuple(aligned)
 
 
