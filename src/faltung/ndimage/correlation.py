@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -202,6 +203,11 @@ def footprint_windows(
     cells: tuple[int, ...], taps: tuple[int, ...], axes: Any, origin: Any, *, flips: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of a kernel of shape `taps` on an array of shape `cells`: along every axis, cells before the output's own, and all of the window."""
+    is_plain = axes is None and type(origin) is int
+    return _plain_windows(cells, taps, origin, flips) if is_plain else _windows(cells, taps, axes, origin, flips)
+
+
+def _windows(cells: tuple[int, ...], taps: tuple[int, ...], axes: Any, origin: Any, flips: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     named = checked_axes(axes, len(cells))
     origins = for_each("origin", origin, len(named))
     if len(taps) != len(named) or 0 in taps:
@@ -218,6 +224,11 @@ def footprint_windows(
         before[axis] = size // 2 + checked_origin(-moved - (1 - size % 2) if flips else moved, size, "weights.shape[k]")
         window[axis] = size
     return tuple(before), tuple(window)
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_windows(cells: tuple[int, ...], taps: tuple[int, ...], origin: int, flips: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return _windows(cells, taps, None, origin, flips)
 
 
 def real_weights(taps: Array) -> Array:
@@ -260,12 +271,12 @@ def refuse_complex(out: Array) -> None:
 
 def stored(array: Array) -> Array:
     """Bool by its bytes."""
-    return array.view(np.uint8) if array.dtype == bool else array
+    return array.view(np.uint8) if array.dtype.kind == "b" else array
 
 
 def finished(out: Array) -> Array:
     """`out` with every true bool stored as 1: a sum of bools is cut off to a byte, as SciPy does, which may be another."""
-    if out.dtype == bool:
+    if out.dtype.kind == "b":
         np.not_equal(out.view(np.uint8), 0, out=out)
     return out
 

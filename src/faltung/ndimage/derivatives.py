@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from faltung.engine.arrays import Array
 from faltung.ndimage.arguments import as_input, checked_axes, checked_axis, checked_mode, for_each, output_for
 from faltung.ndimage.correlation import correlate1d, filter_parts
-from faltung.ndimage.passes import Pass
+from faltung.ndimage.passes import Pass, with_cval
 from faltung.ndimage.smoothing import gaussian_filter
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
 ]  # fmt: skip
 
 Derivative = Callable[..., Any]
+
+_CURVATURE = np.array([1.0, -2.0, 1.0])
 
 _ROOTS = np.sqrt(np.arange(256, dtype=np.uint8)).astype(np.uint8)
 """Of bytes; NumPy takes each root in half precision, which is slow."""
@@ -54,7 +57,7 @@ def prewitt(input: object, axis: int = -1, output: object = None, mode: Any = "r
            [3, 9, 6],
            [3, 9, 6]])
     """
-    return _edges(input, axis, output, mode, cval, [1.0, 1.0, 1.0])
+    return _edges(input, axis, output, mode, cval, (1.0, 1.0, 1.0))
 
 
 def sobel(input: object, axis: int = -1, output: object = None, mode: Any = "reflect", cval: complex = 0.0) -> Array:
@@ -70,19 +73,27 @@ def sobel(input: object, axis: int = -1, output: object = None, mode: Any = "ref
            [ 4, 12,  8],
            [ 4, 12,  8]])
     """
-    return _edges(input, axis, output, mode, cval, [1.0, 2.0, 1.0])
+    return _edges(input, axis, output, mode, cval, (1.0, 2.0, 1.0))
 
 
-def _edges(input: object, axis: int, output: object, mode: Any, cval: complex, across: Sequence[float]) -> Array:
+def _edges(input: object, axis: int, output: object, mode: Any, cval: complex, across: tuple[float, ...]) -> Array:
     x = as_input(input)
-    first = checked_axis(axis, x.ndim)
     out = output_for(output, x, is_complex=x.dtype.kind == "c" and output is None)
-    modes = [checked_mode(one) for one in for_each("mode", mode, x.ndim)]
-    others = [number for number in range(x.ndim) if number != first]
+    known = type(axis) is int and type(mode) is str
+    passes = (_plain_edge_passes if known else _edge_passes)(x.ndim, axis, mode, across)
+    return filter_parts(x, out, cval, lambda value: with_cval(passes, value), is_new=output is None)
+
+
+def _edge_passes(ndim: int, axis: object, mode: Any, across: tuple[float, ...]) -> list[Pass]:
+    """Differences along `axis`, then `across` along every other; of which `cval` is still to be set."""
+    first = checked_axis(axis, ndim)
+    modes = [checked_mode(one) for one in for_each("mode", mode, ndim)]
+    others = [number for number in range(ndim) if number != first]
     taps = [(first, np.array([-1.0, 0.0, 1.0])), *((number, np.array(across)) for number in others)]
-    return filter_parts(
-        x, out, cval, lambda value: [Pass(number, 1, modes[number], value, weights, 3) for number, weights in taps], is_new=output is None
-    )
+    return [Pass(number, 1, modes[number], 0.0, weights, 3) for number, weights in taps]
+
+
+_plain_edge_passes = functools.lru_cache(maxsize=64)(_edge_passes)
 
 
 def generic_laplace(
@@ -153,7 +164,7 @@ def laplace(input: object, output: object = None, mode: Any = "reflect", cval: c
     """
 
     def second(array: Array, axis: int, to: object, its_mode: str, value: complex) -> Array:
-        return correlate1d(array, [1, -2, 1], axis, to, its_mode, value, 0)
+        return correlate1d(array, _CURVATURE, axis, to, its_mode, value, 0)
 
     return generic_laplace(input, second, output, mode, cval, axes=axes)
 

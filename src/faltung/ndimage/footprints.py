@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,15 @@ class Footprint:
         """Whether a weight is no tap: what lies below it may be NaN."""
         return _has_gaps(self.weights.tobytes()) if self.weights.size <= FEW_TAPS else bool(np.any(np.abs(self.weights) <= EPSILON))
 
+    def weights_in(self, dtype: np.dtype[Any]) -> Array:
+        """The weights as numbers of `dtype`, infinite past its range."""
+        if dtype == np.float64:
+            return self.weights
+        if self.weights.size <= FEW_TAPS:
+            return _in_float32(self.weights.tobytes())
+        with np.errstate(over="ignore"):
+            return self.weights.astype(dtype)
+
     @property
     def pads_zeros(self) -> bool:
         """Whether what stands beyond the border is a zero."""
@@ -93,6 +103,14 @@ def correlate_nd(x: Array, footprint: Footprint, out: Array, accuracy: str = "de
 
 
 @functools.lru_cache(maxsize=64)
+def _in_float32(weights: bytes) -> Array:
+    with np.errstate(over="ignore"):
+        found = np.frombuffer(weights).astype(np.float32)
+    found.flags.writeable = False
+    return found
+
+
+@functools.lru_cache(maxsize=64)
 def _has_gaps(weights: bytes) -> bool:
     return bool(np.any(np.abs(np.frombuffer(weights)) <= EPSILON))
 
@@ -100,7 +118,7 @@ def _has_gaps(weights: bytes) -> bool:
 def _is_for_engine(x: Array, out: Array, footprint: Footprint) -> bool:
     if x.dtype != out.dtype or x.dtype not in (np.float32, np.float64):
         return False
-    if any(size > n for size, n in zip(footprint.weights.shape, x.shape, strict=True)):
+    if not all(map(operator.le, footprint.weights.shape, x.shape)):
         return False
     # Zero times infinity: SciPy leaves out what has no weight.
     return not footprint.has_gaps or is_within(x, math.inf if x.dtype == np.float64 else 3.5e38, chosen_isa(), get_num_threads())
@@ -134,39 +152,46 @@ def _by_sums(x: Array, footprint: Footprint, out: Array) -> bool:
 
 
 def _by_engine(x: Array, footprint: Footprint, out: Array, accuracy: str) -> None:
-    shape = footprint.weights.shape
-    sizes, before, mode = list(shape), list(footprint.before), footprint.mode
+    sizes, before, mode = footprint.weights.shape, footprint.before, footprint.mode
     if mode == "zeros" and not footprint.pads_zeros:
         sides = [(b, size - 1 - b) for b, size in zip(before, sizes, strict=True)]
         x = np.pad(x, sides, constant_values=footprint.cval)
-        before = []
-    spatial = [axis for axis, size in enumerate(sizes) if size > 1] or [len(sizes) - 1]
-    apart = [axis for axis in range(len(sizes)) if axis not in spatial]
-    order = (*apart, *spatial)
-    kernel_size = tuple(sizes[axis] for axis in spatial)
-    sides_of = tuple((before[axis], sizes[axis] - 1 - before[axis]) for axis in spatial) if before else (0,) * len(spatial)
-    spec = _spec(kernel_size, sides_of, mode)
-    with np.errstate(over="ignore"):
-        weight = footprint.weights.reshape(kernel_size).astype(x.dtype)[None, None]
-    batch = _batched(x.transpose(order), len(apart))
-    result = _batched(out.transpose(order), len(apart))
-    if (out.flags.c_contiguous and not apart) or np.may_share_memory(result, out):
-        kind = ("ndimage", spec.kernel_size, sides_of, mode, batch.shape, batch.dtype, accuracy)
-        if run_again(kind, batch, weight, None, result, spec) is None:
-            run_conv(spec, batch, weight, None, out=result, accuracy=accuracy, kind=kind)
+        before = ()
+    way = _way(sizes, before, mode)
+    weight = footprint.weights_in(x.dtype).reshape(way.spec.weight_shape)
+    batch, result = way.batched(x), way.batched(out)
+    if not way.apart or np.may_share_memory(result, out):
+        kind = ("ndimage", way.spec.kernel_size, way.spec.padding, mode, batch.shape, batch.dtype, accuracy)
+        if run_again(kind, batch, weight, None, result, way.spec) is None:
+            run_conv(way.spec, batch, weight, None, out=result, accuracy=accuracy, kind=kind)
     else:
-        result = run_conv(spec, batch, weight, None, accuracy=accuracy)
-        out.transpose(order)[...] = result.reshape(tuple(out.shape[axis] for axis in order))
+        result = run_conv(way.spec, batch, weight, None, accuracy=accuracy)
+        out.transpose(way.order)[...] = result.reshape(tuple(out.shape[axis] for axis in way.order))
 
 
-def _batched(x: Array, apart: int) -> Array:
-    """The first axes as one, and one channel: (N, 1, *size)."""
-    return x.reshape(math.prod(x.shape[:apart]), 1, *x.shape[apart:])
+class _Way(NamedTuple):
+    """How the engine is to see an array: the axes with one tap `apart`, in front, as samples."""
+
+    order: tuple[int, ...]
+    apart: int
+    spec: ConvSpec
+
+    def batched(self, x: Array) -> Array:
+        """As (N, 1, *size)."""
+        if not self.apart:
+            return x[None, None]
+        x = x.transpose(self.order)
+        return x.reshape(math.prod(x.shape[: self.apart]), 1, *x.shape[self.apart :])
 
 
 @functools.lru_cache(maxsize=256)
-def _spec(kernel_size: tuple[int, ...], padding: Any, mode: str) -> ConvSpec:
-    return ConvSpec(1, 1, kernel_size, padding=padding, padding_mode=mode, bias=False)
+def _way(sizes: tuple[int, ...], before: tuple[int, ...], mode: str) -> _Way:
+    """Of a kernel of these sizes; without `before` no cell beyond the border is read."""
+    spatial = [axis for axis, size in enumerate(sizes) if size > 1] or [len(sizes) - 1]
+    apart = [axis for axis in range(len(sizes)) if axis not in spatial]
+    padding: Any = tuple((before[axis], sizes[axis] - 1 - before[axis]) for axis in spatial) if before else 0
+    kernel_size = tuple(sizes[axis] for axis in spatial)
+    return _Way((*apart, *spatial), len(apart), ConvSpec(1, 1, kernel_size, padding=padding, padding_mode=mode, bias=False))
 
 
 def _tap_by_tap(x: Array, footprint: Footprint, out: Array) -> None:

@@ -18,7 +18,7 @@ from faltung.engine.arrays import Array
 from faltung.engine.native import chosen_isa, filter_lines, get_num_threads
 from faltung.ndimage.memory import as_read, new_result
 
-__all__ = ["Pass", "run_passes", "sums_in_double"]
+__all__ = ["Pass", "run_passes", "sums_in_double", "with_cval"]
 
 Dtype: TypeAlias = np.dtype[Any]
 
@@ -60,6 +60,11 @@ class Pass(NamedTuple):
     def arguments(self) -> tuple[NDArray[np.float64] | None, int, int, str, float]:
         """As the compiled module takes it."""
         return self.weights, self.size, self.before, self.mode, self.cval
+
+
+def with_cval(passes: list[Pass], value: float) -> list[Pass]:
+    """`passes` made for 0 beyond the border, with `value` there."""
+    return passes if value == 0 else [one._replace(cval=value) for one in passes]
 
 
 def run_passes(x: Array, out: Array, passes: Sequence[Pass], *, is_new: bool = False) -> None:

@@ -15,7 +15,7 @@ from faltung.errors import ConvSpecError, ConvTypeError, shown
 from faltung.ndimage.arguments import as_input, checked_axes, checked_axis, checked_mode, for_each, output_for, whole
 from faltung.ndimage.correlation import correlate1d, filter_parts
 from faltung.ndimage.errors import FilterError, FilterZeroError
-from faltung.ndimage.passes import Pass
+from faltung.ndimage.passes import Pass, with_cval
 
 __all__ = [
     "gaussian_filter",
@@ -190,7 +190,7 @@ def _smoothed(x: Array, out: Array, cval: Any, passes: list[Pass], *, is_new: bo
     if not passes:
         out[...] = x
         return out
-    return filter_parts(x, out, cval, lambda value: [one._replace(cval=value) for one in passes], is_new=is_new)
+    return filter_parts(x, out, cval, lambda value: with_cval(passes, value), is_new=is_new)
 
 
 def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -> Pass:
@@ -206,6 +206,17 @@ def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -
 
 def uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> list[Pass]:
     """The passes of `uniform_filter`, of which `cval` is still to be set."""
+    if axes is None and (type(size), type(mode), type(origin)) == (int, str, int):
+        return list(_cubic_passes(ndim, size, mode, origin))
+    return _uniform_passes(ndim, size, mode, origin, axes)
+
+
+@functools.lru_cache(maxsize=64)
+def _cubic_passes(ndim: int, size: int, mode: str, origin: int) -> tuple[Pass, ...]:
+    return tuple(_uniform_passes(ndim, size, mode, origin, None))
+
+
+def _uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> list[Pass]:
     named = checked_axes(axes, ndim)
     each = (for_each(name, value, len(named)) for name, value in (("size", size), ("origin", origin), ("mode", mode)))
     return [
