@@ -10,6 +10,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+import tempfile
 
 OPTIONAL = {
     "PIL", "anywidget", "dask", "imageio_ffmpeg", "jax", "matplotlib", "ml_dtypes", "onnx", "onnxruntime", "pandas", "skimage", "starlette",
@@ -87,10 +88,13 @@ def messages() -> None:
     from faltung.extras import MissingExtraError
 
     x = np.ones((1, 1, 3, 3))
+    with tempfile.NamedTemporaryFile(suffix=".onnx", delete=False) as file:
+        file.write(b"\x08\x08")
+        model = file.name
     asked = {
         "plot": lambda: fl.plot_kernels(np.ones((1, 1, 3, 3))),
         "dask": lambda: fl.dask.correlate(x, x),
-        "onnx": lambda: fl.audit("a.onnx"),
+        "onnx": lambda: fl.audit(model),
         "torch": lambda: importlib.import_module("faltung.torch"),
         "notebook": lambda: importlib.import_module("faltung.widget"),
     }
@@ -101,6 +105,7 @@ def messages() -> None:
             assert f"pip install 'faltung[{extra}]'" in str(error), (extra, error)
         else:
             raise AssertionError(f"{extra} is not asked for")
+    os.unlink(model)
 
 
 def runs(*arguments: str, **environment: str) -> str:
@@ -122,7 +127,7 @@ def main() -> None:
     for isa in available_isas():
         print(runs("-P", __file__, "computes()", FALTUNG_ISA=isa), end="")
     assert fl.__version__ in runs("-m", "faltung", "--version")
-    assert "64 × 112 × 112" in runs("-m", "faltung", "explain", "conv2d(3, 64, 7, stride=2, padding=3)", "--input", "224x224")
+    assert "(1, 64, 112, 112)" in runs("-m", "faltung", "explain", "conv2d(3, 64, 7, stride=2, padding=3)", "--input", "224x224")
     assert "winograd" in runs("-m", "faltung", "plan", "conv2d(64, 64, 3, padding=1)", "--input", "56x56")
     print("and the command: as promised")
 
