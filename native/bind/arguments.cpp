@@ -120,9 +120,16 @@ Sizes weight_shape(const Problem& p) {
     return with_spatial({p.groups, p.out_channels, p.in_channels}, p, &Axis::kernel);
 }
 
+void check_aligned(const char* name, const nb::ndarray<nb::ro>& array, Index bytes) {
+    const bool is_aligned =
+        reinterpret_cast<std::uintptr_t>(array.data()) % static_cast<std::uintptr_t>(bytes) == 0;
+    if (!is_aligned && array.size() > 0) refuse(std::string(name) + " is not aligned");
+}
+
 Array checked_array(const char* name, const nb::ndarray<nb::ro>& array, Type type, const Sizes& shape,
                     Index* batch) {
     if (!has_type(array.dtype(), type)) refuse(std::string(name) + " is not of dtype " + type_name(type));
+    check_aligned(name, array, element_bytes(type));
     Sizes own;
     Array result{const_cast<void*>(static_cast<const void*>(array.data())), {}};
     for (std::size_t a = 0; a < array.ndim(); ++a) {

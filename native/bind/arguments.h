@@ -39,8 +39,11 @@ Sizes x_shape(const Problem& problem);
 Sizes y_shape(const Problem& problem);
 Sizes weight_shape(const Problem& problem);
 
-// Checks dtype and shape; returns data and strides. `batch` is set from the first axis where the shape leaves
-// it open (-1), and checked where it was set before.
+// Throws where an array with cells begins between two elements of so many bytes.
+void check_aligned(const char* name, const nb::ndarray<nb::ro>& array, Index bytes);
+
+// Checks dtype, alignment and shape; returns data and strides. `batch` is set from the first axis where the
+// shape leaves it open (-1), and checked where it was set before.
 Array checked_array(const char* name, const nb::ndarray<nb::ro>& array, Type type, const Sizes& shape,
                     Index* batch);
 

@@ -22,6 +22,7 @@ using Phases = std::vector<std::vector<std::array<Index, 7>>>;  // the members o
 void check_axis(const Axis& axis) {
     for (Index size : {axis.in, axis.out, axis.kernel})
         if (size < 0 || size > saturated) refuse("a size is negative or past 2**62: " + std::to_string(size));
+    if (axis.kernel < 1) refuse("a kernel has no tap along an axis");
     for (Index step : {axis.stride, axis.dilation})
         if (step < 1 || step > saturated)
             refuse("a stride or dilation is not in 1..2**62: " + std::to_string(step));

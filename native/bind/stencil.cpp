@@ -50,6 +50,7 @@ StencilArray lines_of(const nb::ndarray<nb::ro>& array, const Sizes& size) {
     if (array.ndim() != 3 || shape_of(array) != size)
         refuse("x and y are not of one shape (slices, rows, columns)");
     StencilArray found{const_cast<void*>(array.data()), cell_of(array.dtype()), {}};
+    check_aligned("an array", array, cell_bytes(found.cell));
     for (std::size_t a = 0; a < 3; ++a) found.stride[a] = array.stride(a);
     return found;
 }
@@ -64,6 +65,7 @@ StencilPass pass_of(const std::optional<PassArguments>& given) {
         refuse("size or before is out of range");
     if (weights && (weights->ndim() != 1 || static_cast<Index>(weights->size()) != size))
         refuse("weights are not as many as size says");
+    if (weights) check_aligned("weights", nb::ndarray<nb::ro>(*weights), sizeof(double));
     return {size, before, weights ? weights->data() : nullptr, border_from_name(mode), beyond};
 }
 
@@ -95,6 +97,9 @@ void call_footprint(const AnyArray& x, const OutputArray& y, const std::string& 
     footprint.y = const_cast<void*>(to.data());
     footprint.x_cell = cell_of(from.dtype());
     footprint.y_cell = cell_of(to.dtype());
+    check_aligned("x", from, cell_bytes(footprint.x_cell));
+    check_aligned("y", to, cell_bytes(footprint.y_cell));
+    check_aligned("weights", nb::ndarray<nb::ro>(weights), sizeof(double));
     footprint.size = shape_of(from);
     const std::size_t axes = footprint.size.size();
     if (axes < 2 || shape_of(to) != footprint.size || weights.ndim() != axes || before.size() != axes ||
@@ -126,6 +131,8 @@ bool call_cut_off(const AnyArray& sums, const OutputArray& y, double distance, c
     if (cell_of(from.dtype()) != Cell::f64 || cell_bytes(cell) > 4 || cell == Cell::f32)
         refuse("sums are not of float64, or y not of integers of at most 32 bits");
     if (shape_of(from) != shape_of(to)) refuse("sums and y are not of one shape");
+    check_aligned("sums", from, sizeof(double));
+    check_aligned("y", to, cell_bytes(cell));
     Index next = 1;
     for (std::size_t a = from.ndim(); a-- > 0; next *= static_cast<Index>(from.shape(a)))
         if (from.shape(a) > 1 && (from.stride(a) != next || to.stride(a) != next))

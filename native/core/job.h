@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 
 #include "core/index.h"
 #include "core/interruption.h"
@@ -12,7 +13,9 @@ using TaskBody = void (*)(void* context, Index task, int worker);
 
 // Every worker begins with a range of its own (from `starts` on, where there is one for each thread), the
 // same at each call of the same size, so that what it reads and writes is still in its caches; whoever is
-// done early helps with the others' ranges. However many workers come, one is enough.
+// done early helps with the others' ranges. However many workers come, one is enough. What a task throws
+// stays here until everybody has left: other threads have nobody to catch it, and the caller's stack holds
+// the job.
 struct Job {
     static constexpr int most_ranges = 32;
     struct alignas(64) Range {
@@ -24,6 +27,8 @@ struct Job {
     void* context = nullptr;
     InterruptibleWork work_of_caller = current_work();
     int ranges = 0;
+    std::atomic<bool> has_failed{false};
+    std::exception_ptr error;
     Range range[most_ranges];
 
     Job(Index tasks, int threads, TaskBody task_body, void* task_context, const Index* starts = nullptr)
@@ -36,22 +41,31 @@ struct Job {
     }
 
     // The caller's part, and what nobody else does.
-    void work() { work(0, work_of_caller); }
+    void work() noexcept { work(0, work_of_caller); }
 
     // From another thread.
-    void help(int worker) {
+    void help(int worker) noexcept {
         const Helping helping(work_of_caller.call);
         work(worker, current_work());
     }
 
+    // By the caller, when all helpers have left.
+    void rethrow() const {
+        if (error) std::rethrow_exception(error);
+    }
+
   private:
-    void work(int worker, const InterruptibleWork& interruptible) {
-        for (int r = 0; r < ranges; ++r) {
-            Range& mine = range[(worker + r) % ranges];
-            for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;) {
-                if (interruptible.should_stop()) return;
-                body(context, task, worker);
+    void work(int worker, const InterruptibleWork& interruptible) noexcept {
+        try {
+            for (int r = 0; r < ranges; ++r) {
+                Range& mine = range[(worker + r) % ranges];
+                for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;) {
+                    if (interruptible.should_stop() || has_failed.load(std::memory_order_relaxed)) return;
+                    body(context, task, worker);
+                }
             }
+        } catch (...) {
+            if (!has_failed.exchange(true, std::memory_order_relaxed)) error = std::current_exception();
         }
     }
 };

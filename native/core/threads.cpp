@@ -53,43 +53,13 @@ class Pool {
   public:
     void run(Index tasks, int threads, TaskBody body, void* context, const Index* starts) {
         const Sole sole(is_busy_);
+        Job job(tasks, sole.is_owner ? threads : 1, body, context, sole.is_owner ? starts : nullptr);
         if (!sole.is_owner) {
-            Job(tasks, 1, body, context).work();
-            return;
-        }
-        Job job(tasks, threads, body, context, starts);
-        if (team_.run(job, threads)) {
-            return;
-        }
-        if (!grow(threads - 1)) {
             job.work();
-            return;
+        } else if (!team_.run(job, threads)) {
+            run_on_pool(job, threads);
         }
-        keep_apart();
-        {
-            std::lock_guard<std::mutex> lock(mutex_);
-            job_ = &job;
-            seats_ = threads - 1;
-            taken_ = 0;
-            generation_.fetch_add(1, std::memory_order_release);
-        }
-        wake_.notify_all();
-        job.work();
-        {
-            // No worker may join from here on: the job lives on this stack.
-            std::lock_guard<std::mutex> lock(mutex_);
-            job_ = nullptr;
-            seats_ = 0;
-        }
-        auto is_done = [this] { return active_.load(std::memory_order_acquire) == 0; };
-        if (!spin_until(is_done)) {
-            std::unique_lock<std::mutex> lock(mutex_);
-            while (!finished_.wait_for(lock, std::chrono::milliseconds(50), is_done)) {
-                lock.unlock();
-                is_interrupted();  // workers in long tasks are told
-                lock.lock();
-            }
-        }
+        job.rethrow();
     }
 
     // Whether so much work is worth a worker: always where one is awake; else where it lasts until one is, or
@@ -131,6 +101,38 @@ class Pool {
         std::atomic<bool>& is_busy;
         const bool is_owner;
     };
+
+    void run_on_pool(Job& job, int threads) {
+        if (!grow(threads - 1)) {
+            job.work();
+            return;
+        }
+        keep_apart();
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            job_ = &job;
+            seats_ = threads - 1;
+            taken_ = 0;
+            generation_.fetch_add(1, std::memory_order_release);
+        }
+        wake_.notify_all();
+        job.work();
+        {
+            // No worker may join from here on: the job lives on this stack.
+            std::lock_guard<std::mutex> lock(mutex_);
+            job_ = nullptr;
+            seats_ = 0;
+        }
+        auto is_done = [this] { return active_.load(std::memory_order_acquire) == 0; };
+        if (!spin_until(is_done)) {
+            std::unique_lock<std::mutex> lock(mutex_);
+            while (!finished_.wait_for(lock, std::chrono::milliseconds(50), is_done)) {
+                lock.unlock();
+                is_interrupted();  // workers in long tasks are told
+                lock.lock();
+            }
+        }
+    }
 
     // Some schedulers wake a worker on the processor of the caller, which then waits for it, for as long as
     // both are busy: in calls of 0.2 ms the second thread brought nothing, or took a fifth.

@@ -1,12 +1,24 @@
 // Scratch memory of a call: aligned, kept by the calling thread between calls unless it grew large.
 #pragma once
 
+#include <new>
+
 #include "core/lines.h"
 
 namespace faltung {
 
 constexpr Index workspace_alignment = cache_line_bytes;
 constexpr Index workspace_kept_bytes = Index(64) << 20;
+
+// No memory, and how much was asked for: a MemoryError in Python.
+class OutOfMemory : public std::bad_alloc {
+  public:
+    explicit OutOfMemory(Index bytes);
+    const char* what() const noexcept override { return text_; }
+
+  private:
+    char text_[80];
+};
 
 // Where the pieces of a workspace begin, one behind the other.
 class Pieces {
@@ -27,7 +39,7 @@ class Pieces {
 class AlignedBuffer {
   public:
     AlignedBuffer() = default;
-    explicit AlignedBuffer(Index bytes);  // throws std::bad_alloc; the contents are unspecified
+    explicit AlignedBuffer(Index bytes);  // throws OutOfMemory; the contents are unspecified
     ~AlignedBuffer();
     AlignedBuffer(const AlignedBuffer&) = delete;
     AlignedBuffer& operator=(const AlignedBuffer&) = delete;

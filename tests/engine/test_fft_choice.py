@@ -41,7 +41,7 @@ PROBLEM = Problem(1, 1, 1, (100,), (100,), (9,), (1,), (1,), (4,), "zeros")
         (
             {"in_channels": 2048, "out_channels": 2048, "in_size": (40,), "out_size": (38,), "kernel_size": (3,), "before": (0,)},
             "float64",
-            "spectra and scratch would take more than 67108864 bytes beside the weights, however the blocks are chosen",
+            "spectra and scratch would take more than 67108864 bytes beside the weights, or more than 1048576 blocks",
         ),
         (SEVEN_AXES, "float64", "7 axes are more than 6"),
         ({}, "float32", None),

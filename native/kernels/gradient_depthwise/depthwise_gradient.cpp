@@ -83,6 +83,7 @@ DepthwiseGradient<T>::DepthwiseGradient(const Problem& problem, const DepthwiseG
       classes_(layout_.rows()),
       taps_(taps(problem.axes)),
       folds_(is_single(layout_.rows())) {
+    if (taps_ == 0) throw std::invalid_argument("there is no tap");
     if (sums_elements(problem, kernel.lanes) > sum_limit || scratch_.cells > cell_limit ||
         scratch_.grads > cell_limit)
         throw std::invalid_argument("the scratch of the weight gradient would be unreasonably large");

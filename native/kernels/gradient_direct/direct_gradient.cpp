@@ -14,6 +14,7 @@ constexpr Index fewest_products = 64;           // of a packed cell that are wor
 constexpr Index fewest_balanced_products = 24;  // where some threads have nothing to do otherwise
 constexpr Index sums_budget_bytes = 256 << 10;  // of a task
 constexpr Index kernel_limit = Index(1) << 22;
+constexpr Index repeated_limit = Index(1) << 26;
 
 bool is_matrix_product(const Problem& problem) {
     for (const Axis& axis : problem.axes)
@@ -47,6 +48,10 @@ DirectGradient<T>::DirectGradient(const Problem& problem, const GradientProductK
       joins_(may_join(problem_, kernel)),
       taps_(taps(problem.axes)) {
     if (layout_.rows().kernel > kernel_limit || layout_.columns().kernel > kernel_limit)
+        throw std::invalid_argument("the tables of the weight gradient would be unreasonably large");
+    // Beyond the borders these are listed output by output.
+    const bool is_repeated = problem.border != Border::zeros && problem.border != Border::absent;
+    if (is_repeated && max_index(layout_.rows().out, layout_.columns().out) > repeated_limit)
         throw std::invalid_argument("the tables of the weight gradient would be unreasonably large");
     row_segments_ = tap_segments(layout_.rows(), problem.border);
     column_segments_ = tap_segments(layout_.columns(), problem.border);

@@ -50,6 +50,11 @@ Index cell_bytes(Cell cell) {
 
 BeyondEnds::BeyondEnds(const StencilPass& pass, Index size) : before_(pass.before), size_(size) {
     const Index behind = pass.size - 1 - pass.before;
+    try {
+        places_.reserve(static_cast<std::size_t>(before_ + behind));  // at once: no memory is filled in vain
+    } catch (const std::bad_alloc&) {
+        throw OutOfMemory((before_ + behind) * Index(sizeof(Index)));
+    }
     for (Index at = -before_; at < 0; ++at) places_.push_back(border_cell(pass.border, at, size));
     for (Index at = size; at < size + behind; ++at) places_.push_back(border_cell(pass.border, at, size));
 }

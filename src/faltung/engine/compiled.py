@@ -27,7 +27,7 @@ from faltung.engine.magnitude import LARGEST
 from faltung.engine.native import Correlation, Program, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.problem import Problem
 from faltung.engine.ways import scattering_seconds, ways_of
-from faltung.errors import ConvPlanError, ConvShapeError
+from faltung.errors import ConvError, ConvPlanError, ConvShapeError
 from faltung.spec import ConvSpec
 
 __all__ = ["Compiled", "compile_conv", "too_many_weights"]
@@ -110,6 +110,8 @@ class Compiled:
         spec, lowered, main = self.spec, self.lowered, self.lowered.main
         kernels = [kernel for kernel in self.kernels[0] if isinstance(kernel, Correlation)]
         if lowered.folded or not main.is_covered or len(kernels) < len(main.steps) or self.most_rank:
+            return None
+        if not kernels:  # of an output without cells
             return None
         try:
             weight = np.empty(spec.weight_shape, dtype)
@@ -350,6 +352,8 @@ def _kernel(problem: Problem, name: str, native: str) -> Kernel:
     """The kernel of one problem."""
     try:
         return BY_NAME[name].kernel(problem, native)
+    except ConvError:
+        raise
     except (MemoryError, ValueError) as error:  # sizes past what offsets of 64 bits reach
         raise too_many_weights(problem, str(error)) from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 
-from faltung.engine.fft_layout import best_layout, memory_limit
+from faltung.engine.fft_layout import MOST_BLOCKS, best_layout, memory_limit
 from faltung.engine.problem import Problem, size_text
 from faltung.geometry import extent_of
 
@@ -36,7 +36,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
             return f"the border repeats the input {repeats} times along axis {axis}, more than {MAX_IMAGES}"
     if best_layout(problem, dtype) is None:
         limit = memory_limit(problem, dtype)
-        return f"spectra and scratch would take more than {limit} bytes beside the weights, however the blocks are chosen"
+        return f"spectra and scratch would take more than {limit} bytes beside the weights, or more than {MOST_BLOCKS} blocks"
     return None
 
 

@@ -22,6 +22,9 @@ from faltung.geometry import extent_of
 __all__ = ["AxisBlocks", "Layout", "best_layout", "fast_size", "memory_limit"]
 
 MIN_LIMIT_BYTES = 64 * 2**20
+
+MOST_BLOCKS = 2**20
+"""All are listed beforehand; so many are for outputs of many gigabytes."""
 TASK_CELLS = 2**17
 WORTH_THREADS_CYCLES = 2e6
 MAX_OPTIONS = {0: 1, 1: 12, 2: 7, 3: 4, 4: 2}
@@ -46,7 +49,7 @@ class AxisBlocks:
     tap_origin: int
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def fast_size(least: int, primes: tuple[int, ...] = (5, 3)) -> int:
     """The smallest size from `least` on that has no prime factor but 2 and `primes`.
 
@@ -244,13 +247,13 @@ def memory_limit(problem: Problem, dtype: str) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def best_layout(problem: Problem, dtype: str) -> Layout | None:
-    """The layout of the lowest estimated cost that keeps within `memory_limit`; None if none does."""
+    """The layout of the lowest estimated cost that keeps within `memory_limit` and `MOST_BLOCKS`; None if none does."""
     weights = problem.groups * problem.out_channels * problem.terms * _ITEMSIZE[dtype]
     limit = memory_limit(problem, dtype) + weights
     best, least = None, math.inf
     for axes in itertools.product(*(_axis_options(problem, axis) for axis in range(len(problem.in_size)))):
         layout = _grouped(problem, dtype, axes)
-        if layout.task_bytes + layout.packed_bytes > limit:
+        if layout.task_bytes + layout.packed_bytes > limit or max(layout.tasks, *(axis.blocks for axis in axes)) > MOST_BLOCKS:
             continue
         # Threads share tasks: where threads are worth beginning, few tasks leave some of them idle.
         running = layout.running_cycles()

@@ -24,7 +24,7 @@ from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, g
 from faltung.engine.packed import PackedWeights
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, run_packed
-from faltung.errors import ConvPlanError, ConvShapeError, one_of
+from faltung.errors import ConvError, ConvPlanError, ConvShapeError, one_of
 from faltung.spec import ConvSpec
 
 __all__ = ["gradient_problem", "input_grad", "weight_grad"]
@@ -143,7 +143,12 @@ def _kernel(spec: ConvSpec, input_size: tuple[int, ...], native: str, batch: int
     problem = gradient_problem(spec, input_size)
     chooses = algorithm in ("auto", "exact")
     entry = choose_gradient(problem, native, batch, is_exact=algorithm == "exact") if chooses else BY_NAME[algorithm]
-    return WeightGradient(entry.name, native, chosen_isa(), native_problem(problem)), entry.is_direct
+    try:
+        return WeightGradient(entry.name, native, chosen_isa(), native_problem(problem)), entry.is_direct
+    except ConvError:
+        raise
+    except (MemoryError, ValueError) as error:  # sizes past what offsets of 64 bits reach
+        raise ConvShapeError(f"the weight gradient of {spec} cannot be computed: {error}.", "Use smaller sizes or kernels.") from None
 
 
 def gradient_problem(spec: ConvSpec, input_size: tuple[int, ...]) -> Problem:

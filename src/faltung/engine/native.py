@@ -36,7 +36,7 @@ from faltung._native import (
     spectral_shape,
 )
 from faltung.engine.problem import Problem
-from faltung.errors import ConvPlanError, one_of, shown
+from faltung.errors import ConvPlanError, ConvShapeError, one_of, shown
 
 __all__ = [
     "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
@@ -64,8 +64,13 @@ _here = _Here()
 
 @functools.lru_cache(maxsize=256)
 def native_problem(problem: Problem) -> _native.Problem:
-    """A problem as the compiled module holds it; one whose numbers break its rules is a ValueError."""
-    return _native.Problem(*problem.arguments)
+    """A problem as the compiled module holds it; one whose numbers break its rules is a `ConvShapeError`."""
+    try:
+        return _native.Problem(*problem.arguments)
+    except ValueError as error:
+        raise ConvShapeError(
+            f"the engine reaches no further than 2**62 cells: {error}.", "Use smaller sizes, strides or dilations."
+        ) from None
 
 
 @functools.cache

@@ -139,7 +139,8 @@ def run_packed(packed: PackedWeights, x: Array, epilogue: Epilogue, types: Eleme
     y = result.reshape(batch, groups, written // groups, *out_size)
     if epilogue.residual is not None:
         epilogue = replace(epilogue, residual=epilogue.residual.reshape(y.shape))
-    packed.run(grouped, epilogue, y, threads)
+    if y.size:  # else there may be any number of empty samples
+        packed.run(grouped, epilogue, y, threads)
     return deliver(result, out, types)
 
 
