@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 import faltung as fl
+from faltung import ndimage, signal
 from tests.support.check import check_error, check_same
 from tests.support.engine import check_all_directions, examples, labelled
 from tests.support.strategies import Problem, integers_of_shape, problems
@@ -195,3 +196,59 @@ def test_as_many_axes_as_numpy_has() -> None:
             assert ndim > 60
         else:
             check_same(y, np.full(shape, 6.0))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32", "complex64"])
+def test_preparing_for_an_output_without_cells(dtype: str) -> None:
+    """There is no kernel then; the bias used to be refused."""
+    spec = fl.ConvSpec.parse("conv_transpose2d(10, 20, (5, 2), stride=(2, 1), padding='same_upper', dilation=(3, 2), groups=5, flip=True)")
+    x, weight, bias = np.ones((1, 10, 0, 1), dtype), np.ones(spec.weight_shape, dtype), np.ones(20, dtype)
+    check_same(fl.plan(spec, x.shape, dtype).prepare(weight, bias)(x), fl.conv(spec, x, weight, bias))
+
+
+def test_strides_past_64_bits() -> None:
+    spec = fl.ConvSpec(1, 1, 1, stride=2**62 + 1, ndim=1)
+    x, grad = np.ones((1, 1, 5)), np.ones((1, 1, 1))
+    with pytest.raises(fl.ConvShapeError, match=r"2\*\*62"):
+        fl.conv_weight_grad(spec, x, grad)
+    with pytest.raises(fl.ConvShapeError, match=r"2\*\*62"):
+        fl.conv(spec, x, grad)
+
+
+def test_any_number_of_samples_without_cells() -> None:
+    x = np.broadcast_to(np.float16(1), (2**50, 2, 4, 0))
+    y = fl.conv2d(x, np.ones((3, 2, 2, 1), np.float16))
+    assert y.shape == (2**50, 3, 3, 0)
+
+
+def test_more_blocks_than_are_worth_listing() -> None:
+    """For Fourier transforms of an output that no machine holds: there is a plan at once, and the call says so."""
+    assert fl.plan(fl.ConvSpec(1, 1, 4096, padding=2**45, ndim=1), (1, 1, 5)).algorithm != "fft"
+    with pytest.raises(fl.ConvError, match="cannot be allocated"):
+        fl.conv1d(np.ones((1, 1, 5)), np.ones((1, 1, 4096)), padding=2**45)
+
+
+SIZES_OF_FILTERS: dict[str, Callable[[], object]] = {
+    "a mean of more cells than are counted": lambda: ndimage.uniform_filter1d(np.ones(5), 2**41),
+    "a mean of 2**63 cells": lambda: ndimage.uniform_filter(np.ones((5, 5)), 2**63),
+    "an infinite sigma": lambda: ndimage.gaussian_filter(np.ones(5), np.inf),
+    "a sigma that is no number": lambda: ndimage.gaussian_filter1d(np.ones(5), np.nan),
+    "a radius past 64 bits": lambda: ndimage.gaussian_filter1d(np.ones(5), 1.0, radius=2**63),
+    "more taps than are counted": lambda: ndimage.correlate1d(np.ones(5), np.broadcast_to(1.0, (2**59,))),
+    "more lags than there is memory for": lambda: signal.correlation_lags(2**60, 3),
+    "lags past 64 bits": lambda: signal.correlation_lags(2**62, 2**62),
+}
+
+
+@pytest.mark.parametrize("what", SIZES_OF_FILTERS)
+def test_filters_of_sizes_that_no_machine_holds(what: str) -> None:
+    with pytest.raises(fl.ConvError):
+        SIZES_OF_FILTERS[what]()
+
+
+def test_weights_of_a_filter_at_an_odd_address() -> None:
+    weights = np.ndarray(3, np.float64, bytearray(25), 1)
+    weights[:] = 1, 2, 3
+    x = np.arange(5.0)
+    check_same(ndimage.correlate1d(x, weights), ndimage.correlate1d(x, weights.copy()))
+    check_same(ndimage.correlate(x, weights), ndimage.correlate(x, weights.copy()))

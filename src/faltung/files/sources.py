@@ -13,7 +13,7 @@ import numpy as np
 
 from faltung.errors import ConvTypeError
 from faltung.extras import optional
-from faltung.files.kinds import FileError, Kind, first_series, opened_tif, tifffile
+from faltung.files.kinds import FileError, Kind, first_series, opened_tif, tifffile, unreadable
 
 __all__ = ["BLOCK_BYTES", "WHOLE_BYTES", "block_sizes", "open_array"]
 
@@ -145,14 +145,17 @@ def _zarr(path: Path, ndim: int) -> Any:
     zarr = optional("zarr", extra="dask", purpose="reading zarr")
     try:
         opened = zarr.open(str(path), mode="r")
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{str(path)!r} is no readable zarr store: {str(error).rstrip('.')}.", "Write it again.") from None
+    except Exception as error:  # noqa: BLE001 - of a damaged store anything
+        raise unreadable(path, "zarr store", error) from None
     if not hasattr(opened, "dtype"):
         names = [name for name, _ in opened.arrays()]
         most = f"Name one of them, such as {path / names[0]}." if names else "There is none in it."
         raise FileError(f"{str(path)!r} is a group of {len(names)} arrays: {', '.join(names) or 'none'}.", most)
     if opened.nbytes <= WHOLE_BYTES:
-        return np.asarray(opened[...])
+        try:
+            return np.asarray(opened[...])
+        except Exception as error:  # noqa: BLE001 - of each codec its own
+            raise unreadable(path, "zarr store", error) from None
     da = optional("dask.array", extra="dask", purpose="arrays larger than memory")
     unit = getattr(opened, "shards", None) or opened.chunks
     return da.from_zarr(str(path), chunks=block_sizes(opened.shape, opened.dtype.itemsize, ndim, unit))
@@ -166,7 +169,7 @@ def _tif(path: Path, ndim: int) -> Any:
         large = series.nbytes > WHOLE_BYTES
         try:
             array = _in_blocks(path, _tif_map if mapped else _tif_tiles, ndim + (place >= 0)) if large else series.asarray()
-        except (ValueError, RuntimeError, KeyError) as error:  # codecs that tifffile leaves to another package
+        except Exception as error:  # noqa: BLE001 - codecs that tifffile leaves to another package, damage of any kind
             raise FileError(
                 f"{str(path)!r} cannot be decoded: {str(error).rstrip('.')}.", "Install imagecodecs, or store it without compression."
             ) from None

@@ -164,7 +164,7 @@ _SMALL = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2", "qi
 _LARGE = {"bfloat16": 2, "complex32": 4, "qint32": 4}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def itemsize(dtype: str) -> int:
     """Bytes of one number; one of less than a byte counts as a byte.
 

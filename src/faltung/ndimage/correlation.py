@@ -23,7 +23,7 @@ from faltung.ndimage.arguments import (
 )
 from faltung.ndimage.errors import FilterDtypeError, FilterError
 from faltung.ndimage.footprints import Footprint, correlate_nd
-from faltung.ndimage.passes import Pass, run_passes
+from faltung.ndimage.passes import Pass, refuse_taps, run_passes
 
 __all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "correlate_array", "filter_parts", "footprint_windows", "real_value"]
 
@@ -82,6 +82,7 @@ def correlate1d(
         return _by_parts(one, x, taps, out, cval)
     refuse_dtype("input", x.dtype)
     number = checked_axis(axis, x.ndim)
+    refuse_taps(taps.size)
     real = real_weights(taps)
     moved = checked_origin(origin, len(real))
     before, known = len(real) // 2 + moved, checked_mode(mode)
@@ -234,7 +235,7 @@ def _plain_windows(cells: tuple[int, ...], taps: tuple[int, ...], origin: int, f
 def real_weights(taps: Array) -> Array:
     """Weights in float64."""
     try:
-        return np.asarray(taps, dtype=np.float64)
+        return np.require(taps, np.float64, ["C", "A"])
     except (TypeError, ValueError):
         raise ConvTypeError(f"weights of dtype {taps.dtype} are no numbers.", "Give an array of numbers.") from None
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from faltung.engine.arrays import Array
 from faltung.engine.native import chosen_isa, filter_lines, get_num_threads
+from faltung.errors import ConvSpecError
 from faltung.ndimage.memory import as_read, new_result
 
-__all__ = ["Pass", "run_passes", "sums_in_double", "with_cval"]
+__all__ = ["Pass", "refuse_taps", "run_passes", "sums_in_double", "with_cval"]
 
 Dtype: TypeAlias = np.dtype[Any]
 
@@ -27,6 +28,9 @@ LEAST_ROW = 16
 
 MOST_COLUMNS = 16384
 """Cells of a row up to which two passes go through a band of rows together."""
+
+MOST_TAPS = 2**40
+"""The compiled module refuses more."""
 
 EXACT_IN_FLOAT = 2**24
 
@@ -114,6 +118,17 @@ def _layout(shape: tuple[int, ...], axis: int, passes: int) -> _Layout:
     if inner < LEAST_ROW:
         return _Layout((1, outer, n * inner), True, inner)
     return _Layout((outer, n, inner), False, 1)
+
+
+def refuse_taps(count: int) -> None:
+    """Refuse more taps along an axis than the kernels count.
+
+    Raises
+    ------
+    ConvSpecError
+    """
+    if count > MOST_TAPS:
+        raise ConvSpecError(f"a filter of {count} taps along an axis has more than {MOST_TAPS} = 2**40.", "Use a smaller one.")
 
 
 def _run(x: Array, out: Array, step: Sequence[Pass]) -> None:

@@ -15,7 +15,7 @@ from faltung.errors import ConvSpecError, ConvTypeError, shown
 from faltung.ndimage.arguments import as_input, checked_axes, checked_axis, checked_mode, for_each, output_for, whole
 from faltung.ndimage.correlation import correlate1d, filter_parts
 from faltung.ndimage.errors import FilterError, FilterZeroError
-from faltung.ndimage.passes import Pass, with_cval
+from faltung.ndimage.passes import Pass, refuse_taps, with_cval
 
 __all__ = [
     "gaussian_filter",
@@ -201,6 +201,7 @@ def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -
             f"invalid origin: size // 2 + origin = {size // 2 + moved} is not from 0 to {size - 1}.",
             f"Use {-(size // 2)} to {size - 1 - size // 2}.",
         )
+    refuse_taps(size)
     return Pass(axis, size // 2 + moved, checked_mode(mode), cval, None, size)
 
 
@@ -254,6 +255,7 @@ def gaussian_weights(sigma: float, order: int, truncate: float, radius: int | No
         raise ConvSpecError(f"order={order}: order must be non-negative.", "0 smooths, 1 is the first derivative.")
     if deviation == 0:
         raise FilterZeroError("sigma=0 leaves no Gaussian to sample.", "Leave the axis out, or use gaussian_filter, which does.")
+    refuse_taps(2 * int(reach) + 1)
     return _gaussian(deviation, order, int(reach))
 
 

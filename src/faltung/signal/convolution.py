@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.algorithm import NOMINAL_HERTZ
-from faltung.engine.arrays import Array, is_finite
+from faltung.engine.arrays import Array, is_finite, new_array
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_method, checked_mode, checked_ranks, is_swapped, numbers
 from faltung.signal.kinds import by_scipy, is_served, result_type
@@ -211,7 +211,7 @@ def _of_nothing(x: Array, h: Array, mode: str) -> Array:
             x, h = h, x
         size = tuple(part.size for part in parts_of(mode, x.shape, h.shape))
         if min(size) >= 0:
-            return np.zeros(size, result_type(x, h))
+            return new_array("the result", size, result_type(x, h), zeros=True)
     raise ConvShapeError(
         f"in1 and in2 cannot be empty: their shapes are {x.shape} and {h.shape}.", "Leave the call out where there is nothing."
     )
@@ -309,8 +309,8 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
     """
     if mode == "valid":
         most = in1_len - in2_len
-        return np.arange(most + 1) if most >= 0 else np.arange(most, 1)
-    lags = np.arange(1 - in2_len, in1_len)
+        return _counted(0, most + 1) if most >= 0 else _counted(most, 1)
+    lags = _counted(1 - in2_len, in1_len)
     if mode == "full":
         return lags
     if mode != "same":
@@ -322,3 +322,13 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
         raise ConvTypeError(
             f"in1_len={shown(in1_len)} and in2_len={shown(in2_len)} are no whole numbers.", "Use len(in1) and len(in2)."
         ) from None
+
+
+def _counted(begin: int, end: int) -> Array:
+    try:
+        found = np.arange(begin, end)
+        if found.size >= end - begin:  # NumPy gives an empty one past 64 bits
+            return found
+        raise MemoryError
+    except (MemoryError, ValueError):
+        raise ConvShapeError(f"{end - begin} lags cannot be allocated.", "Use the lengths of rows that there are.") from None
