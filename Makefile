@@ -22,7 +22,7 @@ NATIVE_TESTS := tests/engine tests/functional tests/ndimage tests/signal/test_pr
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-interrupts check-rounding test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
+.PHONY: help tour play test docs check-aarch64 check-address check-threads check-memory fuzz check-interrupts check-rounding test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -73,6 +73,26 @@ bench: $(VENV)/.package $(VENV)/.peers ## measure against other libraries, side 
 
 bench-big: $(VENV)/.package $(VENV)/.tour $(VENV)/.dask $(VENV)/.test ## filter an image of 40 000 × 40 000 pixels: memory, speed, a killed worker; 16 GB of disk
 	$(PY) benchmarks/larger_than_memory.py $(ARGS)
+
+# At -O1: some minutes to compile. What the processes of these tests start is checked as well.
+ADDRESS_TESTS := tests/engine tests/functional tests/ndimage tests/signal tests/identities tests/core
+check-address: $(VENV)/.package $(VENV)/.test ## run the engine's tests on a module that checks memory and undefined behaviour (GCC's sanitizers)
+	cmake -S . -B build/address -G Ninja -DFALTUNG_SANITIZE=address -DPython_EXECUTABLE=$(PY)
+	cmake --build build/address
+	$(PY) tests/sanitizers/address.py build/address $(or $(ARGS),-m pytest -p no:cacheprovider $(ADDRESS_TESTS))
+
+check-threads: ## drive what threads share, without Python, under ThreadSanitizer: cmake and ninja are needed
+	cmake -S . -B build/threads -G Ninja -DFALTUNG_SANITIZE=thread
+	cmake --build build/threads
+	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 build/threads/threads
+
+check-memory: $(VENV)/.package ## ten thousand convolutions of different shapes: memory must not grow
+	$(PY) checks/memory.py $(ARGS)
+
+TARGET  ?= plans
+SECONDS ?= 60
+fuzz: $(VENV)/.package $(VENV)/.test $(if $(findstring --guided,$(ARGS)),$(VENV)/.fuzz) ## try a minute of what nobody would write: TARGET=notation SECONDS=60; the targets are in tests/fuzz
+	$(PY) -m tests.fuzz.running $(TARGET) --seconds $(SECONDS) $(ARGS)
 
 check-interrupts: $(VENV)/.package $(VENV)/.test ## press Ctrl-C in the middle of long calls of every kind: how long until they end
 	$(PY) checks/interrupting.py $(ARGS)

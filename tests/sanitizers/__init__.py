@@ -1,0 +1,1 @@
+"""The suite on a compiled module that checks itself: ``make check-address``."""
