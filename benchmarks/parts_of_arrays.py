@@ -50,23 +50,28 @@ def main() -> None:
             print(f"  map_overlap, SciPy{seconds(overlapping, 1):9.3f} s")
 
     print("one array, one thread: accuracy 'exact' and 'default'")
-    for text, cells in LAYERS:
+    for text, size in LAYERS:
         spec = fl.ConvSpec.parse(text)
-        shape = (spec.in_channels, *(cells,) * spec.ndim)
+        shape = (spec.in_channels, *size)
         x, weight = rng.random(shape, dtype=np.float32), rng.random(spec.weight_shape, dtype=np.float32)
         times = []
         for accuracy in ("exact", "default"):
             layer = fl.plan(spec, shape, threads=1, accuracy=accuracy).prepare(weight)
             times.append(f"{layer.algorithm} {1e3 * min(timed(lambda run=layer, x=x: run(x)) for _ in range(9)):.2f} ms")
-        print(f"  {text} on {cells}: {', '.join(times)}")
+        print(f"  {text} on {'×'.join(map(str, size))}: {', '.join(times)}")
 
 
 LAYERS = [
-    ("conv2d(1, 1, 3, padding=1, bias=False)", 1024),
-    ("conv2d(1, 1, 15, padding=7, bias=False)", 1024),
-    ("conv2d(32, 32, 7, padding=3, groups=32, bias=False)", 56),
-    ("conv2d(64, 64, 3, stride=2, padding=1, groups=64, bias=False)", 56),
-    ("conv3d(1, 1, 5, padding=2, bias=False)", 96),
+    ("conv2d(1, 1, 3, padding=1, bias=False)", (1024, 1024)),
+    ("conv2d(1, 1, 15, padding=7, bias=False)", (1024, 1024)),
+    ("conv2d(32, 32, 7, padding=3, groups=32, bias=False)", (56, 56)),
+    ("conv2d(64, 64, 3, stride=2, padding=1, groups=64, bias=False)", (56, 56)),
+    ("conv3d(1, 1, 5, padding=2, bias=False)", (96, 96, 96)),
+    ("conv2d(64, 64, 3, padding=1, bias=False)", (1000, 3)),
+    ("conv2d(64, 64, 3, padding=1, bias=False)", (1000, 4)),
+    ("conv2d(1, 1, 3, padding=1, bias=False)", (100_000, 3)),
+    ("conv2d(1, 1, (15, 2), padding=(7, 0), bias=False)", (4000, 3)),
+    ("conv3d(1, 1, 3, padding=1, bias=False)", (300, 300, 3)),
 ]
 
 

@@ -146,7 +146,8 @@ PanelShape Panel::shape_for(const Layout& layout, Index channels, const PanelRul
     return shape;
 }
 
-Panel::Panel(const Layout& layout, Border border, Index channels, const PanelRules& rules)
+Panel::Panel(const Layout& layout, Border border, Index channels, const PanelRules& rules,
+             const Layout* summed)
     : axes_(layout.axes), border_(border), shape_(shape_for(layout, channels, rules)) {
     taps_ = taps(axes_);
     if (shape_.elements >= element_limit || taps_ > element_limit / 16)
@@ -168,6 +169,12 @@ Panel::Panel(const Layout& layout, Border border, Index channels, const PanelRul
                     offset_.push_back(
                         static_cast<std::int32_t>((far * slots + slot) * shape_.row_pitch + place));
             }
+    if (!summed) return;
+    const std::vector<Index> tap_order = layout.tap_order(*summed);
+    const std::vector<std::int32_t> lying = offset_;
+    for (std::size_t row = 0; row < offset_.size(); row += tap_order.size())
+        for (std::size_t tap = 0; tap < tap_order.size(); ++tap)
+            offset_[row + tap] = lying[row + static_cast<std::size_t>(tap_order[tap])];
 }
 
 Index Panel::slots_for(Index rows) const {

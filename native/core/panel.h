@@ -42,7 +42,9 @@ using StridedCopy = void (*)(const T* from, Index step, Index count, T* to);
 class Panel {
   public:
     Panel() = default;
-    Panel(const Layout& layout, Border border, Index channels, const PanelRules& rules);
+    // Offsets are of taps in the order of `summed`, another layout of the same problem; null: of `layout`.
+    Panel(const Layout& layout, Border border, Index channels, const PanelRules& rules,
+          const Layout* summed = nullptr);
 
     // Only the sizes, computed without tables.
     static PanelShape shape_for(const Layout& layout, Index channels, const PanelRules& rules);

@@ -42,7 +42,7 @@ struct Problem {
     // Of a transposed correlation, for each axis the phases that make up its outputs, in order; their number
     // is the axis' stride, and `before` and `dilation` of the axis say nothing. Empty for a correlation.
     std::vector<std::vector<Phase>> phases = {};
-    // Whether taps are summed in the order of the axes, so that none may take the place of another.
+    // Whether taps are summed in the order of the axes, whatever place an axis takes.
     bool keeps_axes = false;
 };
 

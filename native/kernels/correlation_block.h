@@ -23,6 +23,7 @@ struct CorrelationBlock {
     Index channel_pitch;
     const std::int32_t* offset;   // [row][tap]
     const RowStep* const* steps;  // [row / row_tile], and the end of the last; of kernels with row_tile > 1
+                                  // where taps lie in the order in which they are summed, else null
     Index column_taps;            // taps that share a row of the kernel
     const T* weight;       // [channel][tap][channel_block], zero beyond out_channels; 64-byte aligned rows
     Index channels, taps;  // of the input; either may be 0
@@ -43,6 +44,7 @@ struct CorrelationKernel {
     Index column_tile = 1;           // columns computed at once
     Index column_multiple = 1;       // to which a block's columns are rounded where there are several blocks
     Index row_tile = 1;              // rows computed at once, at most RowStep::most_rows
+    Index few_columns = 4;           // fewer leave most of a tile empty
     Index read_ahead = 0;            // elements
     Index panel_bytes = 0;           // the panel is to stay in a cache this large
     Index whole_panel_bytes = 0;     // so large it may be where that spares a second block of input channels

@@ -40,21 +40,24 @@ PanelRules PanelCorrelation<T>::rules_for(const Problem& problem, const Correlat
 
 template <class T>
 Index PanelCorrelation<T>::panel_bytes_for(const Problem& problem, const CorrelationKernel<T>& kernel) {
-    PanelShape shape = Panel::shape_for(Layout(problem), problem.in_channels, rules_for(problem, kernel));
+    PanelShape shape = Panel::shape_for(Layout::with_long_columns(problem, kernel.few_columns),
+                                        problem.in_channels, rules_for(problem, kernel));
     return saturating_multiply(saturating_add(shape.elements, kernel.read_ahead), sizeof(T));
 }
 
 template <class T>
 PanelCorrelation<T>::PanelCorrelation(const Problem& problem, const CorrelationKernel<T>& kernel)
     : problem_(problem),
-      layout_(problem),
+      packed_layout_(problem),
+      layout_(Layout::with_long_columns(problem, kernel.few_columns)),
       kernel_(kernel),
-      panel_(layout_, problem.border, problem.in_channels, rules_for(problem, kernel)) {
+      panel_(layout_, problem.border, problem.in_channels, rules_for(problem, kernel),
+             keeps_order() ? nullptr : &packed_layout_) {
     Index block = saturating_multiply(saturating_multiply(problem.in_channels, panel_.tap_count()),
                                       kernel.channel_block * Index(sizeof(T)));
-    if (kernel.row_tile > 1) make_steps();
+    if (kernel.row_tile > 1 && keeps_order()) make_steps();
     if (kernel.pixels.multiply && problem.out_channels >= least_pixel_channels)
-        pixels_.emplace(problem_, layout_, kernel.pixels);
+        pixels_.emplace(problem_, packed_layout_, kernel.pixels);
     if (saturating_multiply(saturating_multiply(problem.groups, channel_blocks()), block) == saturated)
         throw std::invalid_argument("the packed weights would be unreasonably large");
 }
@@ -139,13 +142,13 @@ Index PanelCorrelation<T>::packed_bytes() const {
 
 template <class T>
 std::vector<Index> PanelCorrelation<T>::packed_layout() const {
-    return correlation_weights_layout(problem_, layout_, kernel_.channel_block, sizeof(T));
+    return correlation_weights_layout(problem_, packed_layout_, kernel_.channel_block, sizeof(T));
 }
 
 template <class T>
 void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    pack_correlation_weights(problem_, layout_, kernel_.channel_block, weight, static_cast<T*>(packed),
-                             threads);
+    pack_correlation_weights(problem_, packed_layout_, kernel_.channel_block, weight,
+                             static_cast<T*>(packed), threads);
 }
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.
@@ -185,7 +188,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
     block.channel_pitch = shape.channel_pitch;
     block.offset = op.panel_.offset(0);
     block.taps = op.panel_.tap_count();
-    block.steps = op.step_starts_.data();
+    block.steps = op.step_starts_.empty() ? nullptr : op.step_starts_.data();
     block.column_taps = layout.columns().kernel;
     block.y_channel_stride = y.stride[2];
     block.y_row_stride = y_spatial[far_axes];

@@ -34,6 +34,7 @@ class PanelCorrelation : public Correlation {
     Index packed_block() const { return problem_.in_channels * panel_.tap_count() * kernel_.channel_block; }
     Index thread_bytes() const { return panel_bytes() + round_up(panel_.scratch_bytes(), 64); }
 
+    bool keeps_order() const { return layout_.origin == packed_layout_.origin; }
     void make_steps();
     Index pixel_weights() const;
     bool serves_pixels(Index batch, const Array& x, const Array& y) const;
@@ -41,6 +42,7 @@ class PanelCorrelation : public Correlation {
                     bool accumulate, int threads) const;
 
     Problem problem_;
+    Layout packed_layout_;  // of the weights: their taps are in the order in which they are summed
     Layout layout_;
     CorrelationKernel<T> kernel_;
     Panel panel_;

@@ -79,6 +79,11 @@ def test_all_that_may_be_chosen_agree(isa: str, layer: tuple[fl.ConvSpec, tuple[
         ("conv2d(1, 1, 15, padding=7)", (70, 130)),
         ("conv2d(40, 40, 7, stride=2, padding=3, groups=40)", (15, 15)),
         ("conv_transpose2d(20, 20, 4, stride=2, padding=1, groups=20)", (11, 13)),
+        ("conv2d(1, 1, (15, 2), padding=(7, 1))", (400, 2)),  # the longer axis lies in the lanes
+        ("conv2d(20, 20, 3, padding=1)", (200, 3)),
+        ("conv2d(6, 6, 3, stride=(2, 1), padding=1, dilation=(1, 2), groups=2)", (150, 6)),
+        ("conv3d(1, 1, 3, padding=1, padding_mode='reflect')", (30, 40, 3)),
+        ("conv3d(2, 3, (3, 1, 2), padding=(1, 0, 1))", (5, 90, 3)),
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -59,7 +59,7 @@ RowsTile<T> rows_tile_for(Index vectors) {
 template <class T>
 void single_filter_block(const CorrelationBlock<T>& b) {
     constexpr Index R = RowStep::most_rows;
-    const Index whole = b.rows / R * R;
+    const Index whole = b.steps ? b.rows / R * R : 0;
     each_column_tile<T, most_vectors>(b.columns, [&](Index vectors, Index first, Index count) {
         const RowsTile<T> compute = rows_tile_for<T>(vectors);
         for (Index row = 0; row < whole; row += R) compute(b, row, first, count);
@@ -76,6 +76,7 @@ CorrelationKernel<T> filter_kernel(Index out_channels) {
     kernel.copy = strided_copy<T>;
     kernel.column_tile = kernel.column_multiple = kernel.read_ahead = most_vectors * lanes<T>;
     kernel.panel_bytes = panel_bytes;
+    kernel.few_columns = lanes<T>;
     if (out_channels > 2) {
         kernel.compute = filter_block<T, 4>;
         kernel.channel_block = 4;

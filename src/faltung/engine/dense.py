@@ -7,10 +7,11 @@ A vector of sums costs a little more than one a product, more where loads are no
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-from faltung.engine.layout import FEW_COLUMNS
+from faltung.engine.layout import FEW_COLUMNS, with_long_columns
 from faltung.engine.native import chosen_isa
-from faltung.engine.problem import Problem, size_text
+from faltung.engine.problem import Problem, ProblemAxis, size_text
 from faltung.engine.processor import product_cycles
 
 __all__ = [
@@ -67,17 +68,18 @@ def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
     products = 1.17 * product_cycles() * problem.terms
-    return sums * (products + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem)
+    return sums * (products + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem, FEW_COLUMNS)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of columns."""
-    *rows, columns = problem.out_size
-    sums = problem.groups * problem.out_channels * math.prod(rows) * math.ceil(columns / lanes)
+    columns = with_long_columns(problem, lanes)[-1].out
+    rows = math.prod(problem.out_size) // max(1, columns)
+    sums = problem.groups * problem.out_channels * rows * math.ceil(columns / lanes)
     shares_loads = problem.out_channels > 1 and columns > lanes
     stays_near = problem.in_channels <= FEW_CHANNELS
     products = product_cycles(two=0.5 if stays_near else 0.66) * problem.terms * (1.18 if shares_loads else 1.47)
-    return sums * (products + 7.6) + 690 * problem.groups + _panel_cycles(problem)
+    return sums * (products + 7.6) + 690 * problem.groups + _panel_cycles(problem, lanes)
 
 
 def unfold_cycles(problem: Problem, lanes: int) -> float:
@@ -113,18 +115,23 @@ def packing_cycles(problem: Problem, _dtype: str) -> float:
     return 1.2 * problem.groups * problem.out_channels * problem.terms
 
 
-def _panel_cycles(problem: Problem) -> float:
+def _panel_cycles(problem: Problem, few_columns: int) -> float:
     """Rows copied into panels: some cycles a row, some a cell; where a stride's phases are sorted, some for each."""
-    read = read_sizes(problem)
-    rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(problem.kernel_size[:-2])
-    stride = problem.stride[-1]
+    axes = with_long_columns(problem, few_columns)
+    read = _read_sizes(axes)
+    rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(axis.kernel for axis in axes[:-2])
+    stride = axes[-1].stride
     sorted_row = SORTED_ROW_CYCLES.get(stride, SCATTERED_ROW_CYCLES) * min(stride, read[-1])
     return CALL_CYCLES + rows * (18 + 0.4 * read[-1] + sorted_row)
 
 
 def read_sizes(problem: Problem) -> list[int]:
     """Cells along each axis that some output reads, at most."""
-    return [min(axis.size, axis.out * axis.kernel) for axis in problem.axes]
+    return _read_sizes(problem.axes)
+
+
+def _read_sizes(axes: Iterable[ProblemAxis]) -> list[int]:
+    return [min(axis.size, axis.out * axis.kernel) for axis in axes]
 
 
 def whole_vectors(positions: int, lanes: int) -> tuple[int, int]:

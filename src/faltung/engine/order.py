@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from faltung.engine.layout import axes_in_layout
 from faltung.engine.native import vector_lanes
 from faltung.engine.problem import Problem
 
@@ -21,7 +22,7 @@ def refusal(problem: Problem) -> str:
 
 
 def is_kept(problem: Problem, _dtype: str) -> bool:
-    """Whether taps stay in their order: no longer axis takes the place of a short last one."""
+    """Whether taps stay in their order: no longer axis takes the place of a short last one where that would change it."""
     return problem.keeps_axes
 
 
@@ -29,15 +30,12 @@ def depthwise(problem: Problem, dtype: str) -> bool:
     """Whether ``depthwise``, which sums columns of taps, has one tap in each of them, and does not sum rows in pieces."""
     if problem.phases or not is_kept(problem, dtype):
         return False
-    axes = [axis for axis in problem.axes if not axis.is_trivial]
-    if len(axes) > 1:
-        rows = axes[-2]
-        if rows.kernel > rows.stride // math.gcd(rows.stride, rows.dilation):
-            return False
-    return not axes or axes[-1].kernel * axes[-1].dilation <= axes[-1].stride * vector_lanes(dtype)
+    *_, rows, columns = axes_in_layout(problem)
+    if rows.kernel > rows.stride // math.gcd(rows.stride, rows.dilation):
+        return False
+    return columns.kernel * columns.dilation <= columns.stride * vector_lanes(dtype)
 
 
 def channelwise(problem: Problem, dtype: str) -> bool:
     """Whether ``channelwise``, which sums one phase of the columns after the other, has one."""
-    axes = [axis for axis in problem.axes if not axis.is_trivial]
-    return is_kept(problem, dtype) and not problem.phases and (not axes or axes[-1].stride == 1)
+    return is_kept(problem, dtype) and not problem.phases and axes_in_layout(problem)[-1].stride == 1

@@ -43,7 +43,8 @@ class Problem:
     A transposed correlation has `phases`: for each axis its phases in the order of their first output, as many as the stride.
     They say which outputs, taps and inputs meet; `dilation` and `before` do not.
 
-    Where it `keeps_axes`, taps are summed in the order of the axes, and no longer axis takes the place of a short last one.
+    Where it `keeps_axes`, taps are summed in the order of the axes: a longer axis takes the place of a short last one only where that does
+    not change it, or in kernels that keep to it all the same.
 
     Where it `is_apart`, it is a part of a larger one: rows of its input or output, or cells in them, do not follow one another in memory.
     """

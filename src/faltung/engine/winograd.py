@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from faltung.engine.layout import in_layout
+from faltung.engine.layout import axes_in_layout
 from faltung.engine.problem import Problem, ProblemAxis, size_text
 from faltung.engine.processor import product_cycles
 
@@ -119,7 +119,7 @@ def _points(outputs: int, taps: int) -> int:
 
 def _axes(problem: Problem) -> list[_Axis]:
     """As kernels see them, at least two."""
-    return in_layout((_Axis(*axis) for axis in problem.axes if not axis.is_trivial), _Axis(), keeps_axes=problem.keeps_axes)
+    return [_Axis(*axis) for axis in axes_in_layout(problem)]
 
 
 def form_of(problem: Problem, *, by_six: bool = False) -> Form | None:
