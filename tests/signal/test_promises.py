@@ -153,3 +153,16 @@ def test_the_method_named_is_the_one_taken(mode: str) -> None:
 def test_a_method_is_chosen_of_shapes_that_do_not_fit() -> None:
     """As by SciPy: `convolve` refuses them."""
     assert signal.choose_conv_method(np.ones((5, 1)), np.ones((4, 2)), mode="valid") == "direct"
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8"])
+@pytest.mark.parametrize("taps", [(15, 2), (3, 3), (1, 3), (31, 1), (2, 3, 2)])
+def test_narrow_arrays_have_the_bits_of_wide_ones(taps: tuple[int, ...], dtype: str) -> None:
+    """Where few columns leave lanes empty, another axis lies in them, and sums keep their order all the same."""
+    x, h = noise(*(40,) * (len(taps) - 1), 3, dtype=dtype), noise(*taps, dtype=dtype)
+    wide = np.concatenate([x, np.zeros((*x.shape[:-1], 60), dtype)], axis=-1)
+    expected = signal.convolve(wide, h, method="direct")
+    assert (expected[..., : 2 + taps[-1]] == signal.convolve(x, h, method="direct")).all()
+    if len(taps) == 2:
+        assert (signal.convolve2d(wide, h) == expected).all()
+        assert (signal.convolve2d(x, h) == expected[..., : 2 + taps[-1]]).all()

@@ -44,7 +44,7 @@ def convolve(in1: object, in2: object, mode: str = "full", method: str = "auto")
     mode : {"full", "valid", "same"}
         Every overlap; complete overlaps; the middle of "full", of the size of `in1`.
     method : {"auto", "direct", "fft"}
-        "auto" takes the cheaper way; "direct" sums products in one fixed order; "fft" takes whichever way is cheapest within the error
+        "auto" takes the cheaper way; "direct" sums products one by one; "fft" takes whichever way is cheapest within the error
         of a Fourier transform, as `fftconvolve` does. Integers and booleans are exact by each of them, modulo the range of their type.
 
     Returns

@@ -45,8 +45,8 @@ def convolve2d(in1: object, in2: object, mode: str = "full", boundary: str = "fi
 
     Notes
     -----
-    Every output is summed directly, in one fixed order: the error of each is relative to its own products, and NaN and Inf reach
-    only the outputs whose windows hold them. long double is computed by SciPy itself.
+    Every output is summed directly, row by row of the array that has fewer cells, whatever the sizes: the error of each is relative to
+    its own products, and NaN and Inf reach only the outputs whose windows hold them. long double is computed by SciPy itself.
 
     Examples
     --------

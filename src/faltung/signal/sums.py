@@ -26,9 +26,6 @@ __all__ = ["Job", "again", "job_of", "sums"]
 
 MOST_KNOWN = 1024
 
-FEW_COLUMNS = 8
-"""Fewer leave most lanes of a vector empty: another axis is laid along the rows then."""
-
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -152,12 +149,6 @@ def sums(
     call : hashable, optional
         What `again` is to know this kind of call by.
     """
-    long = max(range(x.ndim), key=lambda axis: parts[axis].size)
-    if parts[-1].size < FEW_COLUMNS <= parts[long].size and h.size > 1:
-        order = list(parts)
-        order[-1], order[long] = order[long], order[-1]
-        x, h = (np.ascontiguousarray(array.swapaxes(-1, long)) for array in (x, h))
-        return np.ascontiguousarray(sums(x, h, tuple(order), dtype, border, accuracy).swapaxes(-1, long))
     is_complex = dtype.kind == "c"
     complexity = (x.dtype.kind == "c", h.dtype.kind == "c") if is_complex else (False, False)
     job = job_of(x.shape, h.shape, parts, dtype, complexity, border, accuracy)
