@@ -9,7 +9,6 @@
 
 #include "core/interruption.h"
 #include "core/isa_switch.h"
-#include "core/threads.h"
 #include "kernels/stencil/stencil_parts.h"
 
 namespace faltung {
@@ -152,17 +151,11 @@ class Lines {
 
     void run(int threads) {
         const Index taps = across_.size + along_.size + 4;
-        threads = worthwhile_threads(
-            saturating_multiply(saturating_multiply(slices_, taps), saturating_multiply(rows_, columns_)) / 4,
-            threads);
-        const Workspace workspace(saturating_multiply(scratch_bytes_, threads));
-        const Index all = slices_ * bands_ * parts_;
-        const Index together = max_index(1, cells_of_a_task / max_index(1, band_ * task_columns_));
-        auto work = [&](Index task, int worker) {
-            char* const scratch = workspace.data() + worker * scratch_bytes_;
-            for (Index i = task * together; i < min_index(all, (task + 1) * together); ++i) part(i, scratch);
-        };
-        parallel_for(ceil_divide(all, together), threads, work);
+        const Index products = saturating_multiply(saturating_multiply(slices_, taps),
+                                                   saturating_multiply(rows_, columns_));
+        const Index together = cells_of_a_task / max_index(1, band_ * task_columns_);
+        run_parts(slices_ * bands_ * parts_, together, products, scratch_bytes_, threads,
+                  [this](Index i, char* scratch) { part(i, scratch); });
     }
 
   private:

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/border.h"
+#include "core/threads.h"
 #include "core/workspace.h"
 #include "kernels/stencil/stencil_loops.h"
 
@@ -43,6 +44,20 @@ struct StencilCells {
         loops.store(from, count, at(slice, row, column), stride[2]);
     }
 };
+
+// part(i, scratch) for each of so many parts, `together` of them one task; each thread has scratch of its own.
+template <class Part>
+void run_parts(Index parts, Index together, Index products, Index scratch_bytes, int threads,
+               const Part& part) {
+    threads = worthwhile_threads(products / 4, threads);
+    together = max_index(1, together);
+    const Workspace workspace(saturating_multiply(scratch_bytes, threads));
+    auto work = [&](Index task, int worker) {
+        char* const scratch = workspace.data() + worker * scratch_bytes;
+        for (Index i = task * together; i < min_index(parts, (task + 1) * together); ++i) part(i, scratch);
+    };
+    parallel_for(ceil_divide(parts, together), threads, work);
+}
 
 // What stands `before` and behind the `size` places of a line, by place; `outside` where it is a value.
 class BeyondEnds {
