@@ -151,6 +151,9 @@ def _correlations(case: Case, number: int, dtype: str, *, backward: bool) -> Ite
             continue  # kernels of float32, on numbers that are converted
         way = _Way(case, number + place, dtype, direction)
         request = Request(types.form, name, is_prepared=is_prepared)
+        if not listed.lowered.problems:
+            yield Refusal(direction, name, dtype, "no tap reaches the output, there is nothing to compute")
+            continue
         if decision.fits:
             yield _run(way, name, request, backward=backward)
             continue
