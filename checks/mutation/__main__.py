@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import sys
 import tomllib
 from collections import Counter
@@ -31,6 +32,7 @@ def main() -> int:
     asked.add_argument(
         "--explained-too", action="store_true", help="run the tests on the explained ones as well: none of them may be killed"
     )
+    asked.add_argument("--sample", type=int, metavar="N", help="only so many mutants, drawn at random, the same every time")
     options = asked.parse_args()
     names = options.modules or MODULES
     files = {f"faltung.{name}": str(Path("src/faltung", f"{name}.py").resolve()) for name in names}
@@ -43,8 +45,10 @@ def main() -> int:
     }
     unknown = [key for key in explained if key[0] in files and key not in {mutant.key for mutant in mutants}]
     tried = [mutant for mutant in mutants if options.explained_too or mutant.key not in explained]
+    if options.sample is not None and options.sample < len(tried):
+        tried = random.Random(1).sample(tried, options.sample)
     screen = os.fdopen(os.dup(1), "w")  # pytest has the other one
-    print(f"{len(mutants)} mutants, {len(mutants) - len(tried)} explained and not tried", file=screen, flush=True)
+    print(f"{len(mutants)} mutants, {len(explained)} explained; {len(tried)} are tried", file=screen, flush=True)
 
     found: dict[tuple[str, str, str], str] = {}
 
@@ -72,13 +76,13 @@ def main() -> int:
 
     failed = bool(unknown)
     for module in files:
-        keys = [mutant.key for mutant in mutants if mutant.module == module]
+        keys = [mutant.key for mutant in mutants if mutant.module == module and (mutant.key in found or mutant.key in explained)]
         count = Counter(found.get(key, "explained") for key in keys)
         killed = count["killed"] + count["endless"]
         explained_here = sum(key in explained and found.get(key) in (None, "survived") for key in keys)
         open_here = sum(found.get(key) == "survived" and key not in explained for key in keys)
         print(
-            f"{module:20} {len(keys):5} mutants, {killed:5} killed ({killed / len(keys):.1%}; {count['endless']} of them endless), "
+            f"{module:20} {len(keys):5} mutants, {killed:5} killed ({killed / max(len(keys), 1):.1%}; {count['endless']} of them endless), "
             f"{explained_here} explained, {open_here} survived",
             file=screen,
         )

@@ -344,13 +344,43 @@ def test_the_largest_extent_is_exact() -> None:
 def test_input_sizes_at_the_limit_are_sizes_that_are_accepted(transposed: bool) -> None:
     limit_outputs = [MAX_EXTENT, MAX_EXTENT - 1, MAX_EXTENT - 2, MAX_EXTENT - 4, 2**61, 2**61 - 1, 2**61 + 1, MAX_EXTENT // 3]
     for kernel, stride, padding in itertools.product((1, 3), (1, 2, 3), ((0, 0), (1, 2), (-1, 0), (-2, -2), "same_upper", "full")):
-        axis = Axis(0, kernel, stride, 1, padding, 0, transposed)
+        output_padding = stride - 1 if transposed and padding != "same_upper" else 0
+        axis = Axis(0, kernel, stride, 1, padding, output_padding, transposed)
         for output_size in limit_outputs:
             sizes = axis.input_sizes(output_size)
             assert [axis.output_size(size) for size in sizes] == [output_size] * len(sizes), (axis, output_size)
-            if sizes:
-                assert size_or_none(axis, sizes[0] - 1) != output_size
-                assert size_or_none(axis, sizes[-1] + 1) != output_size
+            near = output_size // stride if transposed else output_size * stride
+            for size in range(max(near - 9, 0), near + 10):  # all of them, where there are any
+                assert (size in sizes) == (size_or_none(axis, size) == output_size), (axis, output_size, size)
+
+
+def test_messages_of_sizes_beyond_62_bits() -> None:
+    remedy = "\n  Positions must fit in 64-bit integers: use a smaller size, padding, stride or dilation."
+    limit = f", more than {MAX_EXTENT} = 2**62 - 1."
+    half, most = 2**61, MAX_EXTENT
+    for axis, size, arithmetic in (
+        (Axis(0, 3, padding=(1, 2)), most, f"{most} + 1 + 2 = {most + 3}"),
+        (Axis(1, 3, padding=(2, -2)), most, f"{most} + 2 + 2 = {most + 4}"),
+        (Axis(2, 3, 2, padding="same_lower", transposed=True), half, f"{half}*2 = {2 * half}"),
+        (Axis(3, 1, 2, 1, (1, 1), 1, transposed=True), half, f"({half} - 1)*2 + 1 + 1 = {2 * half}"),
+        (
+            Axis(4, 3, padding=(-half, -half), transposed=True),
+            half,
+            f"({half} - 1)*1 - {-half} - {-half} + 1*(3-1) + 0 + 1 = {3 * half + 2}",
+        ),
+    ):
+        message = f"extent along axis {axis.index} is too large: {arithmetic}{limit}{remedy}"
+        check_error(lambda axis=axis, size=size: axis.output_size(size), ConvShapeError, message)
+
+
+def test_rules_where_numbers_are_more_common() -> None:
+    same = ["same", "same_upper", "same_lower"]
+    assert [rule for rule in PADDING_RULES if Axis(0, 3, padding=rule).is_same] == same
+    for rule in same[1:]:
+        axis = Axis(0, 3, 2, padding=rule)
+        assert [axis.output_size(size, ceil=True) for size in range(1, 8)] == [1, 1, 2, 2, 3, 3, 4]
+        assert [axis.unused_cells(size) for size in range(1, 8)] == [0] * 7
+    check_same(Axis(0, 3, padding="same", transposed=True).output_sum(7), "7*1 = 7")
 
 
 def test_messages_of_an_axis() -> None:
