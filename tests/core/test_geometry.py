@@ -305,6 +305,11 @@ def test_images_repeat_the_cells_that_walking_back_finds(mode: str) -> None:
         assert found == expected, (size, before, after)
 
 
+def test_a_side_without_padding_has_no_image() -> None:
+    for mode in PADDING_MODES:
+        assert list(images(3, 0, 0, mode)) == [Image(0, 3, 0, 1)]
+
+
 # -- sizes beyond 64 bits -----------------------------------------------------------------------------
 
 

@@ -334,3 +334,18 @@ def test_damaged_text_is_read_or_refused(spec: ConvSpec, place: int, character: 
     text = str(spec)
     place %= len(text)
     check_read_or_refused(text[:place] + character + text[place + 1 :])
+
+
+def test_where_a_layer_lives_is_passed_over_wherever_it_stands() -> None:
+    assert ConvSpec.parse("nn.Conv2d(3, 8, 3, device='cpu', dtype=None, stride=2, padding=1)") == PLAIN
+
+
+def test_messages_say_why_and_what_is_known() -> None:
+    with pytest.raises(ConvSpecError, match=r"is no convolution that can be read: Keras' arguments begin with the filters"):
+        ConvSpec.parse("Conv2D(8, 3, 2)")
+    with pytest.raises(ConvSpecError, match=r"(?m)^  Known: in_channels, out_channels"):
+        ConvSpec.parse("conv2d(3, 8, 3, qqq=2)")
+    with pytest.raises(ConvSpecError, match=r"^kernel_size=x\d{59}… is not a literal"):
+        ConvSpec.parse(f"conv2d(3, 8, x{'1' * 90})")
+    with pytest.raises(ConvSpecError, match=r"^kernel_size=… is not a literal"):
+        ConvSpec.parse(f"conv2d(3, 8, x * {HUGE})")

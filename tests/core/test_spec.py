@@ -415,3 +415,41 @@ def test_the_first_layer_of_resnet() -> None:
     assert spec.input_sizes(112) == (range(223, 225), range(223, 225))
     assert (spec.parameters, spec.macs(224), spec.receptive_field()) == (9408, 118013952, (7, 7))
     assert str(spec) == "conv2d(3, 64, (7, 7), stride=(2, 2), padding=(3, 3), bias=False)"
+
+
+# -- messages, word for word where they carry names and numbers ---------------------------------------
+
+
+def test_a_size_is_named_by_the_argument_that_it_came_in() -> None:
+    spec = make()
+    for member in (spec.output_size, spec.sides, spec.macs, spec.flops, spec.adjoint):
+        with pytest.raises(ConvShapeError, match=r"^input_size=-1 along axis 1 is negative"):
+            member((9, -1))
+        with pytest.raises(ConvShapeError, match=r"^input_size\[1\]=2.5 is of type float"):
+            member((9, 2.5))
+    with pytest.raises(ConvShapeError, match=r"^output_size=-1 along axis 0 is negative"):
+        spec.input_sizes((-1, 3))
+    with pytest.raises(ConvShapeError, match=r"^input_size=\d+ along axis 1 is more than"):
+        spec.output_shape((3, 9, 2**62))
+    with pytest.raises(ConvSpecError, match=r"^batch=0 is below 1"):
+        spec.adjoint((9, 9), batch=0)
+    assert spec.flops(9) == 2 * spec.macs(9) + 6 * 7 * 5
+
+
+def test_remedies_with_their_numbers() -> None:
+    with pytest.raises(ConvSpecError) as caught:
+        ConvSpec(60, 60, (1,), groups=7)  # twelve numbers divide 60
+    assert caught.value.remedy == "conv1d(60, 60, (1,), groups=7); groups that fit here: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60."
+    with pytest.raises(ConvSpecError) as caught:
+        ConvSpec(1, 1, (1,), output_padding=1, transposed=True)
+    assert caught.value.remedy == "Leave it out; for a larger output use negative padding."
+    with pytest.raises(ConvSpecError) as caught:
+        make(in_channels=np.array([1, 2]))
+    assert caught.value.remedy == "Write a whole number."
+
+
+def test_the_largest_window_and_what_is_pickled() -> None:
+    assert ConvSpec(1, 1, 2, dilation=2**62 - 2, ndim=1).effective_kernel_size == (2**62 - 1,)
+    spec = make()
+    hash(spec)
+    assert "_hash" not in spec.__getstate__()
