@@ -19,7 +19,7 @@ from faltung.engine.winograd import transforms
 from tests.support import problems
 from tests.support.check import check_same
 from tests.support.engine import labelled
-from tests.support.problems import arrays_of, check_growth, flipped
+from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere
 
 DTYPES = ["float32", "float64"]
 
@@ -94,29 +94,13 @@ def test_same_bits(isa: str, dtype: str) -> None:
 
 
 def test_any_strides(isa: str) -> None:
-    """Channels last, reversed, every second cell; of input, weights and output."""
     for problem in LAYERS[:3]:
-        x, weight, bias, y = arrays_of(problem, 2, "float32")
-        expected = run(problem, isa, x, weight, bias, y)
-        kernel = Correlation("stem", "float32", isa, native_problem(problem))
-        for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
-            own = change(y)
-            kernel.run(change(x), kernel.pack(change(weight), 2), bias, own, True, 2)
-            check_same(np.ascontiguousarray(own), expected, bits=True)
+        check_any_strides(problem, isa, "stem")
 
 
 def test_nothing_is_written_elsewhere_or_read_beyond(isa: str) -> None:
     for problem in (LAYERS[1], LAYERS[2], LAYERS[4], LAYERS[7]):
-        x, weight, bias, _ = arrays_of(problem, 2, "float32")
-        around = np.full((2, problem.groups, problem.out_channels + 4, *(n + 4 for n in problem.out_size)), 7, np.float32)
-        inner = around[:, :, 2:-2, 2:-2, 2:-2]
-        beyond = np.full((2, problem.groups, problem.in_channels + 2, *(n + 4 for n in problem.in_size)), np.nan, np.float32)
-        beyond[:, :, 1:-1, 2:-2, 2:-2] = x
-        kernel = Correlation("stem", "float32", isa, native_problem(problem))
-        kernel.run(beyond[:, :, 1:-1, 2:-2, 2:-2], kernel.pack(weight), bias, inner, False, 2)
-        check_same(inner.copy(), run(problem, isa, x, weight, bias), bits=True)
-        inner[...] = 7
-        assert (around == 7).all()
+        check_nothing_elsewhere(problem, isa, "stem")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

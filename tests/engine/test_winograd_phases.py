@@ -21,7 +21,7 @@ from faltung.engine.winograd_phases_cost import cycles, packing_cycles
 from tests.support import problems
 from tests.support.check import check_same
 from tests.support.engine import labelled
-from tests.support.problems import arrays_of, check_growth
+from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere
 
 DTYPES = ["float32", "float64"]
 
@@ -192,41 +192,20 @@ def test_same_bits(isa: str, dtype: str) -> None:
 
 
 def test_any_strides(isa: str) -> None:
-    """Channels last, reversed, every second cell; of input, weights and output."""
     for problem in (
         phases_of("conv_transpose2d(10, 40, 4, stride=2, padding=1, groups=2)", 11, 14),
         phases_of("conv_transpose2d(160, 150, 5, stride=2, padding=2)", 6, 6),
         forward("conv2d(10, 40, 3, stride=2, padding=1, groups=2)", 21, 24),
+        forward("conv2d(10, 40, 7, padding=3, groups=2)", 11, 14),
     ):
-        x, weight, bias, y = arrays_of(problem, 2, "float32")
-        expected = run(problem, isa, x, weight, bias, y)
-        kernel = Correlation("winograd", "float32", isa, native_problem(problem))
-        for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
-            for borrows in (False, True):
-                own = change(y)
-                kernel.run(change(x), kernel.pack(change(weight), 2, borrows=borrows), bias, own, True, 2)
-                check_same(np.ascontiguousarray(own), expected, bits=True)
-
-
-def flipped(array: np.ndarray) -> np.ndarray:
-    reverse = (..., *(slice(None, None, -1),) * 2)
-    return array[reverse].copy()[reverse]
+        check_any_strides(problem, isa, "winograd", borrows=(False, True))
 
 
 def test_nothing_is_written_elsewhere_or_read_beyond(isa: str) -> None:
     of_input = forward("conv2d(6, 10, 4, stride=2, padding=1, groups=2)", 19, 17)
     in_pieces = forward("conv2d(6, 10, 7, padding=3, groups=2)", 17, 19)
     for problem in (LAYERS[0], LAYERS[1], LAYERS[6], LAYERS[-1], of_input, in_pieces):
-        x, weight, bias, _ = arrays_of(problem, 2, "float32")
-        around = np.full((2, problem.groups, problem.out_channels + 4, *(n + 4 for n in problem.out_size)), 7, np.float32)
-        inner = around[:, :, 2:-2, 2:-2, 2:-2]
-        beyond = np.full((2, problem.groups, problem.in_channels + 2, *(n + 4 for n in problem.in_size)), np.nan, np.float32)
-        beyond[:, :, 1:-1, 2:-2, 2:-2] = x
-        kernel = Correlation("winograd", "float32", isa, native_problem(problem))
-        kernel.run(beyond[:, :, 1:-1, 2:-2, 2:-2], kernel.pack(weight), bias, inner, False, 2)
-        check_same(inner.copy(), run(problem, isa, x, weight, bias), bits=True)
-        inner[...] = 7
-        assert (around == 7).all()
+        check_nothing_elsewhere(problem, isa, "winograd")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,7 +6,7 @@ import numpy as np
 
 from faltung.engine.native import Correlation, available_isas, native_problem
 from faltung.engine.problem import Problem
-from tests.support.check import check_within
+from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
 
 
@@ -71,6 +71,34 @@ def check_growth(
         bound += (problem.terms + 2) * unit * scale
     with labelled((problem, x.dtype, isa)):
         check_within(run(problem, isa, x, weight, bias, y, algorithm=algorithm), expected, bound, dtype=x.dtype)
+
+
+def check_any_strides(problem: Problem, isa: str, algorithm: str, *, borrows: tuple[bool, ...] = (False,)) -> None:
+    """Channels last, reversed, every second cell, of input, weights and output: the same bits. `borrows`: weights read where they lie."""
+    x, weight, bias, y = arrays_of(problem, 2, "float32")
+    expected = run(problem, isa, x, weight, bias, y, algorithm=algorithm)
+    kernel = Correlation(algorithm, "float32", isa, native_problem(problem))
+    for change in (lambda a: np.moveaxis(np.moveaxis(a, 2, -1).copy(), -1, 2), lambda a: np.repeat(a, 2, -1)[..., ::2], flipped):
+        for borrowed in borrows:
+            own = change(y)
+            kernel.run(change(x), kernel.pack(change(weight), 2, borrows=borrowed), bias, own, True, 2)
+            with labelled((problem, isa)):
+                check_same(np.ascontiguousarray(own), expected, bits=True)
+
+
+def check_nothing_elsewhere(problem: Problem, isa: str, algorithm: str) -> None:
+    """Of two spatial axes: nothing is written beside the output, and what lies beside the input is not read."""
+    x, weight, bias, _ = arrays_of(problem, 2, "float32")
+    around = np.full((2, problem.groups, problem.out_channels + 4, *(n + 4 for n in problem.out_size)), 7, np.float32)
+    inner = around[:, :, 2:-2, 2:-2, 2:-2]
+    beyond = np.full((2, problem.groups, problem.in_channels + 2, *(n + 4 for n in problem.in_size)), np.nan, np.float32)
+    beyond[:, :, 1:-1, 2:-2, 2:-2] = x
+    kernel = Correlation(algorithm, "float32", isa, native_problem(problem))
+    kernel.run(beyond[:, :, 1:-1, 2:-2, 2:-2], kernel.pack(weight), bias, inner, False, 2)
+    with labelled((problem, isa)):
+        check_same(inner.copy(), run(problem, isa, x, weight, bias, algorithm=algorithm), bits=True)
+        inner[...] = 7
+        assert (around == 7).all()
 
 
 def swapped(weight: np.ndarray) -> np.ndarray:
