@@ -22,7 +22,7 @@ NATIVE_TESTS := tests/engine tests/functional tests/ndimage tests/signal/test_pr
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-address check-threads check-memory fuzz check-interrupts check-rounding test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
+.PHONY: help tour play test docs check-aarch64 check-address check-threads check-memory fuzz check-interrupts check-rounding check-denormals test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -136,6 +136,9 @@ coverage-native: $(VENV)/.package $(VENV)/.tour $(VENV)/.test $(VENV)/.coverage
 	$(VENV)/bin/gcovr --html-details build/coverage/native.html --fail-under-line=90 --print-summary --txt /dev/null build/coverage/native
 	@for isa in build/coverage/native/CMakeFiles/faltung_*.dir; do \
 	    echo "$$isa"; $(VENV)/bin/gcovr --print-summary --txt /dev/null "$$isa" | grep lines; done
+
+check-denormals: $(VENV)/.package $(VENV)/.test ## how much longer every algorithm takes on denormal numbers
+	$(PY) checks/denormals.py $(ARGS)
 
 # The kernels without Python: a cross compiler has none to compile against. Python here writes what they are to compute.
 check-aarch64: $(VENV)/.package $(VENV)/.test ## compile the kernels for AArch64 and check them under QEMU: aarch64-linux-gnu-g++, cmake, ninja and qemu-aarch64 are needed

@@ -9,6 +9,7 @@
 
 #include "bind/arguments.h"
 #include "bind/released.h"
+#include "core/float_state.h"
 #include "kernels/between/between.h"
 
 namespace faltung {
@@ -47,6 +48,7 @@ void call_max_pool(const AnyArray& x, const OutputArray& y, const std::string& i
     const Array from = checked_array("x", nb::ndarray<nb::ro>(x), type, in, nullptr);
     const Array to = checked_array("y", nb::ndarray<nb::ro>(y), type, out, nullptr);
     const Isa chosen = isa_from_name(isa);
+    const FloatState state(usual_float_control(false));
     released([&] { max_pool(type, chosen, from, in, to, out, window, threads); });
 }
 
@@ -69,6 +71,7 @@ void call_normalise(const AnyArray& x, const OutputArray& y, const std::string& 
     const void* const scale = factors("weight", weight);
     const void* const shift = factors("bias", bias);
     const Isa chosen = isa_from_name(isa);
+    const FloatState state(usual_float_control(false));
     released([&] { normalise_channels(type, chosen, from, to, size, scale, shift, epsilon, threads); });
 }
 

@@ -7,6 +7,7 @@
 
 #include "bind/arguments.h"
 #include "bind/released.h"
+#include "core/float_state.h"
 #include "core/threads.h"
 #include "core/workspace.h"
 #include "kernels/registry.h"
@@ -31,11 +32,10 @@ class Bound {
   public:
     Bound(const std::string& algorithm, const std::string& dtype, const std::string& isa,
           const Problem& problem)
-        : algorithm_(algorithm),
-          type_(type_from_name(dtype)),
-          isa_(isa_from_name(isa)),
-          problem_(problem),
-          operation_(make(algorithm)) {}
+        : algorithm_(algorithm), type_(type_from_name(dtype)), isa_(isa_from_name(isa)), problem_(problem) {
+        const FloatState state(usual_float_control(false));  // of the tables that some families make
+        operation_ = make(algorithm);
+    }
 
     static Index panel_bytes(const std::string& algorithm, const std::string& dtype, const std::string& isa,
                              const Problem& problem) {

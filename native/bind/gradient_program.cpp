@@ -12,7 +12,7 @@ namespace faltung {
 
 GradientProgram::GradientProgram(const nb::object& kernel, Index groups, const Sizes& large,
                                  const Sizes& small, const Sizes& weight, const nb::object& dtype,
-                                 double largest, bool needs_finite_small)
+                                 double largest, bool needs_finite_small, bool keeps_denormals)
     : keeps_(kernel),
       kernel_(nb::cast<const BoundWeightGradient&>(kernel)),
       groups_(groups),
@@ -27,6 +27,7 @@ GradientProgram::GradientProgram(const nb::object& kernel, Index groups, const S
       stored_(kernel_.type()) {
     if (nb::cast<Index>(dtype.attr("itemsize")) == 2)
         stored_ = nb::cast<std::string>(dtype.attr("name")) == "bfloat16" ? Type::bfloat16 : Type::float16;
+    float_control_ = usual_float_control(!keeps_denormals && !is_half(stored_));
     if (groups < 1 || large.size() != small.size() || weight.size() != large.size() + 1)
         throw std::invalid_argument("the shapes do not belong to one convolution");
 }
@@ -58,6 +59,7 @@ nb::object GradientProgram::weight_grad(nb::handle large, nb::handle small, int 
     for (int a = 0; a < gw.axes(); ++a) view.stride.push_back(gw.stride(a));
     const int axes = static_cast<int>(large_.size());
     const Array large_array = one.grouped(groups_, axes), small_array = other.grouped(groups_, axes);
+    const FloatState state(float_control_);
     if (stored_ == kernel_.type()) {
         kernel_.compute(batch, large_array, small_array, view, threads);
         return result;
@@ -101,9 +103,10 @@ void bind_gradient_program(nb::module_& m) {
     nb::class_<GradientProgram>(m, "GradientProgram",
                                 "A weight gradient of arrays that lie as kernels read them, in one call.")
         .def(nb::init<const nb::object&, Index, const Sizes&, const Sizes&, const Sizes&, const nb::object&,
-                      double, bool>(),
+                      double, bool, bool>(),
              nb::arg("kernel"), nb::arg("groups"), nb::arg("large_shape"), nb::arg("small_shape"),
-             nb::arg("weight_shape"), nb::arg("dtype"), nb::arg("largest"), nb::arg("needs_finite_small"))
+             nb::arg("weight_shape"), nb::arg("dtype"), nb::arg("largest"), nb::arg("needs_finite_small"),
+             nb::arg("keeps_denormals"))
         .def("weight_grad", &GradientProgram::weight_grad, nb::arg("large").none(), nb::arg("small").none(),
              nb::arg("threads"), "The result, or None where it does not serve these.");
 }

@@ -8,6 +8,7 @@
 #include "bind/bound.h"
 #include "bind/numpy_array.h"
 #include "bind/result.h"
+#include "core/float_state.h"
 
 namespace faltung {
 
@@ -16,8 +17,10 @@ class GradientProgram {
   public:
     // `large` and `small` are the shapes of a sample of either side: input and gradient, or the other way
     // round where transposed. Indirect algorithms take magnitudes up to `largest` alone.
+    // Denormals as of `Program`.
     GradientProgram(const nb::object& kernel, Index groups, const Sizes& large, const Sizes& small,
-                    const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_small);
+                    const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_small,
+                    bool keeps_denormals);
 
     // None where it does not serve these, and has then done nothing.
     nb::object weight_grad(nb::handle large, nb::handle small, int threads) const;
@@ -36,6 +39,7 @@ class GradientProgram {
     Results results_;
     double largest_;
     bool needs_finite_small_;
+    FloatControl float_control_;
     char kind_;
     Type stored_;  // of the arrays: the kernel's type, or half precision
 };

@@ -22,6 +22,7 @@
 #include "bind/spectral.h"
 #include "bind/stencil.h"
 #include "core/fingerprint.h"
+#include "core/float_state.h"
 #include "core/half.h"
 #include "core/magnitude.h"
 #include "core/recycled.h"
@@ -171,6 +172,18 @@ NB_MODULE(_native, m) {
         },
         nb::arg("source").noconvert(), nb::arg("target").noconvert(), nb::arg("dtype"), nb::arg("isa"),
         nb::arg("threads"), "Half precision, passed as uint16, to float32 or back.");
+
+    m.def(
+        "set_float_state",
+        [](bool flushes_denormals) {
+            const FloatControl before = float_control();
+            set_float_control(usual_float_control(flushes_denormals));
+            return before;
+        },
+        nb::arg("flushes_denormals"),
+        "From now on the current thread rounds to the nearest, and denormal numbers count or not; what was "
+        "before.");
+    m.def("restore_float_state", &set_float_control, nb::arg("before"), "What set_float_state returned.");
 
     bind_between(m);
     bind_dilated(m);

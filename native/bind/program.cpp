@@ -22,7 +22,8 @@ struct Program::Work {
 };
 
 Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const Sizes& out,
-                 const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_weight)
+                 const Sizes& weight, const nb::object& dtype, double largest, bool needs_finite_weight,
+                 bool keeps_denormals)
     : groups_(groups),
       in_(in),
       out_(out),
@@ -49,6 +50,7 @@ Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const
     kind_ = nb::cast<std::string>(dtype.attr("kind")).at(0);
     const bool is_half = nb::cast<int>(dtype.attr("itemsize")) == 2;
     stored_ = is_half ? type_from_name(nb::cast<std::string>(dtype.attr("name"))) : type_;
+    float_control_ = usual_float_control(!keeps_denormals && !is_half);
 }
 
 bool Program::takes(const NumpyArray& x) const {
@@ -257,6 +259,7 @@ bool Program::finish(Work& work, const std::vector<const void*>& packed, const N
                      Activation activation, int threads) const {
     work.epilogue.bias = bias ? bias.data() : nullptr;
     work.loop = epilogue_loop(activation, work.has_residual, sum_type(type_), kind_ != 'u', isa_);
+    const FloatState state(float_control_);
     return released_if(saturating_multiply(work.batch, sample_work_) >= unreleased_multiply_adds,
                        [&] { return run_steps(work, packed, threads); });
 }
@@ -307,6 +310,7 @@ nb::object Program::convolve(nb::handle x, nb::handle weight, nb::handle bias, n
         return nb::none();  // what there is to be said of it is said elsewhere
     }
     const Index all_work = saturating_multiply(work.batch, sample_work_) + packed_bytes;
+    const FloatState state(float_control_);
     const bool is_served = released_if(all_work >= unreleased_multiply_adds, [&] {
         if (is_converted())
             widen(stored_, isa_, {weights}, {w.data(), {1}}, {wide_weight.data(), {1}}, threads);
@@ -373,9 +377,10 @@ class PreparedProgram {
 void bind_program(nb::module_& m) {
     nb::class_<Program>(m, "Program", "A convolution of arrays that lie as kernels read them, in one call.")
         .def(nb::init<const nb::sequence&, Index, const Sizes&, const Sizes&, const Sizes&, const nb::object&,
-                      double, bool>(),
+                      double, bool, bool>(),
              nb::arg("steps"), nb::arg("groups"), nb::arg("in_shape"), nb::arg("out_shape"),
-             nb::arg("weight_shape"), nb::arg("dtype"), nb::arg("largest"), nb::arg("needs_finite_weight"))
+             nb::arg("weight_shape"), nb::arg("dtype"), nb::arg("largest"), nb::arg("needs_finite_weight"),
+             nb::arg("keeps_denormals"))
         .def("convolve", &Program::convolve, nb::arg("x").none(), nb::arg("weight").none(),
              nb::arg("bias").none(), nb::arg("out").none(), nb::arg("threads"),
              "The result, or None where it does not serve these.");

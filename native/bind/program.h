@@ -11,6 +11,7 @@
 #include "bind/bound.h"
 #include "bind/numpy_array.h"
 #include "bind/result.h"
+#include "core/float_state.h"
 
 namespace faltung {
 
@@ -29,8 +30,10 @@ class Program {
     };
 
     // `in` and `out` are the shapes of a sample; indirect algorithms take magnitudes up to `largest` alone.
+    // Denormal numbers of float32 and float64 count as zero unless it `keeps_denormals`; those of half
+    // precision count.
     Program(const nb::sequence& steps, Index groups, const Sizes& in, const Sizes& out, const Sizes& weight,
-            const nb::object& dtype, double largest, bool needs_finite_weight);
+            const nb::object& dtype, double largest, bool needs_finite_weight, bool keeps_denormals);
 
     // Everything is packed for one of the arguments of these two: each returns None where it does not serve
     // them, and has then done nothing.
@@ -77,8 +80,9 @@ class Program {
     Results results_;
     double largest_;
     bool needs_finite_weight_, accumulates_ = false;
-    Type type_ = Type::float32;    // of the kernels
-    Type stored_ = Type::float32;  // of the arrays: that, or half precision that is converted
+    FloatControl float_control_ = 0;  // in which sums are taken, whatever the caller has set
+    Type type_ = Type::float32;       // of the kernels
+    Type stored_ = Type::float32;     // of the arrays: that, or half precision that is converted
     Isa isa_ = Isa();
     char kind_ = 'f';
     Index sample_work_ = 0;  // multiply-adds

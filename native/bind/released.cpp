@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "core/float_state.h"
 #include "core/workspace.h"
 
 namespace faltung {
@@ -55,6 +56,7 @@ Interruption::Answer Released::heed_signals() {
     const pid_t process = getpid();
     restore();
     auto answer = Interruption::Answer::go_on;
+    const FloatState usual(usual_float_control(false));  // for signal handlers
     try {
         if (!std::exchange(has_looked_, true) && !is_main_thread())
             answer = Interruption::Answer::never_ask_again;

@@ -11,6 +11,7 @@
 #include "bind/arguments.h"
 #include "bind/released.h"
 #include "bind/result.h"
+#include "core/float_state.h"
 #include "kernels/stencil/stencil.h"
 
 namespace faltung {
@@ -84,6 +85,7 @@ void call_lines(const AnyArray& x, const OutputArray& y, const std::string& isa,
     lines.step = step;
     lines.is_double = is_double;
     const Isa chosen = isa_from_name(isa);
+    const FloatState state(usual_float_control(false));
     released([&] { filter_lines(lines, chosen, threads); });
 }
 
@@ -120,6 +122,7 @@ void call_footprint(const AnyArray& x, const OutputArray& y, const std::string& 
     footprint.weight = weights.data();
     footprint.is_double = is_double;
     const Isa chosen = isa_from_name(isa);
+    const FloatState state(usual_float_control(false));
     released([&] { filter_footprint(footprint, chosen, threads); });
 }
 
@@ -138,6 +141,7 @@ bool call_cut_off(const AnyArray& sums, const OutputArray& y, double distance, c
         if (from.shape(a) > 1 && (from.stride(a) != next || to.stride(a) != next))
             refuse("an array is not in C order");
     const Isa chosen = isa_from_name(isa);
+    const FloatState state(usual_float_control(false));
     return released([&] {
         return cut_off(static_cast<const double*>(from.data()), const_cast<void*>(to.data()), cell, next,
                        distance, chosen, threads);

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/epilogue.h"
+#include "core/float_state.h"
 #include "core/vec.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -200,6 +201,13 @@ void finish_block(const EpilogueBlock& block) {
                 inner.residual_step, inner.size);
 }
 
+// Of activations whose results may be denormal where their arguments are far from it: these are kept.
+template <class T, Activation A>
+void finish_tail(const EpilogueBlock& block) {
+    const FloatState counting(usual_float_control(false));
+    finish_block<T, A>(block);
+}
+
 template <class T>
 EpilogueLoop loop_of(Activation activation) {
     switch (activation) {
@@ -210,10 +218,10 @@ EpilogueLoop loop_of(Activation activation) {
         case Activation::relu6:
             return finish_block<T, Activation::relu6>;
         case Activation::silu:
-            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::silu>;
+            if constexpr (std::is_floating_point_v<T>) return finish_tail<T, Activation::silu>;
             break;
         case Activation::sigmoid:
-            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::sigmoid>;
+            if constexpr (std::is_floating_point_v<T>) return finish_tail<T, Activation::sigmoid>;
             break;
         case Activation::hardsigmoid:
             if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::hardsigmoid>;
@@ -222,7 +230,7 @@ EpilogueLoop loop_of(Activation activation) {
             if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::hardswish>;
             break;
         case Activation::gelu:
-            if constexpr (std::is_floating_point_v<T>) return finish_block<T, Activation::gelu>;
+            if constexpr (std::is_floating_point_v<T>) return finish_tail<T, Activation::gelu>;
     }
     return nullptr;
 }

@@ -37,6 +37,7 @@ template <class From, class To>
 void convert(void (*loop)(const From*, To*, const SweepPiece&), const std::vector<Index>& size,
              const Array& from, const Array& to, int threads) {
     const Sweep sweep(size, from.stride, to.stride, cells_of_a_task);
+    const FloatState counting(usual_float_control(false));  // denormals are made normal by products
     auto piece_of = [&](Index task, int) {
         const SweepPiece piece = sweep.piece(task);
         loop(static_cast<const From*>(from.data) + piece.offset,

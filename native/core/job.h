@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 
+#include "core/float_state.h"
 #include "core/index.h"
 #include "core/interruption.h"
 
@@ -13,7 +14,8 @@ using TaskBody = void (*)(void* context, Index task, int worker);
 
 // Every worker begins with a range of its own (from `starts` on, where there is one for each thread), the
 // same at each call of the same size, so that what it reads and writes is still in its caches; whoever is
-// done early helps with the others' ranges. However many workers come, one is enough. What a task throws
+// done early helps with the others' ranges. However many workers come, one is enough. All round
+// as the caller does, whatever their threads had set. What a task throws
 // stays here until everybody has left: other threads have nobody to catch it, and the caller's stack holds
 // the job.
 struct Job {
@@ -26,6 +28,7 @@ struct Job {
     TaskBody body = nullptr;
     void* context = nullptr;
     InterruptibleWork work_of_caller = current_work();
+    FloatControl control = float_control();  // of the caller
     int ranges = 0;
     std::atomic<bool> has_failed{false};
     std::exception_ptr error;
@@ -46,6 +49,7 @@ struct Job {
     // From another thread.
     void help(int worker) noexcept {
         const Helping helping(work_of_caller.call);
+        const FloatState as_caller(control);
         work(worker, current_work());
     }
 

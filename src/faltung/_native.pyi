@@ -34,6 +34,12 @@ def borrow_team(parallel: int, thread_number: int) -> None:
 def finish(y: _Array, isa: str, threads: int, activation: str = "none", residual: _Array | None = None) -> None:
     """``y = activation(y + residual)`` of any shape and strides; `activation` is "none", "relu", "relu6" or, of floats, another."""
 
+def set_float_state(flushes_denormals: bool) -> int:
+    """From now on the current thread rounds to the nearest, and denormal numbers count or not; what was before."""
+
+def restore_float_state(before: int) -> None:
+    """What `set_float_state` returned."""
+
 def is_within(array: _Array, largest: float, isa: str, threads: int, dtype: str = "", refuses_denormals: bool = False) -> bool:
     """Whether all numbers of an array of floats are finite and of at most this magnitude.
 
@@ -222,6 +228,7 @@ class Program:
 
     A step is (kernel, first cells and steps of what it writes along each axis, whether it adds to that, where its weights
     (G, OC, IC, *K) begin and their strides in contiguous weights). Shapes are those of a sample. Magnitudes up to `largest` are served.
+    Unless it `keeps_denormals`, those of float32 and float64 count as zero.
     """
 
     def __init__(
@@ -234,6 +241,7 @@ class Program:
         dtype: np.dtype[Any],
         largest: float,
         needs_finite_weight: bool,
+        keeps_denormals: bool,
     ) -> None: ...
     def convolve(self, x: object, weight: object, bias: object, out: object, threads: int) -> _Array | None:
         """The convolution, or None where it does not serve these arguments: then nothing has been done."""
@@ -283,6 +291,7 @@ class GradientProgram:
         dtype: np.dtype[Any],
         largest: float,
         needs_finite_small: bool,
+        keeps_denormals: bool,
     ) -> None: ...
     def weight_grad(self, large: object, small: object, threads: int) -> _Array | None:
         """The gradient, or None where it does not serve these arguments: then nothing has been done."""

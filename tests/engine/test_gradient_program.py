@@ -108,7 +108,7 @@ def test_shapes_of_no_convolution_are_refused() -> None:
     spec = fl.ConvSpec.parse(SPECS[0])
     kernel, _ = gradient._kernel(spec, (9, 8), "float32", 1, "auto")
     with pytest.raises(ValueError, match="one convolution"):
-        GradientProgram(kernel, 1, (4, 9, 8), (6, 9), spec.weight_shape, np.dtype("f4"), 1.0, False)
+        GradientProgram(kernel, 1, (4, 9, 8), (6, 9), spec.weight_shape, np.dtype("f4"), 1.0, False, False)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class Compiled:
         largest = math.inf if self.is_direct else LARGEST[self.request.dtype]
         is_careful = (lowered.leaves_cells_out or lowered.skips_padding) and dtype.kind not in "biu"
         in_shape, out_shape = (read, *lowered.in_size), (written, *lowered.out_size)
-        return Program(steps, spec.groups, in_shape, out_shape, spec.weight_shape, dtype, largest, is_careful)
+        return Program(steps, spec.groups, in_shape, out_shape, spec.weight_shape, dtype, largest, is_careful, self.request.is_exact)
 
     def workspace_bytes(self, threads: int) -> int:
         """Scratch of a call plus the packed weights of one real part."""

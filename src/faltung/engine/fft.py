@@ -23,7 +23,7 @@ from numpy.lib.stride_tricks import as_strided
 from faltung.borders import Image, images
 from faltung.engine.arrays import Array, trailing
 from faltung.engine.fft_layout import TASK_CELLS, WORTH_THREADS_CYCLES, AxisBlocks, best_layout, memory_limit
-from faltung.engine.native import MAX_THREADS
+from faltung.engine.native import MAX_THREADS, float_state_for_helpers
 from faltung.engine.problem import Problem
 
 __all__ = ["FFTCorrelation", "FFTWeight", "keep_freed_memory", "share"]
@@ -331,9 +331,11 @@ def share(work: Callable[[Any], None], tasks: Iterable[Any], threads: int, cycle
     waiting = deque(tasks)
     threads = min(threads, len(waiting), max(1, math.ceil(cycles / WORTH_THREADS_CYCLES)))
 
+    as_caller = float_state_for_helpers()
+
     def serve() -> None:
         # A thread begins with NumPy's default, which warns, and without the backend that its caller may have set.
-        with np.errstate(all="ignore"), set_backend("scipy", only=True):
+        with np.errstate(all="ignore"), set_backend("scipy", only=True), as_caller():
             while True:
                 try:
                     task = waiting.popleft()

@@ -20,7 +20,7 @@ from faltung.engine.epilogue import NOTHING
 from faltung.engine.gradient_catalog import BY_NAME, choose_gradient
 from faltung.engine.lowering import lower
 from faltung.engine.magnitude import LARGEST, is_moderate
-from faltung.engine.native import GradientProgram, WeightGradient, chosen_isa, get_num_threads, native_problem
+from faltung.engine.native import FloatState, GradientProgram, WeightGradient, chosen_isa, get_num_threads, native_problem
 from faltung.engine.packed import PackedWeights
 from faltung.engine.problem import Problem
 from faltung.engine.run import ACCURACIES, TRAINING_SAMPLES, allocate, deliver, run_packed
@@ -80,10 +80,11 @@ def weight_grad(spec: ConvSpec, x: Array, grad: Array, *, accuracy: str = "defau
     kernel, is_direct = choice("general") if careful else choice("exact" if accuracy == "exact" else "auto")
     if not is_direct and not all(is_moderate(array, types.native) for array in (large, small)):
         kernel, is_direct = choice("exact")
-    if types.is_complex:
-        _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)
-    else:
-        kernel.run(large, small, view.view(np.uint64) if types.is_exact else view, get_num_threads())
+    with FloatState(flushes_denormals=accuracy == "default" and not types.is_half):
+        if types.is_complex:
+            _run_complex(kernel, large, small, view, conjugate_small=spec.transposed)
+        else:
+            kernel.run(large, small, view.view(np.uint64) if types.is_exact else view, get_num_threads())
     return deliver(result, None, types)
 
 
@@ -105,7 +106,7 @@ def _weight_way(
     large, small = reversed(shapes) if spec.transposed else shapes
     largest = math.inf if is_direct else LARGEST[types.native]
     is_careful = spec.transposed and not types.is_exact
-    return types, batch, GradientProgram(kernel, spec.groups, large, small, spec.weight_shape, types.result, largest, is_careful)
+    return types, batch, GradientProgram(kernel, spec.groups, large, small, spec.weight_shape, types.result, largest, is_careful, is_exact)
 
 
 def _run_complex(kernel: WeightGradient, large: Array, small: Array, view: Array, *, conjugate_small: bool) -> None:

@@ -7,7 +7,7 @@ import functools
 import operator
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from faltung import _native
 from faltung._native import (
@@ -39,11 +39,11 @@ from faltung.engine.problem import Problem
 from faltung.errors import ConvPlanError, ConvShapeError, one_of, shown
 
 __all__ = [
-    "Correlation", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient", "available_isas",
-    "borrow_team", "chosen_isa", "convert", "cut_off", "dilated_tiling", "filter_footprint", "filter_lines", "fingerprint", "finish",
-    "get_num_threads", "has_bfloat16_dots", "is_within", "limit_threads", "max_pool", "memory_bandwidth", "native_problem", "new_result",
-    "normalise_channels", "peak_flops", "product_rates", "set_num_threads", "spectral_shape", "using_threads",
-    "vector_lanes",
+    "Correlation", "FloatState", "GradientProgram", "PackedWeight", "PreparedProgram", "Program", "SpectralShape", "WeightGradient",
+    "available_isas", "borrow_team", "chosen_isa", "convert", "cut_off", "dilated_tiling", "filter_footprint", "filter_lines",
+    "fingerprint", "finish", "float_state_for_helpers", "get_num_threads", "has_bfloat16_dots", "is_within", "limit_threads", "max_pool",
+    "memory_bandwidth", "native_problem", "new_result", "normalise_channels", "peak_flops", "product_rates", "set_num_threads",
+    "spectral_shape", "using_threads", "vector_lanes",
 ]  # fmt: skip
 
 MAX_THREADS = 1024
@@ -163,6 +163,38 @@ def checked_threads(name: str, value: object) -> int:
     if not 1 <= number <= MAX_THREADS:
         raise ConvPlanError(f"{name}={shown(value)} is no number of threads.", f"Use a whole number from 1 to {MAX_THREADS}.")
     return number
+
+
+class FloatState:
+    """Round to the nearest on the current thread, whatever it has set, inside a ``with`` statement; then as before.
+
+    Kernels called by programs do so by themselves; this is for others, and for what NumPy and SciPy compute beside them.
+    """
+
+    __slots__ = ("_before", "_flushes_denormals")
+
+    def __init__(self, *, flushes_denormals: bool) -> None:
+        self._flushes_denormals = flushes_denormals
+
+    def __enter__(self) -> None:
+        self._before = _native.set_float_state(self._flushes_denormals)
+
+    def __exit__(self, *_error: object) -> None:
+        _native.restore_float_state(self._before)
+
+
+def float_state_for_helpers() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What makes another thread round as the current one does now."""
+    here = _native.set_float_state(False)
+    _native.restore_float_state(here)
+
+    @contextlib.contextmanager
+    def as_here() -> Iterator[None]:
+        with FloatState(flushes_denormals=False):
+            _native.restore_float_state(here)
+            yield
+
+    return as_here
 
 
 def fingerprint(address: int, nbytes: int) -> int:

@@ -20,7 +20,7 @@ from faltung.engine.epilogue import Epilogue
 from faltung.engine.kernel import Kernel
 from faltung.engine.lowered import Strip
 from faltung.engine.magnitude import is_moderate
-from faltung.engine.native import Correlation, PreparedProgram, get_num_threads
+from faltung.engine.native import Correlation, FloatState, PreparedProgram, get_num_threads
 
 __all__ = ["PackedWeights"]
 
@@ -43,6 +43,11 @@ class PackedWeights:
     @classmethod
     def of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         """Pack `weight`; where cells take no part, non-finite weights go to the one kernel that leaves them out."""
+        with _state(compiled, types):
+            return cls._of(compiled, weight, types)
+
+    @classmethod
+    def _of(cls, compiled: Compiled, weight: Array, types: ElementTypes) -> PackedWeights:
         if types.is_half and not compiled.is_half and weight.dtype.itemsize == 2:
             weight = widened(weight)
         serves_any = types.is_exact or (compiled.is_direct and not compiled.most_rank)
@@ -105,6 +110,10 @@ class PackedWeights:
         -----
         Samples whose values some kernel does not serve are summed directly, each for itself: a result depends on its own sample alone.
         """
+        with _state(self.compiled, self.types):
+            self._run(x, epilogue, y, threads)
+
+    def _run(self, x: Array, epilogue: Epilogue, y: Array, threads: int) -> None:
         if self.types.is_half and not self.compiled.is_half and x.dtype.itemsize == 2:
             self._run_converted(x, epilogue, y, threads)
             return
@@ -191,6 +200,11 @@ class PackedWeights:
             with np.errstate(all="ignore"):  # as the kernels: inf - inf is NaN without a warning
                 for source, target in _folds(strip):
                     y[target] += buffer[source]
+
+
+def _state(compiled: Compiled, types: ElementTypes) -> FloatState:
+    """In which denormal numbers count as zero, but those of half precision, and where sums are to be exact."""
+    return FloatState(flushes_denormals=not (compiled.request.is_exact or types.is_half))
 
 
 def _run_steps(

@@ -66,6 +66,7 @@ class Plan:
         one more product, before a residual and an activation; 0 where integers are summed exactly (modulo 2**64).
         For Winograd's algorithms the maximum is over places of the kernel beyond the border as well, the outputs of
         ``padding="full"``: where there are no such places, or sums there are no larger, it is the same.
+        Of numbers that are zero or normal: denormal ones count as zero, but under accuracy="exact" and in half precision.
 
     Examples
     --------
