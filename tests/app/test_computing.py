@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 from asyncio.subprocess import Process
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 
 from faltung.app.server.computing import Computing
 from faltung.app.uploads import Uploads
+
+T = TypeVar("T")
 
 
 async def stopped_at_once(computing: Computing) -> list[Process]:
@@ -38,14 +43,20 @@ async def interrupted_while_it_starts(computing: Computing) -> list[Process]:
     return [process]
 
 
+def in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Of a thread of its own: in this one Playwright's may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 @pytest.mark.parametrize("way", [stopped_at_once, stopped_twice, interrupted_while_it_starts])
 def test_no_process_outlives_the_loop(way) -> None:
     """Asyncio would say so on the terminal, and here as a warning, which is an error."""
-    processes = asyncio.run(way(Computing(Uploads(), 30)))
+    processes = in_a_loop(way(Computing(Uploads(), 30)))
     assert all(process.returncode is not None for process in processes)
     del processes
     gc.collect()
 
 
 def test_an_end_without_a_beginning() -> None:
-    asyncio.run(Computing(Uploads(), 30).end())
+    in_a_loop(Computing(Uploads(), 30).end())

@@ -18,6 +18,7 @@ from faltung.photo import PhotoError
 from faltung.viz.pictures import raster, video
 from faltung.viz.pictures.animation import SUFFIXES, Animation
 from faltung.viz.pictures.drawing import Drawing, Polygon
+from faltung.viz.pictures.files import write_whole
 from faltung.viz.pictures.palette import palette
 from tests.viz.sample_drawing import sample, square
 
@@ -208,3 +209,13 @@ def test_what_it_says_of_itself() -> None:
     assert ANIMATION.captions[4] == "output 4"
     assert Animation(SAMPLE, palette("tol")) == ANIMATION
     assert hash(Animation(sample())) == hash(ANIMATION)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX's")
+def test_no_file_takes_the_place_of_a_pipe(tmp_path: Path) -> None:
+    """Nor of a device: /dev/null is everybody's."""
+    pipe = tmp_path / "a.svg"
+    os.mkfifo(pipe)
+    with pytest.raises(PhotoError, match="is a device or a pipe"):
+        write_whole(pipe, lambda part: part.write_text("new"))
+    assert pipe.is_fifo()

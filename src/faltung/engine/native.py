@@ -36,6 +36,7 @@ from faltung._native import (
     spectral_shape,
 )
 from faltung.engine.problem import Problem
+from faltung.engine.threadpools import register
 from faltung.errors import ConvPlanError, ConvShapeError, one_of, shown
 
 __all__ = [
@@ -208,3 +209,6 @@ def fingerprint(address: int, nbytes: int) -> int:
     False
     """
     return _native.fingerprint(address, nbytes, get_num_threads())
+
+
+register(get_num_threads, limit_threads, MAX_THREADS)

@@ -1,6 +1,6 @@
 """The engine's threads as threadpoolctl sees them: ``threadpool_info()`` lists them, ``threadpool_limits(1)`` limits them.
 
-Imports threadpoolctl, where it is installed, and the compiled module's Python face.
+Imports threadpoolctl, where it is installed.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
-
-from faltung.engine import native
+from collections.abc import Callable
 
 __all__ = ["register"]
 
 
-def register() -> bool:
-    """Make the engine known to threadpoolctl; false where that is not installed, or too old.
+def register(get_num_threads: Callable[[], int], limit_threads: Callable[[int], None], most: int) -> bool:
+    """Make the engine known to threadpoolctl; false where that is not installed, or too old. It may set 1 to `most` threads.
 
     To be called once, when the compiled module is loaded: libraries that threadpoolctl has seen before and did not know are not looked
     at again by each of its versions.
@@ -34,10 +33,10 @@ def register() -> bool:
         check_symbols = ("faltung_most_threads",)  # other packages, too, have a module of that name
 
         def get_num_threads(self) -> int:
-            return native.get_num_threads()
+            return get_num_threads()
 
         def set_num_threads(self, num_threads: int) -> None:
-            native.limit_threads(max(1, min(num_threads, native.MAX_THREADS)))
+            limit_threads(max(1, min(num_threads, most)))
 
         def get_version(self) -> str | None:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
