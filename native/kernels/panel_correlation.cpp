@@ -147,8 +147,8 @@ std::vector<Index> PanelCorrelation<T>::packed_layout() const {
 
 template <class T>
 void PanelCorrelation<T>::pack(const Array& weight, void* packed, int threads) const {
-    pack_correlation_weights(problem_, packed_layout_, kernel_.channel_block, weight,
-                             static_cast<T*>(packed), threads);
+    pack_correlation_weights(problem_, packed_layout_, kernel_.channel_block, weight, static_cast<T*>(packed),
+                             threads);
 }
 
 // One call's arrays and its division into tasks; the division never touches the order of a sum.

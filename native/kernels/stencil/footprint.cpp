@@ -50,8 +50,8 @@ class Footprint {
 
     void run(int threads) {
         const Index taps = static_cast<Index>(tap_.size()) + 4;
-        const Index products = saturating_multiply(saturating_multiply(slices_, taps),
-                                                   saturating_multiply(rows_, columns_));
+        const Index products =
+            saturating_multiply(saturating_multiply(slices_, taps), saturating_multiply(rows_, columns_));
         const Index together = cells_of_a_task / max_index(1, band_ * part_columns_);
         run_parts(slices_ * bands_ * parts_, together, products, scratch_bytes_, threads,
                   [this](Index i, char* scratch) { part(i, scratch); });

@@ -151,8 +151,8 @@ class Lines {
 
     void run(int threads) {
         const Index taps = across_.size + along_.size + 4;
-        const Index products = saturating_multiply(saturating_multiply(slices_, taps),
-                                                   saturating_multiply(rows_, columns_));
+        const Index products =
+            saturating_multiply(saturating_multiply(slices_, taps), saturating_multiply(rows_, columns_));
         const Index together = cells_of_a_task / max_index(1, band_ * task_columns_);
         run_parts(slices_ * bands_ * parts_, together, products, scratch_bytes_, threads,
                   [this](Index i, char* scratch) { part(i, scratch); });

@@ -45,7 +45,8 @@ struct StencilCells {
     }
 };
 
-// part(i, scratch) for each of so many parts, `together` of them one task; each thread has scratch of its own.
+// part(i, scratch) for each of so many parts, `together` of them one task; each thread has scratch of its
+// own.
 template <class Part>
 void run_parts(Index parts, Index together, Index products, Index scratch_bytes, int threads,
                const Part& part) {
