@@ -15,7 +15,7 @@ from tests.support.engine import run_python
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers of processor time are POSIX's")
 
 LONG = """
-    import os, signal, sys, threading
+    import os, signal, sys, threading, time
     import numpy as np
     import faltung as fl
 
@@ -34,11 +34,15 @@ LONG = """
             return True
         return False
 
-    def slow():
-        # Tasks of some milliseconds, together half a second.
+    def slow(seconds=1.0):
+        # Tasks of some milliseconds, together these seconds of processor time on any machine: a call looks for signals ten times
+        # a second, and one that ends before it looks again is whole.
         spec = fl.ConvSpec.parse("conv2d(8, 16, 7)")
-        x = ints(1, 8, 90, 90)
-        return fl.plan(spec, x.shape, algorithm="general").prepare(ints(*spec.weight_shape)), x
+        weight, x = ints(*spec.weight_shape), ints(1, 8, 90, 90)
+        begun = time.process_time()
+        fl.plan(spec, x.shape, algorithm="general").prepare(weight)(x)
+        x = np.repeat(x, int(seconds / (time.process_time() - begun)) + 1, axis=0)
+        return fl.plan(spec, x.shape, algorithm="general").prepare(weight), x
 
     small, kernels = ints(2, 8, 40, 40), ints(8, 8, 3, 3)
     expected = fl.conv2d(small, kernels)
@@ -121,7 +125,7 @@ def test_other_threads_are_not_interrupted() -> None:
         LONG
         + """
     fl.set_num_threads(2)
-    prepared, x = slow()
+    prepared, x = slow(0.3)
     whole, results = prepared(x), []
     thread = threading.Thread(target=lambda: results.append([prepared(x) for _ in range(4)]))
     def watch():
