@@ -389,6 +389,35 @@ def test_nothing_is_left_where_nothing_was_finished(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_nothing_takes_the_place_of_a_pipe(tmp_path: Path, is_linked: bool) -> None:
+    """Nor of a device: both are other programs'. No block is computed first."""
+    pipe, target = tmp_path / "pipe", tmp_path / ("link.zarr" if is_linked else "pipe")
+    os.mkfifo(pipe)
+    if is_linked:
+        target.symlink_to(pipe)
+    stop = Stopping(OSError(5, "computed"))
+    for overwrite in (False, True):
+        with pytest.raises(StorageError, match="is a device, a pipe or a socket"):
+            to_zarr(blocks(stop), target, overwrite=overwrite, scheduler="sync")
+    assert pipe.is_fifo()
+    assert target.is_symlink() == is_linked
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"pipe", target.name})
+
+
+def test_a_pipe_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    target = tmp_path / "a.zarr"
+
+    def compute(block: np.ndarray) -> np.ndarray:
+        if block.size and not target.exists():
+            os.mkfifo(target)
+        return block
+
+    with pytest.raises(StorageError, match="is a device, a pipe or a socket"):
+        to_zarr(blocks().map_blocks(compute, dtype=np.float32), target, overwrite=True, scheduler="sync")
+    assert target.is_fifo()
+
+
 def test_a_link_to_nowhere_may_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "nowhere")
     with pytest.raises(StorageError, match="exists"):

@@ -214,3 +214,12 @@ def test_places_and_types_that_cannot_be_written(tmp_path: Path) -> None:
         store_array(np.ones((3, 3), bool), tmp_path / "out.tif")
     store_array(da.ones((0, 3), chunks=2), tmp_path / "empty.npy")
     assert np.load(tmp_path / "empty.npy").shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif", "a.zarr"])
+def test_no_file_takes_the_place_of_a_pipe(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FileError, match="is a device, a pipe or a socket"):
+        store_array(np.ones((3, 4)), tmp_path / name, overwrite=True)
+    assert (tmp_path / name).is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1

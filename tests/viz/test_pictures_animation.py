@@ -216,6 +216,6 @@ def test_no_file_takes_the_place_of_a_pipe(tmp_path: Path) -> None:
     """Nor of a device: /dev/null is everybody's."""
     pipe = tmp_path / "a.svg"
     os.mkfifo(pipe)
-    with pytest.raises(PhotoError, match="is a device or a pipe"):
+    with pytest.raises(PhotoError, match="is a device, a pipe or a socket"):
         write_whole(pipe, lambda part: part.write_text("new"))
     assert pipe.is_fifo()

@@ -24,6 +24,7 @@ from faltung.dask.unfinished import Receipt, StorageError, Unfinished, cannot_wr
 from faltung.dask.watching import Meter, Progress, check_progress, reporter
 from faltung.errors import ConvShapeError, ConvTypeError, shown
 from faltung.extras import optional
+from faltung.places import refuse_device
 
 __all__ = ["Progress", "StorageError", "to_zarr"]
 
@@ -84,7 +85,7 @@ def to_zarr(
     Raises
     ------
     StorageError
-        The target exists, cannot be written, or is being written; the disk is full or, without compression, too small;
+        The target exists, is a device, cannot be written, or is being written; the disk is full or, without compression, too small;
         what is to be resumed is another computation. Finished chunks are kept.
     ConvTypeError, ConvShapeError
         `array` is no dask array, or its shape is unknown.
@@ -108,6 +109,7 @@ def to_zarr(
     target = _local(path)
     check_progress(progress)
     plan = _Plan.of(zarr, array, component, fingerprint, options)
+    refuse_device(target, StorageError)
     if _exists(target):
         if resume and (whole := _opened(zarr, target, plan.component)) is not None and whole.attrs.get(MARK) == plan.digest:
             return whole

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from faltung.errors import ConvError, shown
+from faltung.places import refuse_device
 
 __all__ = ["Receipt", "StorageError", "Unfinished", "cannot_write", "is_full", "unfinished_path"]
 
@@ -185,6 +186,7 @@ class Unfinished:
         for leftover in self.store.rglob("*.partial"):  # of writers that were killed
             leftover.unlink(missing_ok=True)
         _to_disk(self.store)
+        refuse_device(self.target, StorageError)
         replaced = None
         if os.path.lexists(self.target):
             replaced = self.folder / f"replaced-{uuid.uuid4().hex}"

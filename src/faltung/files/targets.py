@@ -17,6 +17,7 @@ from faltung.errors import ConvTypeError
 from faltung.extras import optional
 from faltung.files.kinds import FileError, tifffile
 from faltung.files.sources import block_sizes
+from faltung.places import refuse_device
 
 __all__ = ["store_array"]
 
@@ -40,6 +41,7 @@ def store_array(array: Any, path: Path, *, resume: bool = False, overwrite: bool
     """
     if resume and not path.suffix.lower() == ".zarr":
         raise FileError(f"{str(path)!r} cannot be gone on with: --resume needs chunks that are files of their own.", "Write a .zarr store.")
+    refuse_device(path, FileError)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".zarr":

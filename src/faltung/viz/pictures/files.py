@@ -9,6 +9,7 @@ from pathlib import Path
 
 from faltung.errors import ConvError
 from faltung.photo import PhotoError
+from faltung.places import refuse_device
 
 __all__ = ["write_whole"]
 
@@ -20,8 +21,7 @@ def write_whole(path: Path, writer: Callable[[Path], object]) -> None:
         target = path.resolve()
         if target.is_dir():
             raise PhotoError(f"{name} is a folder.", "Name a file inside it.")
-        if target.exists() and not target.is_file():
-            raise PhotoError(f"{name} is a device or a pipe, which no file may take the place of.", "Name a file.")
+        refuse_device(target, PhotoError)
         if not target.parent.is_dir():
             raise PhotoError(f"cannot write {name}: there is no folder {str(path.parent)!r}.", "Make the folder first, or name another.")
         if target.exists() and not os.access(target, os.W_OK):
