@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faltung.engine.native import available_isas
 from tests.exhaustive.problems import problem_lines
-from tests.exhaustive.report import Report
+from tests.exhaustive.report import Report, named
 from tests.exhaustive.shapes import TABLE, WRITTEN, read_table, shapes_of
 from tests.exhaustive.working import Numbered, work
 
@@ -51,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--part", type=of_parts, default=(1, 1), metavar="K/N", help="every N-th shape, from the K-th on")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--isas", nargs="+", default=list(available_isas()), choices=available_isas(), help="default all of this machine")
+    parser.add_argument("--algorithms", nargs="+", choices=named(), metavar="NAME", help=f"default all: {', '.join(named())}")
     parser.add_argument(
         "--all-dtypes", action="store_true", help="each dtype on each instruction set; default float32, and the others in turn"
     )
@@ -66,12 +67,12 @@ def of_parts(text: str) -> tuple[int, int]:
 
 
 def run(shapes: Numbered, options: argparse.Namespace) -> int:
-    report = Report(options.seed, isas=tuple(options.isas))
+    report = Report(options.seed, isas=tuple(options.isas), algorithms=tuple(options.algorithms or ()))
     started = time.monotonic()
     chunks = [shapes[first : first + CHUNK] for first in range(0, len(shapes), CHUNK)]
     with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
         futures: dict[Future[Report], Numbered] = {
-            pool.submit(work, chunk, options.seed, options.isas, options.all_dtypes): chunk for chunk in chunks
+            pool.submit(work, chunk, options.seed, options.isas, options.all_dtypes, options.algorithms): chunk for chunk in chunks
         }
         for future in as_completed(futures):
             try:

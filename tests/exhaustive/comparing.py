@@ -6,7 +6,7 @@ Nothing is left out in silence: what does not serve a shape is counted with its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 import faltung as fl
 from faltung.engine.algorithm import Request
 from faltung.engine.arrays import element_types
+from faltung.engine.catalog import ALGORITHMS
 from faltung.engine.compiled import Compiled, compile_conv
 from faltung.engine.epilogue import NOTHING, Epilogue
 from faltung.engine.gradient import gradient_problem
@@ -128,27 +129,35 @@ def _surroundings_changed(view: Array) -> bool:
     return int((around == BESIDE).sum()) - int((view == BESIDE).sum()) != around.size - view.size
 
 
-def compare(case: Case, number: int, dtypes: tuple[str, ...]) -> Iterator[Result | Refusal]:
-    """All that serves `case` on the instruction set in use; `number` is that of the shape, and decides on layouts."""
+def compare(case: Case, number: int, dtypes: tuple[str, ...], algorithms: Container[str] | None = None) -> Iterator[Result | Refusal]:
+    """All that serves `case` on the instruction set in use; `number` is that of the shape, and decides on layouts.
+
+    With `algorithms` these alone, and not what people call, where the plan chooses.
+    """
     for dtype in dtypes:
         for backward in (False, True):
-            yield from _correlations(case, number, dtype, backward=backward)
+            yield from _correlations(case, number, dtype, algorithms, backward=backward)
         if dtype in ("float32", "float64", "int64"):
-            yield from _weight_gradients(case, number, dtype)
-    yield from _whole_calls(case, number, dtypes)
+            yield from _weight_gradients(case, number, dtype, algorithms)
+    if algorithms is None:
+        yield from _whole_calls(case, dtypes)
 
 
-def _correlations(case: Case, number: int, dtype: str, *, backward: bool) -> Iterator[Result | Refusal]:
+def _correlations(case: Case, number: int, dtype: str, algorithms: Container[str] | None, *, backward: bool) -> Iterator[Result | Refusal]:
     spec, size = case.shape
     direction = "input gradient" if backward else "forward"
+    names = {entry.name for entry in ALGORITHMS if algorithms is None or entry.name in algorithms}
+    if dtype in ("float16", "bfloat16"):
+        names &= {"dots"}  # the others are kernels of float32, on numbers that are converted
+    if not names:
+        return
     types = element_types(DTYPES[dtype])
     is_prepared = bool(number // 3 % 2)
     listed = compile_conv(spec, size, Request(types.form, is_prepared=is_prepared), backward=backward, skips_padding=False)
-    is_half = dtype in ("float16", "bfloat16")
     for place, decision in enumerate(listed.decisions):
         name = decision.algorithm
-        if is_half and name != "dots":
-            continue  # kernels of float32, on numbers that are converted
+        if name not in names:
+            continue
         way = _Way(case, number + place, dtype, direction)
         request = Request(types.form, name, is_prepared=is_prepared)
         if not listed.lowered.problems:
@@ -201,11 +210,13 @@ def bound_of(compiled: Compiled, types: Any) -> float:
     )
 
 
-def _weight_gradients(case: Case, number: int, dtype: str) -> Iterator[Result | Refusal]:
+def _weight_gradients(case: Case, number: int, dtype: str, algorithms: Container[str] | None) -> Iterator[Result | Refusal]:
     spec, size = case.shape
     native = element_types(DTYPES[dtype]).native
     problem = gradient_problem(spec, size)
     for place, entry in enumerate(GRADIENTS):
+        if algorithms is not None and entry.name not in algorithms:
+            continue
         reason = entry.refusal(problem, native)
         if reason is not None:
             yield Refusal("weight gradient", entry.name, dtype, re.sub(r"\d+", "#", reason))
@@ -230,7 +241,7 @@ def _weight_gradients(case: Case, number: int, dtype: str) -> Iterator[Result | 
         yield way.check(entry.name, out, bound)
 
 
-def _whole_calls(case: Case, number: int, dtypes: tuple[str, ...]) -> Iterator[Result]:
+def _whole_calls(case: Case, dtypes: tuple[str, ...]) -> Iterator[Result]:
     """What people call: the algorithm chosen, the padding skipped, weights that are outer products; counted under the name of what ran."""
     spec, size = case.shape
     for dtype in dtypes:

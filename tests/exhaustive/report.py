@@ -13,10 +13,15 @@ from faltung.engine.gradient_catalog import ALGORITHMS as GRADIENTS
 from tests.exhaustive.case import DIRECTIONS
 from tests.exhaustive.comparing import Refusal, Result
 
-__all__ = ["Report"]
+__all__ = ["Report", "named"]
 
 ONLY_ON = {"grouped": "avx512", "dots": "avx512"}
 """Algorithms that one instruction set alone has."""
+
+
+def named() -> list[str]:
+    """Every algorithm of both catalogs."""
+    return list(dict.fromkeys([*(entry.name for entry in ALGORITHMS), *(entry.name for entry in GRADIENTS)]))
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Report:
     seed: int = 0
     shapes: int = 0
     isas: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ()
+    """Those that were asked for; none stands for all."""
     compared: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     worst: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -64,6 +71,8 @@ class Report:
         }
         for direction in DIRECTIONS:
             for name in names[direction]:
+                if self.algorithms and name not in self.algorithms:
+                    continue
                 for isa in self.isas:
                     is_expected = ONLY_ON.get(name, isa) == isa
                     if ((direction, name, isa) in tried) != is_expected:
@@ -90,12 +99,12 @@ class Report:
     def save(self, path: Path) -> None:
         """As JSON, for `load`."""
         counters = {name: [[*key, count] for key, count in getattr(self, name).items()] for name in ("compared", "refused", "worst")}
-        plain = {"seed": self.seed, "shapes": self.shapes, "isas": self.isas, "faults": self.faults}
+        plain = {"seed": self.seed, "shapes": self.shapes, "isas": self.isas, "algorithms": self.algorithms, "faults": self.faults}
         path.write_text(json.dumps(plain | counters, indent=1))
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Report:
-        """The sum of saved reports."""
+        """The sum of saved reports of parts of one run."""
         whole = cls()
         for path in paths:
             kept = json.loads(path.read_text())
@@ -104,11 +113,12 @@ class Report:
                 kept["seed"],
                 kept["shapes"],
                 tuple(kept["isas"]),
+                tuple(kept["algorithms"]),
                 Counter(keyed["compared"]),
                 Counter(keyed["refused"]),
                 keyed["worst"],
                 kept["faults"],
             )
-            whole.seed = part.seed
+            whole.seed, whole.algorithms = part.seed, part.algorithms
             whole.add(part)
         return whole

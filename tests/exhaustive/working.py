@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import faltung as fl
 from tests.exhaustive.case import Case
@@ -17,8 +17,8 @@ __all__ = ["Numbered", "work"]
 Numbered = list[tuple[int, Shape]]
 
 
-def work(shapes: Numbered, seed: int, isas: Iterable[str], is_every_dtype: bool) -> Report:
-    """Every comparison of these shapes; an exception is a fault of its shape."""
+def work(shapes: Numbered, seed: int, isas: Iterable[str], is_every_dtype: bool, algorithms: Container[str] | None) -> Report:
+    """Every comparison of these shapes, or those of some algorithms; an exception is a fault of its shape."""
     fl.set_num_threads(1)
     report = Report(seed, len(shapes))
     cases = [(number, Case(shape, seed + number)) for number, shape in shapes]
@@ -27,7 +27,8 @@ def work(shapes: Numbered, seed: int, isas: Iterable[str], is_every_dtype: bool)
             for number, case in cases:
                 text = shape_text(case.shape)
                 try:
-                    for result in compare(case, number, tuple(DTYPES) if is_every_dtype else some_dtypes(number, isa)):
+                    dtypes = tuple(DTYPES) if is_every_dtype else some_dtypes(number, isa)
+                    for result in compare(case, number, dtypes, algorithms):
                         report.take(result, isa, number, text)
                 except Exception:  # noqa: BLE001 - whatever comes is a fault of this shape
                     report.faults.append(f"shape {number}, {text}: {isa}, {traceback.format_exc()}")

@@ -83,6 +83,18 @@ def test_what_was_never_tried_is_told() -> None:
     assert any(isinstance(result, Refusal) for result in compare(Case(SHAPES[0], 0), 0, ("float32",)))
 
 
+def test_some_algorithms_alone() -> None:
+    case = Case(SHAPES[0], 0)
+    asked = ("stem", "direct", "unfold")
+    everything = [one for one in compare(case, 0, ("float32", "int64")) if one.algorithm in asked]
+    assert list(compare(case, 0, ("float32", "int64"), asked)) == everything
+    assert {one.algorithm for one in everything if isinstance(one, Result)} == set(asked)
+    report = Report(isas=(ISAS[-1],), algorithms=asked[1:])
+    for one in everything:
+        report.take(one, ISAS[-1], 0, "")
+    assert list(report.never_tried()) == []
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']} {row['name']} {row['kernel']}/{row['stride']}")
 def test_the_full_size_is_planned(row: Row) -> None:
     """Shapes as they stand in the table: the sizes agree, an algorithm is found, its memory stays small."""
