@@ -25,7 +25,8 @@ constexpr Index batch = 2;
 constexpr double rounding =
     800;  // units in the last place of the largest sum of magnitudes, where an algorithm rounds
 
-const std::set<std::string> rounding_families{"spectral", "winograd", "winograd6", "dilated", "stem"};
+const std::set<std::string> rounding_families{"spectral", "winograd", "winograd6",
+                                              "dilated",  "stem",     "gradient winograd"};
 
 // What was compared, by family, type and instruction set.
 struct Counts {
@@ -90,6 +91,18 @@ std::vector<Index> shape_of(Index a, Index b, Index c, const Problem& problem, I
     return shape;
 }
 
+// For each output channel the weights of the taps of all axes but the last, times those of the last.
+Whole outer(const Problem& p, const Whole& factors) {
+    const Index row = p.axes.back().kernel, far = taps(p.axes) / row;
+    Whole products;
+    for (Index channel = 0; channel < p.groups * p.out_channels; ++channel) {
+        const std::int64_t* const factor = factors.data() + channel * (far + row);
+        for (Index tap = 0; tap < far * row; ++tap)
+            products.push_back(factor[tap / row] * factor[far + tap % row]);
+    }
+    return products;
+}
+
 Whole magnitudes(Whole values) {
     for (std::int64_t& value : values) value = value < 0 ? -value : value;
     return values;
@@ -107,15 +120,18 @@ double largest_error(Data<C>& actual, const Whole& expected) {
 
 // Numbers for one problem, and what is expected of them.
 struct Correlated {
-    std::vector<Index> in, out, kernel;
-    Whole x, weight, bias, expected, sums;  // and the sums of magnitudes
+    std::vector<Index> in, out, kernel, factor;
+    Whole x, factors, weight, bias, expected, sums;  // and the sums of magnitudes
 
-    explicit Correlated(const Problem& p)
+    // Weights of which each is one outer product of its `factors` if `is_factored`.
+    Correlated(const Problem& p, bool is_factored)
         : in(shape_of(batch, p.groups, p.in_channels, p, &Axis::in)),
           out(shape_of(batch, p.groups, p.out_channels, p, &Axis::out)),
           kernel(shape_of(p.groups, p.out_channels, p.in_channels, p, &Axis::kernel)),
+          factor{1, p.groups, p.out_channels, taps(p.axes) / p.axes.back().kernel + p.axes.back().kernel},
           x(numbers(in, 1)),
-          weight(numbers(kernel, 2)),
+          factors(is_factored ? numbers(factor, 4) : Whole()),
+          weight(is_factored ? outer(p, factors) : numbers(kernel, 2)),
           bias(numbers({p.groups, p.out_channels}, 3)),
           expected(defined_correlation(p, batch, x, weight, bias)),
           sums(defined_correlation(p, batch, magnitudes(x), magnitudes(weight), magnitudes(bias))) {}
@@ -165,11 +181,17 @@ void check_correlation(const std::string& name, const Problem& p, Type type, Isa
     } catch (const std::invalid_argument&) {
         return;  // it does not serve the problem
     }
-    Data<C> weight(numbers.kernel, numbers.weight);
+    const bool is_factored = !numbers.factors.empty();
+    Data<C> weight(is_factored ? numbers.factor : numbers.kernel,
+                   is_factored ? numbers.factors : numbers.weight);
     std::vector<typename C::Sum> bias(numbers.bias.begin(), numbers.bias.end());
-    std::vector<char> held(static_cast<std::size_t>(kernel->packed_bytes()) + 64);
+    const Index bytes = is_factored ? kernel->factors_bytes(1) : kernel->packed_bytes();
+    std::vector<char> held(static_cast<std::size_t>(bytes) + 64);
     char* const packed = held.data() + (64 - reinterpret_cast<std::uintptr_t>(held.data()) % 64) % 64;
-    kernel->pack(weight.array, packed, 1);
+    if (is_factored)
+        kernel->pack_factors(weight.array, 1, packed);
+    else
+        kernel->pack(weight.array, packed, 1);
     for (const int threads : {1, 2}) {
         const bool is_last = threads == 2;
         Data<C> x(numbers.in, numbers.x, is_last),
@@ -193,7 +215,7 @@ void check_gradient(const std::string& name, const Problem& p, Type type, Isa is
     for (const int threads : {1, 2}) {
         Data<C> actual(numbers.kernel, Whole(numbers.expected.size(), 99));
         kernel->run(batch, x.array, grad.array, actual.array, threads);
-        compare<C>(name, "gradient, " + what, actual, numbers.expected, numbers.sums, counts);
+        compare<C>("gradient " + name, what, actual, numbers.expected, numbers.sums, counts);
     }
 }
 
@@ -223,6 +245,17 @@ std::vector<Listed> written_problems() {
         {1, 2, 3, {axis(5, 4, 1, 1, 7), axis(9, 3, 2, 1, 4)}, Border::symmetric},
         {1, 1, 1, {axis(40, 15, 1, 1, 7), axis(45, 15, 1, 1, 7)}, zeros},
         {2, 1, 1, {axis(300, 70, 1, 1, 35)}, zeros},
+        // Pieces of three and four taps, in phases of a stride and without.
+        {1, 4, 6, {axis(17, 4, 1, 1, 1), axis(19, 4, 1, 1, 2)}, zeros},
+        {1, 3, 6, {axis(20, 7, 1, 1, 3), axis(37, 8, 1, 1, 3)}, zeros},
+        {1, 3, 5, {axis(23, 8, 2, 1, 3), axis(45, 8, 2, 1, 3)}, zeros},
+        {1, 3, 21, {axis(41, 11, 4, 1, 2), axis(75, 11, 4, 1, 2)}, zeros},
+        {1, 5, 4, {axis(90, 7, 1, 1, 3)}, zeros},
+        // Few columns: a longer axis takes their place, or may not where taps keep their order.
+        {1, 9, 7, {axis(40, 3, 1, 1, 1), axis(3, 3, 1, 1, 1)}, zeros},
+        {1, 9, 19, {axis(40, 3, 1, 1, 1), axis(3, 3, 1, 1, 1)}, zeros, {}, true},
+        {2, 3, 5, {axis(5, 3, 2, 1, 1), axis(41, 3), axis(2, 2, 1, 1, 1)}, Border::circular, {}, true},
+        {9, 1, 1, {axis(33, 5, 1, 1, 2), axis(2, 3, 1, 1, 1)}, zeros, {}, true},
     };
     std::vector<Listed> listed;
     for (const bool is_gradient : {false, true})
@@ -230,37 +263,42 @@ std::vector<Listed> written_problems() {
     return listed;
 }
 
-const std::vector<std::string> families{"direct",      "pointwise", "filter",   "unfold", "depthwise",
-                                        "channelwise", "grouped",   "spectral", "planes", "winograd",
-                                        "winograd6",   "dilated",   "stem",     "general"};
+const std::vector<std::string> families{"direct",      "pointwise", "filter",   "unfold",  "depthwise",
+                                        "channelwise", "grouped",   "spectral", "planes",  "winograd",
+                                        "winograd6",   "dilated",   "stem",     "general", "separable"};
 const std::vector<std::string> gradient_families{"direct",      "filter",   "depthwise",
                                                  "channelwise", "winograd", "general"};
 
 template <class C>
 void check_type(const Listed& listed, Type type, const std::string& what, Isa isa,
-                const Correlated* correlated, const Differentiated* differentiated, Counts& counts) {
+                const Correlated* correlated, const Correlated* factored,
+                const Differentiated* differentiated, Counts& counts) {
     const Problem& p = listed.problem;
     if (differentiated && !is_half(type))
         for (const std::string& family : gradient_families)
             check_gradient<C>(family, p, type, isa, *differentiated, what, counts);
     if (correlated)
         for (const std::string& family : families) {
-            if (is_half(type) && rounding_families.count(family)) continue;  // taken in float32 alone
-            check_correlation<C>(family, p, type, isa, *correlated, what, counts);
+            const bool takes_factors = family == "separable";
+            if (is_half(type) && (takes_factors || rounding_families.count(family)))
+                continue;  // taken in float32 alone
+            check_correlation<C>(family, p, type, isa, takes_factors ? *factored : *correlated, what, counts);
         }
 }
 
 void check_problem(const Listed& listed, const std::string& isa, const std::string& number, Counts& counts) {
     const Isa set = isa_from_name(isa);
-    std::unique_ptr<Correlated> correlated;
+    std::unique_ptr<Correlated> correlated, factored;
     std::unique_ptr<Differentiated> differentiated;
-    if (listed.is_gradient)
+    if (listed.is_gradient) {
         differentiated = std::make_unique<Differentiated>(listed.problem);
-    else
-        correlated = std::make_unique<Correlated>(listed.problem);
+    } else {
+        correlated = std::make_unique<Correlated>(listed.problem, false);
+        factored = std::make_unique<Correlated>(listed.problem, listed.problem.in_channels == 1);
+    }
     const auto in_type = [&](auto cell, Type type, const char* name) {
         check_type<decltype(cell)>(listed, type, isa + ", " + name + ", problem " + number, set,
-                                   correlated.get(), differentiated.get(), counts);
+                                   correlated.get(), factored.get(), differentiated.get(), counts);
     };
     in_type(PlainCell<float>(), Type::float32, "float32");
     in_type(PlainCell<double>(), Type::float64, "float64");
@@ -282,7 +320,9 @@ int main(int count, char** arguments) {
         Counts counts;
         for (std::size_t i = 0; i < all.size(); ++i) check_problem(all[i], isa, std::to_string(i), counts);
         check_stencil(isa, &counts.checked, &counts.wrong);
-        for (const std::string& family : families)
+        std::vector<std::string> names = families;
+        for (const std::string& family : gradient_families) names.push_back("gradient " + family);
+        for (const std::string& family : names)
             if (counts.by_family[family] == 0 && (family != "grouped" || isa == "avx512")) {
                 std::printf("%s, %s: served no problem\n", family.c_str(), isa.c_str());
                 ++counts.wrong;
