@@ -150,6 +150,17 @@ def test_denormals_count_where_it_is_to_be_exact(dtype: str, isa: str) -> None:
                 check_same(fl.conv_weight_grad(spec, tiny_x, grad.astype(dtype), accuracy="exact"), (of_weight * least).astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_infinity_times_a_denormal_number(dtype: str) -> None:
+    """The definition's infinity under accuracy="exact" and in half precision; else, of direct sums, as infinity times zero."""
+    large, small = np.full((1, 3, 6, 8), np.inf, dtype), np.full((4, 3, 3, 3), np.finfo(dtype).smallest_subnormal, dtype)
+    defined = np.full((1, 4, 4, 6), np.inf, dtype)
+    for x, weight in ((large, small), (np.full_like(large, small.flat[0]), np.full_like(small, np.inf))):
+        check_same(fl.conv2d(x, weight, accuracy="exact"), defined)
+        by_default = fl.plan("conv2d(3, 4, 3)", x.shape, dtype, algorithm="direct")(x, weight)
+        check_same(by_default, defined if dtype == "float16" else np.full_like(defined, np.nan))
+
+
 @pytest.mark.parametrize("isa", available_isas())
 def test_denormals_of_half_precision_are_normal_numbers_in_sums(isa: str) -> None:
     spec = fl.ConvSpec.parse("conv2d(3, 20, 3, padding=1)")

@@ -268,7 +268,8 @@ def plan(
     threads : int, optional
         At most so many; default `faltung.get_num_threads` at each call. The result never depends on it.
     accuracy : {"default", "exact"}
-        "exact" sums directly, in one order whatever the sizes; "default" may use any algorithm within `Plan.error_bound`.
+        "exact" sums directly, in one order whatever the sizes; "default" may use any algorithm within `Plan.error_bound`,
+        and counts denormal numbers as zero.
     algorithm : str
         A name of the catalog, or "auto".
     tune : bool

@@ -36,7 +36,8 @@ def conv(
     out : array (N, out, *o), optional
         Written and returned; its dtype must be able to hold the result. It may overlap the inputs.
     accuracy : {"default", "exact"}
-        "exact" sums directly in one order, whatever the sizes: a part of an array has the bits of the whole.
+        "exact" sums directly in one order, whatever the sizes: a part of an array has the bits of the whole. Denormal numbers of
+        float32 and float64 count in it, and as zero by default, where infinity times one of them may be NaN.
 
     Returns
     -------

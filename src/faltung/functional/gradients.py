@@ -25,6 +25,7 @@ def conv_input_grad(spec: ConvSpec | str, grad: object, weight: object, input_si
     input_size : int or tuple of int
         Spatial size of the input; several may give the same output.
     accuracy : {"default", "exact"}
+        As of `faltung.conv`.
 
     Returns
     -------
@@ -57,6 +58,7 @@ def conv_weight_grad(spec: ConvSpec | str, x: object, grad: object, *, accuracy:
     grad : array (N, out, *o) or (out, *o)
         Gradient with respect to the output.
     accuracy : {"default", "exact"}
+        As of `faltung.conv`.
 
     Returns
     -------
