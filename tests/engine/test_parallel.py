@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 import faltung as fl
+from faltung.engine.arrays import element_types_of
 from tests.support.check import check_same
 from tests.support.engine import normals, num_threads, run_python
+from tests.support.meanwhile import between_steps
 
 CALLERS, CALLS = 4, 12
 
@@ -109,6 +112,29 @@ def test_first_calls_at_the_same_time() -> None:
             check_same(fl.conv2d(x, weight, stride=2), np.full((1, 5 + extra, 4, 4), 12, np.float32))
 
     in_parallel(work)
+
+
+def test_two_threads_keep_the_programs_of_one_plan() -> None:
+    """Both found none at first, and the one that is slower replaces what the other has put there."""
+    compiled = fl.plan("conv2d(2, 3, 3)", (1, 2, 7, 7))._compiled
+    types = element_types_of(x=np.zeros(1, np.float32))
+    with between_steps(type(compiled).program, lambda: vars(compiled).update(_programs={})):
+        assert compiled.program(types) is not None
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="a free-threaded Python")
+def test_a_free_threaded_python_stays_so() -> None:
+    """It would take its lock again, and say so, if the compiled module asked for it."""
+    done = run_python(
+        """
+        import sys, warnings
+        warnings.simplefilter("error")
+        from faltung import _native
+        print(sys._is_gil_enabled())
+        """,
+        PYTHON_GIL="",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
 
 
 needs_fork = pytest.mark.parametrize("fork", ["fork"] if hasattr(os, "fork") else [])

@@ -98,9 +98,10 @@ class Compiled:
         """All of it as one native call for arrays of the result's dtype, if compiled kernels do all of it."""
         if types.is_complex or (types.is_converted and not types.is_half):
             return None
-        if types.result not in self._programs:
-            self._programs[types.result] = self._made_program(types.result)
-        return self._programs[types.result]
+        programs = self._programs  # which another thread may replace: two may have found none at the same time
+        if types.result not in programs:
+            programs[types.result] = self._made_program(types.result)
+        return programs[types.result]
 
     @functools.cached_property
     def _programs(self) -> dict[np.dtype[Any], Program | None]:
