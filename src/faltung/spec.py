@@ -133,7 +133,9 @@ class ConvSpec:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the hash: that of a text differs from process to process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+        state = self.__dict__.copy()  # in one step: another thread may add what is remembered here
+        state.pop("_hash", None)
+        return state
 
     # -- rules -----------------------------------------------------------------------------------
 

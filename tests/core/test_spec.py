@@ -19,6 +19,7 @@ from faltung import reference
 from faltung.errors import ConvError, ConvShapeError, ConvSpecError
 from faltung.spec import ConvSpec
 from tests.support.check import check_same
+from tests.support.meanwhile import between_steps
 from tests.support.strategies import Problem, problems, specs
 
 DEFAULTS = {
@@ -446,6 +447,14 @@ def test_remedies_with_their_numbers() -> None:
     with pytest.raises(ConvSpecError) as caught:
         make(in_channels=np.array([1, 2]))
     assert caught.value.remedy == "Write a whole number."
+
+
+def test_a_spec_is_pickled_while_another_thread_asks_it() -> None:
+    """What it remembers of answers may grow meanwhile."""
+    spec, numbers = ConvSpec.parse("conv2d(3, 8, 3)"), itertools.count()
+    expected = pickle.loads(pickle.dumps(spec))
+    with between_steps(ConvSpec.__getstate__, lambda: vars(spec).update({f"remembered{next(numbers)}": 0})):
+        assert pickle.loads(pickle.dumps(spec)) == expected
 
 
 def test_the_largest_window_and_what_is_pickled() -> None:
