@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from faltung.errors import ConvSpecError, shown
@@ -42,6 +41,9 @@ _UNLIKE = {
 """Constructors whose arguments mean something else: reading them would be a silent mistake."""
 
 _NAME = re.compile(r"[Cc]onv(?:(?P<before>[0-9]+)d)?(?P<transposed>_?[Tt]ranspose)?(?:(?P<after>[0-9]+)d)?")
+_WARNED_OF = re.compile(r"\\(?!\r?\n)|(?<!\w)\d[\w.]*?(?:and|else|for|i[fns]|or|not)")
+"""Where Python's tokenizer may warn, as if the text were the caller's program. What silences warnings does so in all threads."""
+
 _EXAMPLE = "Write for example conv2d(3, 64, 7, stride=2, padding=3) or nn.Conv2d(3, 64, kernel_size=(7, 7))."
 
 
@@ -71,10 +73,10 @@ def parse_fields(text: str) -> dict[str, Any]:
     if not text.strip():
         raise ConvSpecError("the spec's text is empty.", _EXAMPLE)
     quoted = shown(text, limit=80)
+    if _WARNED_OF.search(text):
+        raise ConvSpecError(f"cannot read {quoted} as a spec: it has a backslash, or a number that runs into a word.", _EXAMPLE)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the text is not the caller's program
-            call = ast.parse(text.strip(), mode="eval").body
+        call = ast.parse(text.strip(), mode="eval").body
     except (RecursionError, MemoryError):
         raise ConvSpecError(f"cannot read {quoted} as a spec: it is nested too deeply.", _EXAMPLE) from None
     except (SyntaxError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import warnings
 from types import ModuleType
@@ -12,7 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from faltung.errors import ConvSpecError
+from faltung.notation import parse_fields
 from faltung.spec import ConvSpec
+from tests.support.meanwhile import between_steps
 from tests.support.strategies import specs
 
 # -- PyTorch ------------------------------------------------------------------------------------------
@@ -296,6 +299,16 @@ def test_the_text_gives_no_warnings() -> None:
         for text in ("conv2d(3, 8, 3, padding='\\d')", "conv2d(3, 8, 0x3or 4)", "conv2d(3, 8, 3, padding=1 is 1)"):
             with pytest.raises(ConvSpecError):
                 ConvSpec.parse(text)
+
+
+@pytest.mark.parametrize("text", ["conv2d(3, 8, 3)", *HOSTILE], ids=lambda text: ascii(text)[1:31])
+def test_warnings_of_other_threads_are_left_alone(text: str) -> None:
+    """What is ignored is ignored in all threads, and two that take turns may leave it so for ever."""
+    filters, seen = list(warnings.filters), []
+    with between_steps(parse_fields, lambda: seen.append(list(warnings.filters) == filters)), contextlib.suppress(ConvSpecError):
+        parse_fields(text)
+    assert seen
+    assert all(seen)
 
 
 def check_read_or_refused(text: str) -> None:
