@@ -223,3 +223,16 @@ def test_every_kind_is_measured(spec: str, shape: tuple[int, ...], dtype: str) -
 def test_nothing_to_measure() -> None:
     assert fl.plan(LAYER, (0, 4, 20, 24), tune=True).algorithm == "depthwise"
     assert not tuning.file().exists()
+
+
+def test_two_threads_that_read_the_file_go_on_with_one_table() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+
+        def overtaken() -> dict[str, tuning.Measured]:
+            patch.undo()
+            tuning.remember(taken("filter"))  # by a thread that began later, and was over first
+            return {}
+
+        patch.setattr(tuning, "_read", overtaken)
+        assert tuning.table() == taken("filter")
+    assert fl.plan(LAYER, SHAPE).algorithm == "filter"

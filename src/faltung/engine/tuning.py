@@ -67,6 +67,17 @@ class Measured:
     seconds: Mapping[str, float]
 
 
+class _Held(dict[str, dict[str, Measured]]):
+    """The table in memory, under one key; emptied, it is read anew."""
+
+    def cache_clear(self) -> None:
+        """Named as in other caches."""
+        self.clear()
+
+
+_held = _Held()
+
+
 def cpu_name() -> str:
     """The processor as it calls itself."""
     try:
@@ -115,12 +126,13 @@ def key(problem: Problem, dtype: str, *, is_exact: bool, is_prepared: bool) -> s
     return f"{dtype} {'exact' if is_exact else 'default'} {'prepared' if is_prepared else 'unprepared'} {sizes}"
 
 
-@functools.cache
 def table() -> dict[str, Measured]:
     """The measurements, read once."""
-    if not is_on():
-        return {}
-    return dict(_read())
+    held = _held.get("table")
+    if held is None:
+        # Two threads may read at the same time; both go on with what the first one of them put there.
+        held = _held.setdefault("table", dict(_read()) if is_on() else {})
+    return held
 
 
 def lookup(problem: Problem, dtype: str, *, is_exact: bool, is_prepared: bool) -> Measured | None:
@@ -162,7 +174,7 @@ def clear() -> bool:
 
 def forget() -> None:
     """Read the file anew when it is next asked for."""
-    table.cache_clear()
+    _held.cache_clear()
     _changed()
 
 
