@@ -13,6 +13,7 @@ import faltung.torch as ft
 import torch
 from faltung.errors import ConvTypeError
 from faltung.torch import acceleration as package
+from faltung.torch.acceleration import fused
 from faltung.torch.acceleration.measuring import Compared, compared
 from tests.torch.closeness import assert_near
 from torch import nn
@@ -220,3 +221,22 @@ def test_measured_side_by_side() -> None:
     assert set(calls) == {"before", "after"}
     assert found.before > 0 < found.after
     assert package.restore(nn.Identity()) is not None
+
+
+def test_weights_that_change_while_another_thread_packs_them() -> None:
+    """What was packed of the old ones serves the call that packed it, and no later one."""
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).eval(), torch.randn(1, 3, 9, 9)
+    ft.accelerate(model, x, graph=False)
+    layer, norm, planned = *model, fused.plan
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+
+        def overtaken(*args: Any) -> Any:
+            patch.undo()
+            layer.weight.mul_(2)
+            model(x)
+            return planned(*args)
+
+        layer.weight.mul_(3)
+        patch.setattr(fused, "plan", overtaken)
+        model(x)
+        assert_near(model(x), F.batch_norm(F.conv2d(x, layer.weight, layer.bias), norm.running_mean, norm.running_var))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import pickle
 import runpy
@@ -19,7 +20,9 @@ from faltung.torch.acceleration.exported import exported
 from faltung.torch.acceleration.measuring import Compared
 from faltung.torch.acceleration.operations import Join, MaxPool, Normalise, Sum
 from faltung.torch.acceleration.reading import read
+from faltung.torch.acceleration.segments import Segment
 from faltung.torch.acceleration.whole import Whole
+from tests.support.meanwhile import between_steps
 from tests.torch.closeness import assert_near
 from torch import Tensor, nn
 
@@ -249,6 +252,17 @@ def test_calls_at_the_same_time(accelerated: tuple[nn.Sequential, ft.Acceleratio
         thread.join()
     for number, results in found.items():
         assert all(torch.equal(result, expected[number]) for result in results)
+
+
+def test_memory_that_another_thread_takes_first(accelerated: tuple[nn.Sequential, ft.AccelerationReport]) -> None:
+    model, x = accelerated[0], example()
+    with torch.no_grad():
+        expected = model(x)
+        (segment, *_) = model.__dict__["forward"].segments
+        for moment in range(30):
+            steps = itertools.count()
+            with between_steps(Segment.__call__, lambda steps=steps, moment=moment: next(steps) == moment and segment._free.clear()):
+                assert torch.equal(model(x), expected)
 
 
 def test_undone() -> None:

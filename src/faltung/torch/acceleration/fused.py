@@ -22,6 +22,9 @@ __all__ = ["Fused", "FusedConv", "FusedFunction", "Passing"]
 MARK = "_faltung_finished"
 SIZES_KEPT = 8
 
+_Kept = tuple[tuple[Any, ...], dict[tuple[Any, ...], PreparedCall]]
+"""What the parameters were, and what was packed of them; replaced as one."""
+
 
 class FusedConv:
     """Convolution, batch norm and activation in one, on weights packed once.
@@ -35,8 +38,7 @@ class FusedConv:
         self.norm, self.activation, self.activator = chain.norm, chain.activation, chain.activator
         has_bias = self.spec.bias or self.norm is not None
         self._run_spec = ConvSpec(**{**self.spec.to_dict(), "bias": has_bias})
-        self._state: tuple[Any, ...] = ()
-        self._calls: dict[tuple[Any, ...], PreparedCall] = {}
+        self._kept: _Kept = ((), {})
 
     def serves(self, x: Tensor) -> bool:
         """Whether `x` may go this way: no gradient is wanted, nobody follows the call, the batch norm is in evaluation."""
@@ -55,18 +57,19 @@ class FusedConv:
         state: tuple[Any, ...] = tuple([(tensor._version, tensor.data_ptr()) for tensor in self._tensors()])
         if self.norm is not None and self.norm.num_batches_tracked is None:
             state = (*state, checksum_of(self.norm.running_mean, self.norm.running_var))
-        if state != self._state:
-            self._state = state
-            self._calls.clear()
+        kept = self._kept
+        if state != kept[0]:
+            kept = self._kept = (state, {})
+        calls = kept[1]  # of this state, also where another thread has seen a newer one meanwhile
         key = (tuple(x.shape[-self.spec.ndim :]), x.dtype)
-        call = self._calls.get(key)
+        call = calls.get(key)
         if call is None:
-            if len(self._calls) >= SIZES_KEPT:
-                self._calls.clear()
+            if len(calls) >= SIZES_KEPT:
+                calls.clear()
             weight, bias = self._folded()
             made = plan(self._run_spec, (1, self.spec.in_channels, *key[0]), as_array(weight).dtype)
             prepared = made.prepare(as_array(weight), None if bias is None else as_array(bias), self.activation)
-            call = self._calls[key] = PreparedCall(prepared, self._run_spec, key[0], x.dtype)
+            call = calls[key] = PreparedCall(prepared, self._run_spec, key[0], x.dtype)
         return call
 
     def _folded(self) -> tuple[Tensor, Tensor | None]:
@@ -91,7 +94,7 @@ class FusedConv:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was packed, which is packed again where it is needed."""
-        return {**self.__dict__, "_calls": {}, "_state": ()}
+        return {**self.__dict__, "_kept": ((), {})}
 
 
 class Fused:

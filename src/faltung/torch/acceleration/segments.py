@@ -79,7 +79,10 @@ class Segment:
 
     def __call__(self, *tensors: Tensor) -> Any:
         """The outputs: one alone, or a list."""
-        arrays = self._free.pop() if self._free else self._arrays()
+        try:
+            arrays = self._free.pop()
+        except IndexError:  # asked beforehand, another thread may take the last
+            arrays = self._arrays()
         places = self._places
         for value, tensor in zip(self.inputs, tensors, strict=True):
             arrays[places[value].slot] = as_array(tensor)
