@@ -56,7 +56,7 @@ NB_MODULE(_native, m) {
     nb::set_leak_warnings(false);
     // What is made once is made now: a thread that makes it later may be in the middle of it when the process
     // forks, or wait for the interpreter while another waits for what it makes.
-    NumpyArray::read(nb::none());
+    start_reading();
     start_recycling();
     start_threads();
     m.doc() = "The compiled engine: correlations and weight gradients on strided arrays with a group axis.";

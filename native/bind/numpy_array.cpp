@@ -22,6 +22,11 @@ PyObject* struct_name() {
 
 }  // namespace
 
+void start_reading() {
+    array_type();
+    struct_name();
+}
+
 NumpyArray NumpyArray::read(nb::handle array) {
     NumpyArray result;
     if (reinterpret_cast<PyObject*>(Py_TYPE(array.ptr())) != array_type()) return result;

@@ -23,6 +23,9 @@ struct ArrayInterface {
     PyObject* description;
 };
 
+// Finds now what reading needs of NumPy.
+void start_reading();
+
 // An array that kernels can read as it lies: exactly a numpy.ndarray, of native byte order, aligned, its
 // strides whole elements. Valid while the array lives.
 class NumpyArray {
