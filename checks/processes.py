@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,39 @@ CASES: dict[str, str] = {
     "eight threads, plans of nobody yet": """
     fl.set_num_threads(2)
     assert all(in_threads([lambda which=which: Job(which).is_same() for which in range(8)]))
+""",
+    "eight threads, every cache empty": """
+    import functools, gc, pickle
+    fl.set_num_threads(2)
+    texts = [f"conv2d({c}, {o}, {k}, stride={s})" for c, o in ((1, 4), (3, 8), (16, 16)) for k in (1, 3, 5) for s in (1, 2)] + TEXTS
+    arrays = []
+    for text in texts:
+        spec = fl.ConvSpec.parse(text)
+        x, weight = numbers((1, spec.in_channels, 25, 24), "int64", 1), numbers(spec.weight_shape, "int64", 2)
+        wanted = fl.plan(spec, x.shape, "int64", algorithm="general")(x, weight)
+        arrays.append((x.astype("float32"), weight.astype("float32"), wanted))
+    image = numbers((24, 25), "float64", 3)
+    blurred = faltung.ndimage.uniform_filter(image, 5)
+    caches = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith("faltung")]
+    assert len(caches) > 20
+
+    def anew(first):
+        barrier.wait()
+        same = True
+        for number in [*range(first, len(texts)), *range(first)]:
+            (x, weight, wanted), spec = arrays[number], fl.ConvSpec.parse(texts[number])
+            plan = fl.plan(spec, x.shape, accuracy="exact")
+            found = [fl.conv(spec, x, weight, accuracy="exact"), plan(x, weight), plan.prepare(weight)(x)]
+            grad = np.ones(wanted.shape, "float32")
+            fl.conv_input_grad(spec, grad, weight, (25, 24)), fl.conv_weight_grad(spec, x, grad)
+            same = same and pickle.loads(pickle.dumps(spec)) == spec and all(np.array_equal(each, wanted) for each in found)
+        return same and np.array_equal(faltung.ndimage.uniform_filter(image, 5), blurred)
+
+    for _ in range(5 * ROUNDS):
+        for cache in caches:
+            cache.cache_clear()
+        barrier = threading.Barrier(8)
+        assert all(in_threads([lambda first=3 * number: anew(first) for number in range(8)]))
 """,
     "eight threads, while the number of threads changes": """
     jobs = [Job(which) for which in range(8)]
@@ -230,11 +264,17 @@ def main() -> int:
     options.add_argument("--only", default="", help="cases with this in their names")
     options.add_argument("--seconds", type=float, default=300, help="a case that takes longer hangs")
     arguments = options.parse_args()
+    has_torch = importlib.util.find_spec("torch") is not None
+    has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
+    print(f"CPython {sys.version.split()[0]}, {'with' if has_lock else 'without'} the interpreter's lock", flush=True)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "case.py"
         for name, body in CASES.items():
             if arguments.only not in name:
+                continue
+            if "PyTorch" in name and not has_torch:
+                print(f"left out {name}: PyTorch is not installed", flush=True)
                 continue
             body = textwrap.dedent(body).replace("ROUNDS", str(arguments.rounds))
             promised = "" if "as promised" in body else "print('as promised', flush=True)\n"
