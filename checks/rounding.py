@@ -38,6 +38,7 @@ LAYERS = [
 ]
 KINDS = ("normal", "positive")
 ONLY_WITH = {"grouped": "avx512", "dots": "avx512"}
+"""Algorithms that one instruction set alone has."""
 
 Array = np.ndarray
 

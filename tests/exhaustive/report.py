@@ -8,15 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from checks.rounding import ONLY_WITH
+
 from faltung.engine.catalog import ALGORITHMS
 from faltung.engine.gradient_catalog import ALGORITHMS as GRADIENTS
 from tests.exhaustive.case import DIRECTIONS
 from tests.exhaustive.comparing import Refusal, Result
 
 __all__ = ["Report", "named"]
-
-ONLY_ON = {"grouped": "avx512", "dots": "avx512"}
-"""Algorithms that one instruction set alone has."""
 
 
 def named() -> list[str]:
@@ -74,7 +73,7 @@ class Report:
                 if self.algorithms and name not in self.algorithms:
                     continue
                 for isa in self.isas:
-                    is_expected = ONLY_ON.get(name, isa) == isa
+                    is_expected = ONLY_WITH.get(name, isa) == isa
                     if ((direction, name, isa) in tried) != is_expected:
                         yield f"{name} was {'never' if is_expected else 'unexpectedly'} tried: {direction}, {isa}"
 
