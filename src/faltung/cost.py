@@ -1,6 +1,6 @@
 """What a convolution costs: parameters, multiply-accumulates, floating-point operations, bytes.
 
-Counts are products of sizes that the spec gives. Receives the spec and imports nothing of the package.
+Counts are products of sizes that the spec gives. Receives the spec and imports of the package its errors alone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from faltung.errors import ConvSpecError, one_of
+
 if TYPE_CHECKING:
     from faltung.spec import ConvSpec
 
-__all__ = ["Memory", "flops", "macs", "memory", "parameters"]
+__all__ = ["Memory", "flops", "itemsize", "macs", "memory", "parameters"]
+
+_ITEMSIZES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float32": 4, "int32": 4, "uint32": 4}
+_ITEMSIZES |= {"float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,14 @@ def flops(spec: ConvSpec, input_size: tuple[int, ...]) -> int:
     """Floating-point operations for one sample: two for each MAC, one for each bias addition."""
     bias_adds = spec.out_channels * math.prod(spec.output_size(input_size)) if spec.bias else 0
     return 2 * macs(spec, input_size) + bias_adds
+
+
+def itemsize(dtype: object) -> int:
+    """Bytes of one number of a dtype, or of its name."""
+    known = getattr(dtype, "itemsize", None)
+    if isinstance(known, int):
+        return known
+    return _ITEMSIZES[one_of("dtype", getattr(dtype, "__name__", dtype), _ITEMSIZES, ConvSpecError)]  # a name, or a type as numpy.float32
 
 
 def memory(spec: ConvSpec, input_shape: tuple[int, ...], itemsize: int) -> Memory:

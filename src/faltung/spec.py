@@ -22,9 +22,6 @@ from faltung.normal_form import Sides, check_extent, entries, flag, integer, num
 
 __all__ = ["ConvSpec"]
 
-_ITEMSIZES = {"bool": 1, "int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float32": 4, "int32": 4, "uint32": 4}
-_ITEMSIZES |= {"float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16}
-
 
 @dataclass(frozen=True)
 class ConvSpec:
@@ -341,9 +338,7 @@ class ConvSpec:
         >>> ConvSpec(3, 64, 7, stride=2, padding=3, ndim=2).memory((1, 3, 224, 224)).weight_bytes
         37632
         """
-        itemsize = getattr(dtype, "itemsize", None)
-        if not isinstance(itemsize, int):  # a name, or a scalar type such as numpy.float32
-            itemsize = _ITEMSIZES[one_of("dtype", getattr(dtype, "__name__", dtype), _ITEMSIZES, ConvSpecError)]
+        itemsize = cost.itemsize(dtype)
         batch, size = self.split_shape(input_shape)
         return cost.memory(self, (*batch, self.in_channels, *size), itemsize)
 
