@@ -25,7 +25,9 @@ from faltung.errors import ConvPlanError
 LAYERS = [
     ("conv2d(64, 64, 3, padding=1)", (28, 28)),
     ("conv2d(256, 64, 1)", (14, 14)),
+    ("conv2d(32, 32, 4, padding=1)", (28, 28)),
     ("conv2d(32, 32, 5, padding=2)", (14, 14)),
+    ("conv2d(16, 16, 7, padding=3)", (28, 28)),
     ("conv2d(32, 32, 3, stride=2, padding=1)", (28, 28)),
     ("conv2d(3, 32, 7, stride=2, padding=3)", (64, 64)),
     ("conv2d(32, 32, 3, padding=6, dilation=6)", (14, 14)),
