@@ -33,7 +33,7 @@ def test_every_allocation_refused_in_turn(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
 def test_a_process_with_little_memory() -> None:
     """Calls that need more than is left are a `ConvError` or a `MemoryError` with the number of bytes; small ones go on."""
-    run_python(
+    done = run_python(
         """
         import resource
         from pathlib import Path
@@ -74,5 +74,8 @@ def test_a_process_with_little_memory() -> None:
                     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                 np.testing.assert_array_equal(fl.conv2d(x, weight), expected)
         assert refused > 20, refused
+        print(refused, "refused")
         """
     )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.endswith(" refused\n")
