@@ -16,7 +16,7 @@ from tests.app.conversation import Server
 SHOW = {"state": {"input_size": [3, 3], "kernel_size": [3, 3], "x": {"values": [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]}}}
 
 
-def still_answers(server: Server) -> None:
+def check_it_still_answers(server: Server) -> None:
     reply = server.ask("/ask/show", SHOW)
     assert reply.status == 200
     assert reply.json["scene"]["stages"][0]["output"]["size"] == [1, 1]
@@ -37,7 +37,7 @@ def test_a_length_that_is_told_is_refused_before_anything_is_read(server: Server
     for length in (str(limits.QUESTION_BYTES + 1), str(10**18), "9" * 40):
         assert server.ask("/ask/show", b"", Content_Length=length).status in (400, 413)
     assert server.ask("/upload", b"", Content_Length=str(limits.MOST_BYTES + 1), Content_Type="application/octet-stream").status == 413
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 def test_a_length_that_is_not_told_is_counted(server: Server) -> None:
@@ -45,21 +45,21 @@ def test_a_length_that_is_not_told_is_counted(server: Server) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in server.headers(Transfer_Encoding="chunked").items())
     reply = server.say(f"POST /ask/show HTTP/1.1\r\n{head}\r\n".encode() + chunk * 20)  # 1.25 MiB, and no end
     assert reply.status == 413
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "ten", "5, 6", ""])
 def test_a_length_that_is_none_is_refused(server: Server, length: str) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in server.headers().items())
     assert server.say(f"POST /ask/show HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{{}}".encode()).status in (400, 413)
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 def test_a_body_that_ends_early_leaves_the_server_as_it_was(server: Server) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in server.headers(Content_Length="1000").items())
     for _ in range(20):
         assert server.say(f"POST /ask/show HTTP/1.1\r\n{head}\r\n{{".encode(), ends=True).status in (0, 400)
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 # -- depth ---------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_deep_nesting_is_refused_before_it_is_followed(server: Server, opening: 
     reply = server.ask("/ask/show", opening * times)
     assert reply.status == 200
     assert "nested" in reply.json["problem"]["message"]
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 NO_QUESTIONS = [
@@ -122,7 +122,7 @@ def test_no_name_of_a_question_leads_anywhere_else(server: Server, name: str) ->
     reply = server.ask(f"/ask/{name}", {})
     assert reply.status in (200, 400, 404, 405)
     assert reply.status != 200 or "problem" in reply.json
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 # -- no HTTP -------------------------------------------------------------------------------------
@@ -154,13 +154,13 @@ def test_hundreds_of_malformed_requests_and_the_server_is_right_afterwards(serve
     assert seen <= {0, 200, 400, 401, 403, 404, 405, 408, 413, 415, 421}, seen
     assert 500 not in seen
     assert 400 in seen
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 def test_a_head_without_end_is_cut(server: Server) -> None:
     assert server.say(b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 60_000).status in (0, 400)
     assert server.say(b"GET /" + b"a" * 200_000).status in (0, 400)
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 def test_smuggled_requests_are_not_let_through(server: Server) -> None:
@@ -170,7 +170,7 @@ def test_smuggled_requests_are_not_let_through(server: Server) -> None:
     for lengths in (f"Content-Length: {len(inner)}\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 0\r\nContent-Length: 9\r\n"):
         reply = server.say(f"POST /ask/show HTTP/1.1\r\n{head}{lengths}\r\n".encode() + inner)
         assert b"<!DOCTYPE" not in reply.body
-    still_answers(server)
+    check_it_still_answers(server)
 
 
 def test_websockets_are_not_spoken(server: Server) -> None:
@@ -186,7 +186,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out(server: Server) -> 
     try:
         for connection in silent[:10]:
             connection.sendall(b"POST /ask/show HTTP/1.1\r\nHost: ")
-        still_answers(server)
+        check_it_still_answers(server)
     finally:
         for connection in silent:
             connection.close()
@@ -201,4 +201,4 @@ def test_more_connections_than_allowed_are_told_so_and_forgotten(server: Server)
     ends = time.monotonic() + 20
     while server.ask("/", method="GET").status == 503:
         assert time.monotonic() < ends
-    still_answers(server)
+    check_it_still_answers(server)

@@ -59,4 +59,8 @@ def test_no_process_outlives_the_loop(way) -> None:
 
 
 def test_an_end_without_a_beginning() -> None:
-    in_a_loop(Computing(Uploads(), 30).end())
+    """Nothing is started to be ended, and the end is not waited for."""
+    computing = Computing(Uploads(), 30)
+    in_a_loop(computing.end())
+    assert computing._process is None
+    assert computing._stopped == []

@@ -52,7 +52,7 @@ PLAUSIBLE = {
 }
 
 
-def sound(given) -> None:
+def check_sound(given) -> None:
     """An answer that JSON can hold and in which nothing is left open."""
     json.dumps(given, allow_nan=False)
     if "problem" in given and given["problem"] is not None:
@@ -63,7 +63,7 @@ def sound(given) -> None:
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JUNK)) | JUNK)
 def test_hostile_states_are_problems_or_states(data) -> None:
     given_back = answer("show", {"state": data})
-    sound(given_back)
+    check_sound(given_back)
     assert set(given_back) == {"problem"} or given_back["state"]["ndim"] in (1, 2, 3)
 
 
@@ -72,7 +72,7 @@ ASKED = ["state", "text", "format", "at", "matrices", "upload", "kernel", "chann
 
 @given(st.sampled_from(sorted(set(QUESTIONS) - {"model", "layer"})), st.dictionaries(st.sampled_from(ASKED), JUNK))
 def test_hostile_questions_are_answered(question, body) -> None:
-    sound(answer(question, body))
+    check_sound(answer(question, body))
 
 
 FURTHER = st.fixed_dictionaries({}, optional={name: PLAUSIBLE[name] for name in ("out_channels", "kernel_size", "stride", "groups")})
@@ -82,7 +82,7 @@ FURTHER = st.fixed_dictionaries({}, optional={name: PLAUSIBLE[name] for name in 
 @given(st.fixed_dictionaries({}, optional=PLAUSIBLE), st.lists(FURTHER, max_size=2))
 def test_any_setting_of_the_controls_is_shown_or_has_a_remedy(fields, then) -> None:
     shown = answer("show", {"state": {**fields, "then": then}})
-    sound(shown)
+    check_sound(shown)
     if set(shown) == {"problem"}:  # 0 where 1 is the least
         assert "is not between" in shown["problem"]["message"]
         return

@@ -218,6 +218,7 @@ def test_it_is_dark_as_the_notebook_is(chromium: Any) -> None:
         page.wait_for_selector("#one .faltung-play[data-theme=light]")
         page.evaluate("document.body.style.backgroundColor = ''")
         page.wait_for_selector("#one .faltung-play:not([data-theme])")
+        assert page.locator("#one .faltung-play").get_attribute("data-theme") is None
 
 
 def test_a_python_that_is_gone_or_busy_is_told(chromium: Any) -> None:

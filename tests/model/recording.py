@@ -27,7 +27,7 @@ class Does(nn.Module):
         return self._does(self, *inputs, **keywords)
 
 
-def same_again(model: nn.Module, *shapes: tuple[int, ...], dtype: torch.dtype = torch.float64) -> Graph:
+def check_same_again(model: nn.Module, *shapes: tuple[int, ...], dtype: torch.dtype = torch.float64) -> Graph:
     """The graph, after its results have been compared with the model's: on other numbers than those that it was recorded with."""
     torch.manual_seed(0)
     model = model.to(dtype).eval()

@@ -28,14 +28,14 @@ from faltung.model.operations import (
     Unknown,
 )
 from faltung.spec import ConvSpec
-from tests.model.recording import Does, assert_connected, convolutions, names, same_again
+from tests.model.recording import Does, assert_connected, check_same_again, convolutions, names
 from torch import Tensor, nn
 
 
 def test_layers_are_named_after_their_modules() -> None:
     block = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.5))
     model = nn.Sequential(block, nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
-    graph = same_again(model, (2, 3, 12, 12))
+    graph = check_same_again(model, (2, 3, 12, 12))
     assert names(graph) == ["0.0", "0.1", "0.2", "0.3", "1", "2", "3", "4"]
     assert [node.module for node in graph.nodes] == ["0"] * 4 + [""] * 4
     assert [node.source for node in graph.nodes][:2] == ["Conv2d", "BatchNorm2d"]
@@ -49,14 +49,14 @@ def test_layers_are_named_after_their_modules() -> None:
 
 def test_functional_calls_are_named_after_the_module_around_them() -> None:
     inner = Does(lambda self, x: F.relu(F.relu(x) + self.conv(x)), conv=nn.Conv1d(2, 2, 3, padding=1))
-    graph = same_again(Does(lambda self, x: torch.sigmoid(self.inner(x)), inner=inner), (1, 2, 5))
+    graph = check_same_again(Does(lambda self, x: torch.sigmoid(self.inner(x)), inner=inner), (1, 2, 5))
     assert names(graph) == ["inner.relu", "inner.conv", "inner.add", "inner.relu (2)", "sigmoid"]
     assert [node.module for node in graph.nodes] == ["inner"] * 4 + [""]
     assert [node.source for node in graph.nodes] == ["aten.relu", "Conv1d", "aten.add", "aten.relu", "aten.sigmoid"]
 
 
 def test_one_layer_alone() -> None:
-    graph = same_again(nn.Conv1d(2, 3, 3), (1, 2, 8))
+    graph = check_same_again(nn.Conv1d(2, 3, 3), (1, 2, 8))
     assert [(node.name, node.module, node.source) for node in graph.nodes] == [("conv1d", "", "Conv1d")]
 
 
@@ -68,7 +68,7 @@ def test_a_shared_layer_counts_once_and_runs_twice() -> None:
     model.down = nn.Linear(4, 4, bias=False)
     model.down.weight = other.weight
     model._does = lambda self, x: self.down(self.up(self.b(self.a(self.a(x)))))
-    graph = same_again(model, (1, 2, 4, 4))
+    graph = check_same_again(model, (1, 2, 4, 4))
     assert [node.source for node in graph.nodes] == ["Conv2d"] * 3 + ["Linear"] * 2
     assert names(graph) == ["a", "a (2)", "a (3)", "up", "down"]
     assert graph.nodes[3].weights[0] is graph.nodes[4].weights[0]
@@ -78,25 +78,25 @@ def test_a_shared_layer_counts_once_and_runs_twice() -> None:
 def test_a_shared_layer_is_named_by_the_path_it_was_called_by() -> None:
     layer = nn.Conv1d(2, 2, 1)
     model = nn.Sequential(nn.Sequential(layer), nn.Sequential(layer))
-    assert names(same_again(model, (1, 2, 4))) == ["0.0", "1.0"]
+    assert names(check_same_again(model, (1, 2, 4))) == ["0.0", "1.0"]
 
 
 def test_operators_that_are_several_steps() -> None:
     gated = Does(lambda self, x: F.glu(torch.stack([x, x.sigmoid()], 1).flatten(1, 2).roll((1, -2), (1, 3)), 1))
-    assert names(same_again(gated, (1, 4, 3, 5))) == [
+    assert names(check_same_again(gated, (1, 4, 3, 5))) == [
         "sigmoid", "stack", "stack (2)", "stack (3)", "flatten", "roll", "glu", "glu (2)", "glu (3)",
     ]  # fmt: skip
     for model in (nn.PixelShuffle(2), nn.PixelUnshuffle(2), nn.ChannelShuffle(4)):
-        same_again(nn.Sequential(model), (2, 8, 4, 6))
+        check_same_again(nn.Sequential(model), (2, 8, 4, 6))
 
 
 def test_a_weight_from_the_left_is_the_transposed_product_transposed() -> None:
     model = Does(lambda self, x: self.w @ x, w=nn.Parameter(torch.randn(5, 3)))
-    graph = same_again(model, (2, 3, 8))
+    graph = check_same_again(model, (2, 3, 8))
     assert graph.nodes[1].operation == Multiply(2 * 8 * 5 * 3, is_linear=True)
     assert [node.outputs[0].shape for node in graph.nodes] == [(2, 8, 3), (2, 8, 5), (2, 5, 8)]
-    same_again(Does(lambda self, x: torch.einsum("oc,nct->not", self.w, x), w=nn.Parameter(torch.randn(5, 3))), (2, 3, 8))
-    same_again(Does(lambda _, x: torch.bmm(x, x.transpose(1, 2)) @ x), (2, 3, 8))
+    check_same_again(Does(lambda self, x: torch.einsum("oc,nct->not", self.w, x), w=nn.Parameter(torch.randn(5, 3))), (2, 3, 8))
+    check_same_again(Does(lambda _, x: torch.bmm(x, x.transpose(1, 2)) @ x), (2, 3, 8))
 
 
 @pytest.mark.skipif(not hasattr(torch, "_grouped_mm"), reason="of newer PyTorch")
@@ -116,7 +116,7 @@ def test_splits_are_crops() -> None:
         g = torch.stack([part * part for part in x.unbind(2)], 2)
         return a + b, torch.cat([e, d, c], 1), f, g, x[:, -1], x[:, :], x.narrow(1, 2, 3)
 
-    graph = same_again(Does(forward), (2, 6, 3))
+    graph = check_same_again(Does(forward), (2, 6, 3))
     crops = [node.operation for node in graph.nodes if isinstance(node.operation, Crop)]
     assert crops[:6] == [Crop(1, 0), Crop(1, 3), Crop(1, 0), Crop(1, 1), Crop(1, 5), Crop(1, 1, 2)]
     assert crops[6:] == [Crop(2, 0, drops=True), Crop(2, 1, drops=True), Crop(2, 2, drops=True), Crop(1, 5, drops=True), Crop(1, 2)]
@@ -138,10 +138,10 @@ def test_every_field_of_a_convolution_is_read(kind: Any, ndim: int) -> None:
     ):
         layer = getattr(kind, f"Conv{ndim}d")(*arguments, **fields)
         for batch in ((), (2,)):
-            assert convolutions(same_again(layer, (*batch, 4, *size))) == [ft.from_module(layer)]
+            assert convolutions(check_same_again(layer, (*batch, 4, *size))) == [ft.from_module(layer)]
     fields = {"stride": 3, "padding": 1, "output_padding": 2, "groups": 2, "dilation": 2}
     layer = getattr(kind, f"ConvTranspose{ndim}d")(4, 6, 3, **fields)
-    graph = same_again(layer, (2, 4, *size))
+    graph = check_same_again(layer, (2, 4, *size))
     assert convolutions(graph) == [ft.from_module(layer)]
     assert graph.nodes[0].weights[0].shape == convolutions(graph)[0].weight_shape
 
@@ -152,14 +152,14 @@ def test_every_field_of_a_convolution_is_read(kind: Any, ndim: int) -> None:
 @pytest.mark.parametrize("padding", [2, "same"])
 def test_a_layer_that_pads_in_its_own_mode_is_one_convolution(kind: Any, mode: str, padding: Any) -> None:
     layer = kind.Conv2d(2, 3, (3, 4), padding=padding, padding_mode=mode)
-    graph = same_again(nn.Sequential(layer), (1, 2, 6, 7))
+    graph = check_same_again(nn.Sequential(layer), (1, 2, 6, 7))
     assert [(node.name, node.source) for node in graph.nodes] == [("0", "Conv2d")]
     assert convolutions(graph) == [ft.from_module(layer)]
 
 
 def test_padding_called_by_itself_is_a_node() -> None:
     model = Does(lambda self, x: self.conv(F.pad(x, (1, 2, -1, 0), mode="circular")), conv=nn.Conv2d(2, 3, 3, padding=1))
-    graph = same_again(model, (1, 2, 6, 7))
+    graph = check_same_again(model, (1, 2, 6, 7))
     assert graph.nodes[0].operation == Pad(((0, 0), (0, 0), (-1, 0), (1, 2)), "circular")
     assert names(graph) == ["pad", "conv"]
 
@@ -171,7 +171,7 @@ def test_layers_and_functions_of_faltung() -> None:
         layers=nn.Sequential(ft.BlurPool2d(3), ft.CircularConv2d(3, 3, 3), ft.SeparableConv2d(3, 3), ft.DepthwiseSeparableConv2d(3, 3, 3)),
         weight=nn.Parameter(torch.randn(2, 3, 3, 3)),
     )
-    graph = same_again(model, (1, 3, 16, 16))
+    graph = check_same_again(model, (1, 3, 16, 16))
     assert names(graph) == [
         "layers.0",
         "layers.1",
@@ -184,7 +184,7 @@ def test_layers_and_functions_of_faltung() -> None:
     assert str(convolutions(graph)[-1]) == text
     assert convolutions(graph)[0].padding_mode == "reflect"
     assert convolutions(graph)[1].padding_mode == "circular"
-    causal = same_again(ft.CausalConv1d(2, 2, 3, dilation=2), (1, 2, 9))
+    causal = check_same_again(ft.CausalConv1d(2, 2, 3, dilation=2), (1, 2, 9))
     assert convolutions(causal)[0].padding == "causal"
     accelerated, _ = ft.accelerate(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)).eval(), torch.randn(1, 3, 9, 9))
     assert names(record(accelerated, (1, 3, 9, 9))) == ["0", "1", "2"]
@@ -205,7 +205,7 @@ def test_weights_computed_on_the_fly() -> None:
     assert [weight.name for weight in linear.weights] == ["a", "b"]
     # Weights that depend on the input are an input.
     dynamic = Does(lambda self, x: F.conv1d(x, self.make(x.mean(2)).view(4, 3, 1)), make=nn.Linear(3, 12))
-    graph = same_again(dynamic, (1, 3, 8))
+    graph = check_same_again(dynamic, (1, 3, 8))
     assert [value.name for value in graph.nodes[-1].inputs] == ["input", "view"]
     assert graph.nodes[-1].weights == ()
     normed = nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 4, 1))
@@ -216,7 +216,7 @@ def test_weights_computed_on_the_fly() -> None:
 def test_windows_as_columns() -> None:
     for functions in (F, ft):
         back_and_forth = Does(lambda _, x, f=functions: f.fold(f.unfold(x, (2, 3), stride=(2, 3)).sigmoid(), (4, 6), (2, 3), stride=(2, 3)))
-        graph = same_again(back_and_forth, (2, 3, 4, 6))
+        graph = check_same_again(back_and_forth, (2, 3, 4, 6))
         assert len(graph.nodes) == 7
         overlapping = record(Does(lambda _, x, f=functions: f.unfold(x, 3)), (1, 2, 5, 5))
         assert [node.operation for node in overlapping.nodes] == [
@@ -232,7 +232,7 @@ def test_losses() -> None:
 
 
 def test_interpolation() -> None:
-    same_again(nn.Sequential(nn.Upsample(scale_factor=2), nn.Upsample(size=(5, 9))), (1, 2, 4, 6))
+    check_same_again(nn.Sequential(nn.Upsample(scale_factor=2), nn.Upsample(size=(5, 9))), (1, 2, 4, 6))
     for settings, operation in (
         ({"scale_factor": 2, "mode": "bilinear"}, Resize("linear")),
         ({"size": 7, "mode": "bicubic", "align_corners": True}, Resize("cubic", "align_corners")),
@@ -249,7 +249,7 @@ def test_interpolation() -> None:
 
 def test_pooling() -> None:
     for pool in (nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d((3, 2), 2, (1, 0)), nn.AdaptiveAvgPool2d((2, 4))):
-        same_again(nn.Sequential(pool), (2, 3, 8, 8))
+        check_same_again(nn.Sequential(pool), (2, 3, 8, 8))
     (node,) = record(nn.AdaptiveMaxPool2d(1), (1, 2, 9, 9)).nodes
     assert node.operation == Reduce("max", (2, 3), keeps=True)
     (node,) = record(nn.MaxPool1d(3, stride=2, padding=1, dilation=2), (1, 2, 9)).nodes
@@ -327,10 +327,10 @@ def test_recurrent_layers_and_attention() -> None:
     assert node.operation == Multiply((5 + 2) * (12 * 3 + 12 * 4), is_linear=False)
 
     attention = Does(lambda self, x: self.inner(x, x, x, need_weights=False)[0], inner=nn.MultiheadAttention(8, 2, batch_first=True))
-    graph = same_again(attention, (2, 5, 8))
+    graph = check_same_again(attention, (2, 5, 8))
     assert [node.operation for node in graph.nodes if isinstance(node.operation, Attend)] == [Attend(2 * 2 * 2 * 5 * 5 * 4)]
     assert {node.module for node in graph.nodes} == {"inner"}
-    same_again(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"), (2, 5, 8))
+    check_same_again(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"), (2, 5, 8))
     (lookup,) = record(nn.Embedding(10, 4), torch.tensor([[1, 2]])).nodes
     assert (lookup.operation, [value.dtype for value in lookup.inputs], lookup.outputs[0].shape) == (Lookup(), ["int64"], (1, 2, 4))
 

@@ -12,7 +12,7 @@ import torch
 from faltung.model.from_torch import record
 from faltung.model.graph import Graph
 from faltung.model.operations import Attend, Convolve, Multiply, Unknown
-from tests.model.recording import Does, assert_connected, same_again
+from tests.model.recording import Does, assert_connected, check_same_again
 from torch import Tensor, nn
 
 
@@ -37,7 +37,7 @@ def parameters(graph: Graph) -> int:
     return sum(weight.size for weight in graph.weights() if weight.is_learned)
 
 
-def counted(model: nn.Module, shape: tuple[int, ...]) -> Graph:
+def check_counts(model: nn.Module, shape: tuple[int, ...]) -> Graph:
     """The graph, after its counts, shapes and connections have been compared with what PyTorch and hooks see."""
     model.eval()
     graph = record(model, shape)
@@ -112,8 +112,8 @@ class UNet(nn.Module):
 
 
 def test_a_network_with_skips_and_transposed_layers() -> None:
-    same_again(UNet(), (2, 3, 16, 24))
-    counted(UNet(), (2, 3, 16, 24))
+    check_same_again(UNet(), (2, 3, 16, 24))
+    check_counts(UNet(), (2, 3, 16, 24))
 
 
 def test_tied_weights_count_once() -> None:
@@ -145,7 +145,7 @@ def test_resnet50(transformers: Any) -> None:
 
 def test_mobilenet(transformers: Any) -> None:
     model = transformers.MobileNetV1ForImageClassification(transformers.MobileNetV1Config(num_labels=1000))
-    graph = counted(model, (1, 3, 224, 224))
+    graph = check_counts(model, (1, 3, 224, 224))
     assert parameters(graph) == 4_231_976
     assert macs(graph) == 568_740_352
 
@@ -167,7 +167,7 @@ def test_other_networks(transformers: Any, kind: str, size: int, settings: dict[
     config = getattr(transformers, f"{base}Config")(**settings)
     # In the plain form of attention every product is an operator that PyTorch's own counter knows.
     config._attn_implementation = "eager"
-    counted(getattr(transformers, kind)(config), (1, 3, size, size))
+    check_counts(getattr(transformers, kind)(config), (1, 3, size, size))
 
 
 def test_attention_as_one_operator_costs_what_its_products_do(transformers: Any) -> None:

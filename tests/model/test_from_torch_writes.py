@@ -11,7 +11,7 @@ import torch
 from faltung.model.from_torch import record
 from faltung.model.graph import Graph, Node
 from faltung.model.operations import Crop, Elementwise, Pad, Same, Unknown
-from tests.model.recording import Does, names, same_again
+from tests.model.recording import Does, check_same_again, names
 from torch import Tensor, nn
 
 
@@ -23,7 +23,7 @@ def test_a_write_in_place_is_a_newer_value_of_the_same_tensor() -> None:
         y += x
         return y, before, y.tanh()
 
-    graph = same_again(Does(forward), (2, 3))
+    graph = check_same_again(Does(forward), (2, 3))
     assert names(graph) == ["add", "sigmoid", "relu", "add (2)", "tanh"]
     assert [node.source for node in graph.nodes][2:4] == ["aten.relu_", "aten.add_"]
 
@@ -41,7 +41,7 @@ def test_a_part_that_is_written_to() -> None:
         y[:, 1:3] = x[:, :2]
         return y.sigmoid()
 
-    graph = same_again(Does(forward), (2, 4, 3))
+    graph = check_same_again(Does(forward), (2, 4, 3))
     operations = [node.operation for node in graph.nodes]
     assert operations[1:4] == [Crop(1, 0), Crop(1, 1), Same()]
     assert operations[4:6] == [Pad(((0, 0), (1, 1), (0, 0))), Elementwise("write")]
@@ -54,7 +54,7 @@ def test_a_buffer_that_is_filled_part_by_part() -> None:
         out[:, x.shape[1] :] = x
         return self.conv(out)
 
-    same_again(Does(forward, conv=nn.Conv1d(6, 2, 3)), (2, 3, 5))
+    check_same_again(Does(forward, conv=nn.Conv1d(6, 2, 3)), (2, 3, 5))
 
 
 def test_what_is_overwritten_is_forgotten() -> None:
@@ -118,7 +118,7 @@ def test_results_put_into_given_memory() -> None:
         torch.add(x, x, out=out)
         return out.relu()
 
-    assert names(same_again(Does(forward), (3, 2))) == ["add", "relu"]
+    assert names(check_same_again(Does(forward), (3, 2))) == ["add", "relu"]
 
 
 STEPS = ("slice", "select", "transpose", "reshape", "relu_", "add_", "copy_", "sum", "chunk", "fill", "unsqueeze", "detach")
@@ -177,5 +177,5 @@ class Program(nn.Module):
 
 @pytest.mark.parametrize("seed", range(100))
 def test_programs_drawn_at_random(seed: int) -> None:
-    graph = same_again(Program(seed, length=6 + seed // 5), (3, 4), (3, 4))
+    graph = check_same_again(Program(seed, length=6 + seed // 5), (3, 4), (3, 4))
     assert not [node for node in graph.nodes if isinstance(node.operation, Unknown)]

@@ -81,7 +81,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 class TestWhatCanBeWrong:
-    def fails(self, path, problem: str, remedy: str = "") -> None:
+    def check_fails(self, path, problem: str, remedy: str = "") -> None:
         with pytest.raises(PhotoError) as raised:
             read_photo(path)
         assert problem in raised.value.problem
@@ -90,53 +90,53 @@ class TestWhatCanBeWrong:
 
     def test_no_such_file(self, tmp_path):
         save(tmp_path / "holiday.png", Image.fromarray(RGB))
-        self.fails(tmp_path / "holiday.jpg", "no such file", "Did you mean 'holiday.png'?")
-        self.fails(tmp_path / "nowhere" / "a.png", "no such file", "does not exist either")
+        self.check_fails(tmp_path / "holiday.jpg", "no such file", "Did you mean 'holiday.png'?")
+        self.check_fails(tmp_path / "nowhere" / "a.png", "no such file", "does not exist either")
 
     def test_a_folder(self, tmp_path):
-        self.fails(tmp_path, "is a folder, not an image")
+        self.check_fails(tmp_path, "is a folder, not an image")
 
     def test_an_empty_file(self, tmp_path):
         for name in ("a.png", "a.npy"):
             (tmp_path / name).touch()
-            self.fails(tmp_path / name, "is empty (0 bytes)")
+            self.check_fails(tmp_path / name, "is empty (0 bytes)")
 
     def test_no_image(self, tmp_path):
         (tmp_path / "a.png").write_text("hello")
-        self.fails(tmp_path / "a.png", "is no image that Pillow knows")
+        self.check_fails(tmp_path / "a.png", "is no image that Pillow knows")
 
     @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tif", "gif", "bmp"])
     def test_cut_off(self, tmp_path, kind):
         noise = np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         path = save(tmp_path / f"a.{kind}", Image.fromarray(noise))
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        self.fails(path, "")
+        self.check_fails(path, "")
 
     def test_too_large(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png_header(20_000, 20_000) + struct.pack(">I", 64) + b"IDAT" + bytes(64))
-        self.fails(tmp_path / "a.png", "has 400000000 pixels, more than 89478485", "Pictures are read whole: shrink it, or")
+        self.check_fails(tmp_path / "a.png", "has 400000000 pixels, more than 89478485", "Pictures are read whole: shrink it, or")
 
     def test_an_array_that_claims_too_much(self, tmp_path):
         huge = np.lib.format.open_memmap(tmp_path / "a.npy", mode="w+", dtype=np.uint8, shape=(20_000, 20_000))
         del huge
-        self.fails(tmp_path / "a.npy", "has 400000000 values, more than 268435455")
+        self.check_fails(tmp_path / "a.npy", "has 400000000 values, more than 268435455")
 
     def test_an_array_of_objects(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([{}, []], object), allow_pickle=True)
-        self.fails(tmp_path / "a.npy", "no readable .npy array")
+        self.check_fails(tmp_path / "a.npy", "no readable .npy array")
 
     @pytest.mark.parametrize("values", [np.zeros(5), np.zeros((2, 5, 7)), np.zeros((0, 7)), np.zeros((5, 7), complex)])
     def test_an_array_that_is_no_picture(self, tmp_path, values):
         np.save(tmp_path / "a.npy", values)
-        self.fails(tmp_path / "a.npy", "a picture has")
+        self.check_fails(tmp_path / "a.npy", "a picture has")
 
     def test_values_without_a_number(self, tmp_path):
         np.save(tmp_path / "a.npy", np.full((5, 7), np.nan))
-        self.fails(tmp_path / "a.npy", "no finite number")
+        self.check_fails(tmp_path / "a.npy", "no finite number")
 
     def test_a_name_that_no_file_can_have(self):
-        self.fails("a\0b.png", "")
-        self.fails("x" * 5000, "")
+        self.check_fails("a\0b.png", "")
+        self.check_fails("x" * 5000, "")
 
     @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "tiff", "npy"])
     def test_damage_never_crashes(self, tmp_path, kind):

@@ -123,6 +123,8 @@ def test_what_is_no_photograph_is_told(reader: Reader, tmp_path: Path) -> None:
     chooser.value.set_files(tmp_path / "text.png")
     said = reader.page.locator(".photograph [role=status]")
     reader.until(lambda: "no image" in said.inner_text())
+    assert "svg" not in said.inner_text()
+    assert reader.page.get_by_role("img", name="The result").count() == 0
 
 
 def test_pictures_that_are_no_longer_shown_are_given_back(open_page: Open) -> None:
