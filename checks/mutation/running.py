@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import types
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ __all__ = ["Outcome", "run_inside", "run_outside"]
 
 Outcome = str
 """``killed``, ``endless`` (killed too: the tests took far longer than they do), ``survived``."""
+
+IMPORTING_SECONDS = 20
+"""Of processor time, for importing and collecting; a test may take ten times as long as it did, and 3 s."""
 
 ARGUMENTS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
@@ -65,7 +69,7 @@ def run_outside(mutants: Iterable[Mutant], files: dict[str, str], tests: list[st
             code = pytest.main([*ARGUMENTS, "-x", *tests], plugins=[first])
             return first.failed or ("" if code == 0 else f"pytest ended with {code}")
 
-        return _forked(child, 60 + 10 * sum(seconds.values()))
+        return _forked(child)
 
     mutants = list(mutants)
     if mutants:
@@ -96,6 +100,11 @@ class _First:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: self.seconds.get(item.nodeid, 0))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        _limit(3 + 10 * self.seconds.get(item.nodeid, 0))
+        return (yield)
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.failed = self.failed or f"{report.nodeid} is not collected"
@@ -125,19 +134,28 @@ class _Session:
         def outcome_of(mutant: Mutant, noticing: list[int]) -> tuple[Outcome, str]:
             def child() -> str:
                 put_in(mutant)
-                return next((session.items[index].nodeid for index in noticing if not _passes(session.items[index])), "")
+                for index in noticing:
+                    _limit(3 + 10 * seconds[index])
+                    if _complaint(session.items[index]):
+                        return session.items[index].nodeid
+                return ""
 
-            return _forked(child, 10 + 10 * sum(seconds[index] for index in noticing))
+            return _forked(child)
 
         self.seconds = {item.nodeid: round(taken, 4) for item, taken in zip(session.items, seconds, strict=False)}
         if not self.error:
             _check_unchanged(outcome_of(_unchanged(next(iter(self.files)), self.files), list(range(len(seconds)))))
+        kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for mutant in [] if self.error else self.mutants:
             lines = [readers.get((mutant.module, line), set()) for line in mutant.lines]
             body = [readers.get((mutant.module, line), set()) for line in mutant.body]
-            noticing = sorted(set().union(*lines) or set().union(*body), key=lambda index: seconds[index])
-
-            self.tell(mutant, *outcome_of(mutant, noticing))
+            killers = kills[f"{mutant.module} {mutant.function}"]  # what noticed one mistake is likely to notice the next
+            noticing = sorted(
+                set().union(*lines) or set().union(*body), key=lambda index: (-killers[session.items[index].nodeid], seconds[index])
+            )
+            outcome, by = outcome_of(mutant, noticing)
+            killers[by] += 1
+            self.tell(mutant, outcome, by)
         return True
 
     def _run_unchanged(self, items: list[pytest.Item]) -> tuple[list[float], dict[tuple[str, int], set[int]]]:
@@ -206,10 +224,6 @@ class _Finder(importlib.machinery.SourceFileLoader):
         return compile(self.mutant.text, self.path, "exec")
 
 
-def _passes(item: pytest.Item) -> bool:
-    return not _complaint(item)
-
-
 def _complaint(item: pytest.Item) -> str:
     """What pytest says of the test if it fails."""
     doctest = getattr(item, "dtest", None)
@@ -234,15 +248,20 @@ def _do_not_shrink() -> None:
     settings.load_profile("mutants")
 
 
-def _forked(child: Callable[[], str], limit_seconds: float) -> tuple[Outcome, str]:
+def _limit(seconds: float) -> None:
+    """From now on the process may take that of processor time, before it counts as endless."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _forked(child: Callable[[], str]) -> tuple[Outcome, str]:
     """What `child`, in a process of its own, returns: the test that failed."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
         os.close(reading)
         try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, limit_seconds)
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            _limit(IMPORTING_SECONDS)
             failed = child()
         except BaseException as error:  # noqa: BLE001 - a mutant may raise anything
             failed = f"{type(error).__name__}: {error}"
@@ -255,5 +274,5 @@ def _forked(child: Callable[[], str], limit_seconds: float) -> tuple[Outcome, st
         failed = pipe.read().decode(errors="replace")
     _, status = os.waitpid(process, 0)
     if os.WIFSIGNALED(status):
-        return ("endless", "") if os.WTERMSIG(status) == signal.SIGALRM else ("killed", f"signal {os.WTERMSIG(status)}")
+        return ("endless", "") if os.WTERMSIG(status) == signal.SIGPROF else ("killed", f"signal {os.WTERMSIG(status)}")
     return ("survived", "") if os.waitstatus_to_exitcode(status) == PASSED else ("killed", failed or "the process ended")
