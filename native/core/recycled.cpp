@@ -49,6 +49,7 @@ void release(char* data, Index bytes) {
 struct Block {
     char* data;
     Index bytes;
+    Index number = 0;  // of its return, counted from the first one
 };
 
 // Blocks in the order in which they were given back.
@@ -68,23 +69,18 @@ class Shelf {
     }
 
     void give(Block block) {
-        for (;;) {
-            Block oldest = block;
+        for (bool is_placed = false; !is_placed;) {
+            Block released = block;
             {
                 std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-                const bool is_mine = lock.owns_lock();
-                if (is_mine && count_ < most_blocks && idle_ + block.bytes <= recycled_bytes_kept) {
-                    blocks_[count_++] = block;
-                    idle_ += block.bytes;
-                    return;
-                }
-                if (is_mine && count_ > 0) {
-                    oldest = blocks_[0];
+                is_placed = !lock.owns_lock() || place(block);
+                if (lock.owns_lock()) {
+                    if (is_placed && given_ - blocks_[0].number < recycled_returns_kept) return;
+                    released = blocks_[0];
                     remove(0);
                 }
             }
-            release(oldest.data, oldest.bytes);
-            if (oldest.data == block.data) return;
+            release(released.data, released.bytes);
         }
     }
 
@@ -98,6 +94,15 @@ class Shelf {
     void unlock() { mutex_.unlock(); }
 
   private:
+    // Whether there is room.
+    bool place(Block block) {
+        if (count_ == most_blocks || idle_ + block.bytes > recycled_bytes_kept) return false;
+        block.number = ++given_;
+        blocks_[count_++] = block;
+        idle_ += block.bytes;
+        return true;
+    }
+
     void remove(int i) {
         idle_ -= blocks_[i].bytes;
         std::move(blocks_ + i + 1, blocks_ + count_, blocks_ + i);
@@ -108,7 +113,7 @@ class Shelf {
     std::mutex mutex_;
     Block blocks_[most_blocks];
     int count_ = 0;
-    Index idle_ = 0;
+    Index idle_ = 0, given_ = 0;
 };
 
 // Never destroyed: results may be given back while the process exits.

@@ -8,6 +8,9 @@ namespace faltung {
 // Memory that nobody uses is kept up to so many bytes, in blocks up to a quarter of that.
 constexpr Index recycled_bytes_kept = Index(256) << 20;
 
+// A block that nobody has taken while so many others were given back goes back to the system.
+constexpr Index recycled_returns_kept = 1024;
+
 // Of less, the C library takes care itself.
 constexpr Index least_recycled_bytes = Index(64) << 10;
 

@@ -41,3 +41,14 @@ def test_memory_that_is_given_back_is_bounded() -> None:
     for size in range(2**16, 2**22, 2**16 + 4096):
         _native.new_result([size], np.dtype(np.float64))
     assert 0 < _native.idle_bytes() <= 256 << 20
+
+
+def test_memory_that_nobody_takes_goes_back() -> None:
+    """Of a size that comes no more, when enough others have come and gone."""
+    large = 16 << 20
+    _native.new_result([large], np.dtype(np.uint8))
+    before = _native.idle_bytes()
+    assert before >= large
+    for _ in range(1100):
+        _native.new_result([1 << 16], np.dtype(np.uint8))
+    assert _native.idle_bytes() <= before - large

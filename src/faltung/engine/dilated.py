@@ -74,7 +74,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _tiling(problem: Problem) -> tuple[Half, Half]:
     """Along rows and columns each form, with how many of its tiles lie side by side, run by run."""
     return dilated_tiling("float32", native_problem(problem))

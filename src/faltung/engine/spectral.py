@@ -29,7 +29,7 @@ def refusal(problem: Problem, dtype: str) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _shape(problem: Problem, dtype: str, isa: str) -> SpectralShape:
     return spectral_shape(dtype, isa, native_problem(problem))
 

@@ -167,7 +167,7 @@ def products_summed(
     return sums(x, h, parts, dtype, accuracy=accuracy, call=call)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def takes_spectra(
     cells: tuple[int, ...], taps: tuple[int, ...], parts: tuple[Part, ...], dtype: np.dtype[Any], complexity: tuple[bool, bool]
 ) -> bool:

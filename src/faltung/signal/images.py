@@ -99,7 +99,7 @@ def _convolved(name: str, in1: object, in2: object, mode: str, boundary: str, fi
     return result[::-1, ::-1] if is_swapped and correlates else result
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _placed(
     name: str, mode: str, cells: tuple[int, ...], first: np.dtype[Any], taps: tuple[int, ...], second: np.dtype[Any]
 ) -> tuple[np.dtype[Any], bool, tuple[Part, ...]]:

@@ -85,7 +85,7 @@ class Job:
         return 1.01 * compiled.error_growth * (compiled.lowered.terms + 1) * unit
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def job_of(
     cells: Shape, taps: Shape, parts: tuple[Part, ...], dtype: np.dtype[Any], complexity: tuple[bool, bool], border: str, accuracy: str
 ) -> Job:
