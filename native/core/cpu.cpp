@@ -1,7 +1,7 @@
 #include "core/cpu.h"
 
 #include <stdexcept>
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
@@ -18,7 +18,7 @@ struct Candidate {
 // The features asked for are exactly those that CMakeLists.txt passes to the compiler for that instruction
 // set.
 std::vector<Candidate> candidates() {
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                 __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
@@ -26,14 +26,14 @@ std::vector<Candidate> candidates() {
                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512cd");
     return {{"baseline", Isa::baseline, true}, {"avx2", Isa::avx2, avx2}, {"avx512", Isa::avx512, avx512}};
-#elif defined(__aarch64__) && !defined(FALTUNG_BASELINE_ONLY)
+#elif defined(__aarch64__)
     return {{"neon", Isa::neon, true}};
 #else
     return {{"baseline", Isa::baseline, true}};
 #endif
 }
 
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
 
 struct Processor {
     bool is_intel, is_amd;
@@ -79,7 +79,7 @@ bool has_bfloat16_dots([[maybe_unused]] Isa isa) {
 }
 
 ProductRates product_rates([[maybe_unused]] Isa isa) {
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
     constexpr unsigned zen5 = 0x1a;
     const Processor own = processor();
     if (isa == Isa::avx512 && own.is_intel) return {is_client(own.model) ? 1.0 : 2.0, 0.5};

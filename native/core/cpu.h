@@ -6,9 +6,9 @@
 
 namespace faltung {
 
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
 #define FALTUNG_EACH_ISA(X) X(baseline) X(avx2) X(avx512)
-#elif defined(__aarch64__) && !defined(FALTUNG_BASELINE_ONLY)
+#elif defined(__aarch64__)
 #define FALTUNG_EACH_ISA(X) X(neon)
 #else
 #define FALTUNG_EACH_ISA(X) X(baseline)

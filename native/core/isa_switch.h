@@ -17,9 +17,9 @@
     case Isa::isa:                  \
         return isa::__VA_ARGS__;
 
-#if defined(__x86_64__) && !defined(FALTUNG_BASELINE_ONLY)
+#if defined(__x86_64__)
 #define FALTUNG_EACH_ISA_WITH(X, ...) X(baseline, __VA_ARGS__) X(avx2, __VA_ARGS__) X(avx512, __VA_ARGS__)
-#elif defined(__aarch64__) && !defined(FALTUNG_BASELINE_ONLY)
+#elif defined(__aarch64__)
 #define FALTUNG_EACH_ISA_WITH(X, ...) X(neon, __VA_ARGS__)
 #else
 #define FALTUNG_EACH_ISA_WITH(X, ...) X(baseline, __VA_ARGS__)

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -117,9 +120,11 @@ struct Case {
 };
 
 Case case_of(Index groups, Index in, Index out, Index rows, Index columns, Index kernel, Index stride,
-             Index before) {
+             Index before, Index dilation = 1) {
     const auto axis = [&](Index size) {
-        return Axis{size, (size + 2 * before - kernel) / stride + 1, kernel, stride, 1, before};
+        return Axis{size,     (size + 2 * before - dilation * (kernel - 1) - 1) / stride + 1,
+                    kernel,   stride,
+                    dilation, before};
     };
     Case made{
         {groups, in, out, {axis(rows), axis(columns)}, Border::zeros}, groups * in * rows * columns, 0, 0};
@@ -128,87 +133,146 @@ Case case_of(Index groups, Index in, Index out, Index rows, Index columns, Index
     return made;
 }
 
-std::vector<Index> strides(Index outer, Index middle, Index inner, Index rows, Index columns) {
-    (void)outer;
+// Of a transposed correlation: four taps, every second output from two of them.
+Case case_in_phases(Index groups, Index in, Index out, Index rows, Index columns) {
+    Case made = case_of(groups, in, out, rows, columns, 4, 1, 0);
+    made.problem.axes = {{rows, 2 * rows, 4, 2, 1, 0}, {columns, 2 * columns, 4, 2, 1, 0}};
+    for (const Index size : {rows, columns})
+        made.problem.phases.push_back({{0, size, 1, 2, 2, 1, 1}, {1, size, 0, 2, 2, 1, 0}});
+    made.y_cells = groups * out * outputs(made.problem.axes);
+    return made;
+}
+
+std::vector<Index> strides(Index middle, Index inner, Index rows, Index columns) {
     return {middle * inner * rows * columns, inner * rows * columns, rows * columns, columns, 1};
 }
 
-std::vector<float> numbers(Index count, int seed) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = static_cast<float>((i * 7 + static_cast<std::size_t>(seed)) % 5) - 2;
+// Whole numbers from -2 to 2; those of two bytes are bfloat16.
+template <class Cell>
+std::vector<Cell> numbers(Index count, int seed) {
+    std::vector<Cell> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const float value = static_cast<float>((i * 7 + static_cast<std::size_t>(seed)) % 5) - 2;
+        if constexpr (sizeof(Cell) == 2) {
+            std::uint32_t bits;
+            std::memcpy(&bits, &value, sizeof bits);
+            values[i] = static_cast<Cell>(bits >> 16);
+        } else {
+            values[i] = value;
+        }
+    }
     return values;
 }
 
-// One operation, made once and run by every thread, each on several workers: the same bits for all.
-void shared_operations(const std::string& family, const Case& of) {
+// Which families have served a case, so that none is left out unnoticed.
+std::set<std::string> served;
+
+template <class Cell>
+void pack(const Correlation& kernel, const Case& of, AlignedBuffer& packed) {
     const Problem& p = of.problem;
-    const Isa isa = isa_from_name(detected_isas().back());
-    const auto kernel = made([&] { return correlation_family(family).make(p, Type::float32, isa); });
+    if (const Index length = kernel.factor_length()) {
+        constexpr Index rank = 2;
+        const Index channels = p.groups * p.out_channels;
+        std::vector<Cell> factors = numbers<Cell>(rank * channels * length, 1);
+        packed = AlignedBuffer(kernel.factors_bytes(rank));
+        kernel.pack_factors({factors.data(), {channels * length, p.out_channels * length, length, 1}}, rank,
+                            packed.data());
+        return;
+    }
+    std::vector<Cell> weight = numbers<Cell>(of.weights, 1);
+    packed = AlignedBuffer(kernel.packed_bytes());
+    kernel.pack({weight.data(), strides(p.out_channels, p.in_channels, p.axes[0].kernel, p.axes[1].kernel)},
+                packed.data(), 4);
+}
+
+// One operation, made once and run by every thread, each on several workers: the same bits for all.
+template <class Cell>
+void shared_operation(const std::string& family, const std::unique_ptr<Correlation>& kernel, const Case& of) {
     if (!kernel) return;
+    served.insert(family);
+    const Problem& p = of.problem;
     constexpr Index batch = 3;
-    std::vector<float> weight = numbers(of.weights, 1), x = numbers(batch * of.x_cells, 2),
-                       bias = numbers(p.groups * p.out_channels, 3);
+    std::vector<Cell> x = numbers<Cell>(batch * of.x_cells, 2);
+    std::vector<float> bias = numbers<float>(p.groups * p.out_channels, 3);
     const Axis &rows = p.axes[0], &columns = p.axes[1];
-    const Array w{weight.data(), strides(0, p.out_channels, p.in_channels, rows.kernel, columns.kernel)};
-    Array w_array = w;
-    w_array.stride.erase(w_array.stride.begin());
-    w_array.stride = {p.out_channels * p.in_channels * rows.kernel * columns.kernel,
-                      p.in_channels * rows.kernel * columns.kernel, rows.kernel * columns.kernel,
-                      columns.kernel, 1};
-    const Array x_array{x.data(), strides(0, p.groups, p.in_channels, rows.in, columns.in)};
-    AlignedBuffer packed(kernel->packed_bytes());
-    kernel->pack(w_array, packed.data(), 4);
+    const Array x_array{x.data(), strides(p.groups, p.in_channels, rows.in, columns.in)};
+    AlignedBuffer packed;
+    pack<Cell>(*kernel, of, packed);
     const auto run = [&](int threads) {
-        std::vector<float> y(static_cast<std::size_t>(batch * of.y_cells));
-        const Array y_array{y.data(), strides(0, p.groups, p.out_channels, rows.out, columns.out)};
+        std::vector<Cell> y(static_cast<std::size_t>(batch * of.y_cells));
+        const Array y_array{y.data(), strides(p.groups, p.out_channels, rows.out, columns.out)};
         kernel->run(batch, x_array, packed.data(), Epilogue(bias.data()), y_array, false, threads);
         return y;
     };
-    const std::vector<float> expected = run(1);
+    const std::vector<Cell> expected = run(1);
     together([&](int caller) {
-        for (int round = 0; round < 3; ++round)
+        for (int round = 0; round < 2; ++round)
             expect(run(1 + (caller + round) % 4) == expected, (family + " gives the same bits").c_str());
     });
 }
 
-void shared_gradients(const std::string& family, const Case& of) {
+void shared_gradient(const std::string& family, const Case& of, Isa isa) {
     const Problem& p = of.problem;
-    const Isa isa = isa_from_name(detected_isas().back());
     const auto kernel = made([&] { return weight_gradient_family(family).make(p, Type::float32, isa); });
     if (!kernel) return;
+    served.insert("gradient, " + family);
     constexpr Index batch = 3;
-    std::vector<float> x = numbers(batch * of.x_cells, 2), grad = numbers(batch * of.y_cells, 3);
+    std::vector<float> x = numbers<float>(batch * of.x_cells, 2),
+                       grad = numbers<float>(batch * of.y_cells, 3);
     const Axis &rows = p.axes[0], &columns = p.axes[1];
-    const Array x_array{x.data(), strides(0, p.groups, p.in_channels, rows.in, columns.in)};
-    const Array grad_array{grad.data(), strides(0, p.groups, p.out_channels, rows.out, columns.out)};
+    const Array x_array{x.data(), strides(p.groups, p.in_channels, rows.in, columns.in)};
+    const Array grad_array{grad.data(), strides(p.groups, p.out_channels, rows.out, columns.out)};
     const auto run = [&](int threads) {
         std::vector<float> gw(static_cast<std::size_t>(of.weights));
-        const Array gw_array{
-            gw.data(),
-            {p.out_channels * p.in_channels * rows.kernel * columns.kernel,
-             p.in_channels * rows.kernel * columns.kernel, rows.kernel * columns.kernel, columns.kernel, 1}};
+        const Array gw_array{gw.data(), strides(p.out_channels, p.in_channels, rows.kernel, columns.kernel)};
         kernel->run(batch, x_array, grad_array, gw_array, threads);
         return gw;
     };
     const std::vector<float> expected = run(1);
     together([&](int caller) {
-        for (int round = 0; round < 3; ++round)
+        for (int round = 0; round < 2; ++round)
             expect(run(1 + (caller + round) % 4) == expected,
                    ("the gradient by " + family + " has the same bits").c_str());
     });
 }
 
-void operations() {
-    const std::vector<Case> cases{case_of(1, 6, 21, 19, 33, 3, 1, 1), case_of(2, 4, 5, 16, 18, 3, 2, 1),
-                                  case_of(9, 1, 1, 24, 40, 5, 1, 2), case_of(1, 40, 24, 9, 11, 1, 1, 0)};
+// Every family, on its own numbers and, where it sums them in float32, on bfloat16 ones.
+void operations(const std::string& name) {
+    const Isa isa = isa_from_name(name);
+    const std::vector<Case> cases{
+        case_of(1, 6, 21, 19, 33, 3, 1, 1), case_of(2, 4, 5, 16, 18, 3, 2, 1),
+        case_of(9, 1, 1, 24, 40, 5, 1, 2),  case_of(1, 40, 24, 9, 11, 1, 1, 0),
+        case_of(1, 3, 16, 19, 23, 7, 2, 3), case_of(1, 16, 16, 14, 15, 3, 1, 3, 3),
+        case_of(4, 1, 1, 16, 20, 9, 1, 4),  case_in_phases(1, 6, 5, 8, 12),
+    };
+    const std::vector<std::string> families{"general",   "direct",    "filter",      "unfold",  "pointwise",
+                                            "depthwise", "separable", "channelwise", "grouped", "spectral",
+                                            "planes",    "winograd",  "winograd6",   "dilated", "stem"};
+    const std::vector<std::string> gradients{"general",   "direct",      "filter",
+                                             "depthwise", "channelwise", "winograd"};
+    served.clear();
     for (const Case& one : cases) {
-        for (const char* family : {"general", "direct", "filter", "unfold", "pointwise", "depthwise",
-                                   "channelwise", "grouped", "spectral", "winograd", "dilated"})
-            shared_operations(family, one);
-        for (const char* family : {"general", "direct", "filter", "depthwise", "channelwise", "winograd"})
-            shared_gradients(family, one);
+        const auto make = [&](const std::string& family, Type type) {
+            return made([&] { return correlation_family(family).make(one.problem, type, isa); });
+        };
+        for (const std::string& family : families)
+            shared_operation<float>(family, make(family, Type::float32), one);
+        shared_operation<std::uint16_t>("dots", make("dots", Type::bfloat16), one);
+        for (const char* family : {"direct", "depthwise"})
+            shared_operation<std::uint16_t>(std::string("converted ") + family, made([&] {
+                                                return half_correlation(correlation_family(family),
+                                                                        one.problem, Type::bfloat16, isa);
+                                            }),
+                                            one);
+        if (one.problem.phases.empty())
+            for (const std::string& family : gradients) shared_gradient(family, one, isa);
     }
+    for (const std::string& family : families)
+        expect(served.count(family), (family + " serves a case").c_str());
+    for (const std::string& family : gradients)
+        expect(served.count("gradient, " + family), ("the gradient by " + family + " serves a case").c_str());
+    expect(served.count("dots") || !has_bfloat16_dots(isa), "dots serves a case");
+    std::printf("%s: %zu families\n", name.c_str(), served.size());
 }
 
 // An OpenMP runtime of our own, as far as the pool asks for one.
@@ -260,7 +324,10 @@ int main() {
     together([](int caller) {
         caller % 3 == 0 ? tasks_once(caller) : caller % 3 == 1 ? recycling(caller) : scratch(caller);
     });
-    operations();
+    // What threads share is the same for all instruction sets; some families are not there on the first.
+    const std::vector<std::string> isas = detected_isas();
+    operations(isas.front());
+    if (isas.size() > 1) operations(isas.back());
     borrow_team(team_parallel, [] { return team_number; });
     together(tasks_once, 3);
     together(tasks_that_throw, 3);
