@@ -1,7 +1,7 @@
 """Memory after ten thousand convolutions of different shapes, forwards and backwards: what is kept must not grow.
 
 ``make check-memory``. The first shapes fill the caches of plans, which are bounded; from then on the resident memory may rise by a
-hundredth and no more.
+hundredth and no more. ``ARGS="--leak 400"`` forgets so many bytes at each shape, which has to be noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import faltung as fl
 from faltung import ndimage, signal
 
-WARM = 3000
+WARM = 6000
 MOST_GROWTH = 0.01
 SAMPLES = 20
 
@@ -55,13 +55,15 @@ def one(rng: np.random.Generator) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapes", type=int, default=10_000, help="after those that fill the caches")
+    parser.add_argument("--leak", type=int, default=0, help="bytes to be lost at each of them, to see the check fail")
     given = parser.parse_args()
     rng = np.random.default_rng(1)
     for _ in range(WARM):
         one(rng)
-    levels = []
+    levels, lost = [], []
     for at in range(given.shapes):
         one(rng)
+        lost.append(bytes(given.leak))
         if at % max(1, given.shapes // (5 * SAMPLES)) == 0:
             gc.collect()
             levels.append(resident_bytes())
