@@ -86,8 +86,12 @@ def check(data: bytes) -> None:
     assert found.dtype == wanted.dtype, (name, found.dtype, wanted.dtype)
     sizes = [float(np.abs(array.astype(complex)).sum()) for array in arguments if isinstance(array, np.ndarray)]
     if found.dtype.kind in "biu":
-        steps = np.abs(found.astype(object) - wanted.astype(object)) if found.size else np.zeros(0)
-        assert not (steps.astype(float) > 1).any() or options.get("method") == "fft" or ours is ndimage, (name, options)
+        # Negative numbers become ones near 2**64 there, which no sum of float64 holds, in whatever order.
+        if ours is ndimage and not (found.dtype == np.uint64 and (arguments[0] < 0).any()):
+            np.testing.assert_array_equal(found, wanted)
+        elif ours is signal and options.get("method") != "fft":  # by which SciPy rounds
+            steps = np.abs(found.astype(object) - wanted.astype(object))
+            assert not (steps > 1).any(), (name, options)
         return
     bound = max(1.0, *sizes, abs(options.get("cval", 0)) * 300) * (
         1e-4 if ours is signal else {4: 1e-4, 8: 1e-10, 2: 1e-2}[found.real.dtype.itemsize]
