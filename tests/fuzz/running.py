@@ -100,7 +100,7 @@ class _Pipe:
     """What the other process says, or None where it says nothing for too long or is gone."""
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor, self.held = descriptor, b""
+        self.descriptor, self.held, self.is_closed = descriptor, b"", False
 
     def message(self) -> tuple[str, bytes] | None:
         head = self._take(5)
@@ -113,6 +113,7 @@ class _Pipe:
                 return None
             got = os.read(self.descriptor, 1 << 16)
             if not got:
+                self.is_closed = True
                 return None
             self.held += got
         taken, self.held = self.held[:count], self.held[count:]
@@ -143,18 +144,12 @@ def run(target: str, seconds: float, seed: int, memory: int) -> int:
             else:
                 ended = True
                 break
+        if not ended and not pipe.is_closed:
+            os.kill(worker, signal.SIGKILL)
+        status = os.waitpid(worker, 0)[1]
         if not ended:
-            gone, status = os.waitpid(worker, os.WNOHANG)
-            time.sleep(0.2)
-            gone, status = (gone, status) if gone else os.waitpid(worker, os.WNOHANG)
-            if gone:
-                _tell(target, faults, f"the process ended, {_how(status)}, {hashlib.sha1(data).hexdigest()[:8]}", data)
-            else:
-                os.kill(worker, signal.SIGKILL)
-                os.waitpid(worker, 0)
-                _tell(target, faults, f"no answer in {CASE_SECONDS} s, {hashlib.sha1(data).hexdigest()[:8]}", data)
-        else:
-            os.waitpid(worker, 0)
+            said = f"the process ended, {_how(status)}" if pipe.is_closed else f"no answer in {CASE_SECONDS} s"
+            _tell(target, faults, f"{said}, {hashlib.sha1(data).hexdigest()[:8]}", data)
         os.close(read)
         seed += 1
     print(f"{target}: {tried} cases in {time.monotonic() - begin:.0f} s, {len(faults)} different faults, {faults.total()} in all")

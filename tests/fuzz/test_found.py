@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,14 @@ def test_a_process_that_ends_is_found(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.chdir(tmp_path)
     assert running.run("plans", 0.2, 1, 0) > 0
     assert "SIGABRT" in capsys.readouterr().out
+
+
+def test_a_process_that_hangs_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setattr(plans, "check", lambda data: signal.pause())
+    monkeypatch.setattr(running, "CASE_SECONDS", 0.1)
+    monkeypatch.chdir(tmp_path)
+    assert running.run("plans", 0.3, 1, 0) > 0
+    assert "no answer in 0.1 s" in capsys.readouterr().out
 
 
 def test_bytes_choose() -> None:
