@@ -39,6 +39,12 @@ def _cells(*arrays: Any) -> None:
         raise _TooMuch
 
 
+def _few_or_too_many(*arrays: Any) -> None:
+    """Cells that are soon read, or that no memory holds."""
+    if any(array.size > MOST_CELLS and array.nbytes < 1 << 34 for array in arrays):
+        raise _TooMuch
+
+
 def _spec(draw: Draw) -> fl.ConvSpec:
     axes = draw.between(1, 3)
 
@@ -97,7 +103,7 @@ def _convolved(draw: Draw) -> None:
     if max(x.size, weight.size, grad.size) < 1 << 34:
         _cells(x, weight, grad)
         _products(spec, batch, *(out[2:] if not spec.transposed else size))
-    elif min(sum(array.nbytes >> 33 for array in (x, grad, weight)), 1) == 0:
+    elif all(array.nbytes < 1 << 33 for array in (x, grad, weight)):
         raise _TooMuch
     if max(weight.nbytes, 0 if which else grad.nbytes) < 1 << 33 and x.size > MOST_CELLS:
         raise _TooMuch  # a giant input, read for a small result
@@ -169,13 +175,17 @@ def _ndimage(draw: Draw) -> None:
         getattr(ndimage, name)(x, **mode)
 
 
-def _signal(draw: Draw) -> None:
+def _pair(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+    """Arrays that are soon convolved, or too large for any memory."""
     first, second = _image(draw), _image(draw)
-    for array in (first, second):
-        if array.size > MOST_CELLS and array.nbytes < 1 << 34:
-            raise _TooMuch
+    _few_or_too_many(first, second)
     if first.size * second.size > 1 << 28 and max(first.nbytes, second.nbytes) < 1 << 34:
         raise _TooMuch
+    return first, second
+
+
+def _signal(draw: Draw) -> None:
+    first, second = _pair(draw)
     name = draw.one_of(("convolve", "correlate", "fftconvolve", "oaconvolve", "convolve2d", "choose_conv_method", "lags"))
     mode = draw.one_of(("full", "same", "valid"))
     if name == "lags":
@@ -190,12 +200,7 @@ def _signal(draw: Draw) -> None:
 
 
 def _fl_plain(draw: Draw) -> None:
-    first, second = _image(draw), _image(draw)
-    for array in (first, second):
-        if array.size > MOST_CELLS and array.nbytes < 1 << 34:
-            raise _TooMuch
-    if first.size * second.size > 1 << 28 and max(first.nbytes, second.nbytes) < 1 << 34:
-        raise _TooMuch
+    first, second = _pair(draw)
     getattr(fl, draw.one_of(("convolve", "correlate")))(first, second, draw.one_of(("full", "same", "valid")))
 
 
@@ -204,9 +209,7 @@ def _shown(draw: Draw) -> None:
     which = draw.below(4)
     if which == 0:
         x, weight = _array((1, spec.in_channels, *(draw.huge() for _ in range(spec.ndim))), "float32"), _array(spec.weight_shape, "float32")
-        for array in (x, weight):
-            if array.size > MOST_CELLS and array.nbytes < 1 << 34:
-                raise _TooMuch
+        _few_or_too_many(x, weight)
         fl.explain(spec, x, weight)
         return
     size = tuple(draw.huge() for _ in range(spec.ndim))
