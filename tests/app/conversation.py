@@ -57,9 +57,9 @@ class Server:
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return self.say(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data)
 
-    def say(self, data: bytes, *, seconds: float = 30, ends: bool = False) -> Reply:
+    def say(self, data: bytes, *, ends: bool = False) -> Reply:
         """Send bytes, and read until the server closes the connection; `ends`: nothing more will come."""
-        with create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+        with create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             received = b""
             try:
                 connection.sendall(data)

@@ -41,12 +41,12 @@ def is_alive(process: int) -> bool:
 
 @pytest.mark.parametrize("begun", [b"", b"P", b"POST /ask/show HTTP/1.1\r\nHost: x"])
 def test_a_head_that_does_not_come_is_not_waited_for(hasty: Server, begun: bytes) -> None:
-    assert hasty.say(begun, seconds=10).status == 0  # the server ends it: this side says no more, and does not close
+    assert hasty.say(begun).status == 0  # the server ends it: this side says no more, and does not close
 
 
 def test_a_head_that_comes_byte_by_byte_is_not_waited_for(hasty: Server) -> None:
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=0.05) as connection:
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         with contextlib.suppress(ConnectionError):
             while True:
                 assert time.monotonic() < ends
@@ -58,7 +58,7 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for(hasty: Server) -> None
 
 def test_the_next_request_of_a_connection_is_not_waited_for_either(hasty: Server) -> None:
     head = f"GET / HTTP/1.1\r\nHost: {hasty.host}\r\n\r\n".encode()
-    reply = hasty.say(head + b"GET /", seconds=10)
+    reply = hasty.say(head + b"GET /")
     assert (reply.status, "connection" in reply.headers) == (200, False)
 
 
@@ -71,18 +71,18 @@ def test_an_answer_that_is_not_read_is_not_kept(hasty: Server, connection: str) 
         head = "".join(f"{name}: {value}\r\n" for name, value in hasty.headers(Content_Length="2", Connection=connection).items())
         reader.sendall(f"POST /ask/large HTTP/1.1\r\n{head}\r\n{{}}".encode())
         read = len(reader.recv(1))
-        assert hasty.say(b"", seconds=10).status == 0  # this one's time has begun later, and is over
+        assert hasty.say(b"").status == 0  # this one's time has begun later, and is over
         with contextlib.suppress(ConnectionError):
             while chunk := reader.recv(2**20):
                 read += len(chunk)
     assert read < 2**24
 
 
-@pytest.mark.parametrize("path", ["/ask/pid", "/upload"])
-def test_a_body_that_does_not_come_is_not_waited_for(hasty: Server, path: str) -> None:
+@pytest.mark.parametrize(("path", "seconds"), [("/ask/pid", 0.4), ("/upload", 1.2)])
+def test_a_body_that_does_not_come_is_not_waited_for(hasty: Server, path: str, seconds: float) -> None:
     kind = "application/json" if path.startswith("/ask") else "application/octet-stream"
     reply = hasty.ask(path, b"{", Content_Length="100", Content_Type=kind)
-    assert (reply.status, reply.json["problem"]["message"]) == (408, "The body took longer than 0.4 s.")
+    assert (reply.status, reply.json["problem"]["message"]) == (408, f"The body took longer than {seconds} s.")
 
 
 # -- questions that misbehave --------------------------------------------------------------------
@@ -99,6 +99,7 @@ def test_a_question_that_takes_too_long_is_stopped_and_told(hasty: Server) -> No
 
 
 def test_slow_questions_do_not_keep_quick_ones_waiting(hasty: Server) -> None:
+    pid(hasty)  # its process has started: that may take as long as the slow one has
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(hasty.ask, "/ask/endless", {})
         assert pid(hasty)
@@ -196,13 +197,10 @@ def test_an_interrupt_ends_all_of_it_at_once(signum: signal.Signals) -> None:
     with running(command=HASTY) as server:
         worker = pid(server)
         connections = begun(server)
-        began = time.monotonic()
         server.process.send_signal(signum)
-        server.process.wait(timeout=10)
-        took = time.monotonic() - began
+        server.process.wait(timeout=60)  # 0.2 s on a quiet machine
         for connection in connections:
             connection.close()
-        assert took < 5  # 0.2 s on a quiet machine
         assert not is_alive(worker)
 
 
@@ -211,9 +209,9 @@ def test_a_server_that_is_killed_leaves_no_process_behind() -> None:
         worker = pid(server)
         connections = begun(server)
         server.process.kill()
-        server.process.wait(timeout=10)
+        server.process.wait(timeout=60)
         for connection in connections:
             connection.close()
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while is_alive(worker):
             assert time.monotonic() < ends

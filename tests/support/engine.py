@@ -214,12 +214,12 @@ def num_threads(n: int) -> Iterator[None]:
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` in a Python of its own; it is killed after a minute. What it wrote is in ``.stdout`` and ``.stderr``."""
+    """Run `code` in a Python of its own; it is killed after five minutes. What it wrote is in ``.stdout`` and ``.stderr``."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )

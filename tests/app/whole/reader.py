@@ -23,7 +23,7 @@ class Reader:
 
     def __init__(self, page: Any, server: Server, fragment: str = "") -> None:
         self.page = page
-        page.set_default_timeout(8000)
+        page.set_default_timeout(30_000)
         self.watch = Watch(page, f"http://{server.host}/")
         page.goto(server.address + (f"&{fragment}" if fragment else ""))
         self.settle()
@@ -34,7 +34,7 @@ class Reader:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds, and the page has its answer."""
-        end = time.monotonic() + 8
+        end = time.monotonic() + 30
         while not holds():
             assert time.monotonic() < end, "waited in vain"
             self.page.wait_for_timeout(20)
