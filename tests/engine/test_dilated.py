@@ -15,7 +15,7 @@ from faltung.engine.native import Correlation, available_isas, dilated_tiling, n
 from faltung.engine.problem import Problem
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
-from tests.support.problems import arrays_of, check_growth, flipped, largest_sum, problem_of, run, swapped
+from tests.support.problems import arrays_of, check_growth, check_same_bits, flipped, largest_sum, problem_of, run, swapped
 
 DTYPES = ["float32", "float64"]
 BORDERED = {"pair": 1, "triple": 1, "two": 0, "three": 0, "four": 0}
@@ -97,13 +97,7 @@ def test_small_integers_are_exact_between_zeros(isa: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits(isa: str, dtype: str) -> None:
     for problem in (problem_of(24, 72, (20, 22), dilation=(7, 8)), problem_of(70, 33, (33, 33), dilation=(6, 12), groups=2)):
-        x, weight, bias, y = arrays_of(problem, 5, dtype)
-        expected = run(problem, isa, x, weight, bias, y, algorithm="dilated")
-        for threads in (2, 3, 8):
-            check_same(run(problem, isa, x, weight, bias, y, threads=threads, algorithm="dilated"), expected, bits=True)
-        for cut in (slice(0, 1), slice(1, 3), slice(4, 1, -1)):
-            part = run(problem, isa, x[cut], weight, bias, y[cut], threads=2, algorithm="dilated")
-            check_same(part, expected[cut].copy(), bits=True)
+        check_same_bits(problem, isa, "dilated", dtype)
 
 
 def test_any_strides(isa: str) -> None:

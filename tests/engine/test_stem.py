@@ -18,8 +18,7 @@ from faltung.engine.stem import cycles, error_growth, form_of, packing_cycles, r
 from faltung.engine.winograd import transforms
 from tests.support import problems
 from tests.support.check import check_same
-from tests.support.engine import labelled
-from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere
+from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere, check_same_bits
 
 DTYPES = ["float32", "float64"]
 
@@ -83,14 +82,7 @@ def test_layers(isa: str, dtype: str) -> None:
 def test_same_bits(isa: str, dtype: str) -> None:
     """For any number of threads and samples, and with a bias that is zero."""
     for problem in (problem_of("conv2d(3, 40, 7, stride=2, padding=3)", 75, 140), LAYERS[1], LAYERS[3]):
-        x, weight, bias, y = arrays_of(problem, 4, dtype)
-        expected = run(problem, isa, x, weight, bias, y)
-        with labelled(problem):
-            for threads in (2, 3, 8):
-                check_same(run(problem, isa, x, weight, bias, y, threads=threads), expected, bits=True)
-            for cut in (slice(0, 1), slice(3, 1, -1)):
-                check_same(run(problem, isa, x[cut], weight, bias, y[cut], threads=2), expected[cut].copy(), bits=True)
-            check_same(run(problem, isa, x, weight), run(problem, isa, x, weight, np.zeros_like(bias)), bits=True)
+        check_same_bits(problem, isa, "stem", dtype)
 
 
 def test_any_strides(isa: str) -> None:

@@ -19,7 +19,7 @@ from tests.support import problems
 from tests.support.check import check_same, check_within
 from tests.support.engine import labelled
 from tests.support.layouts import channels_last
-from tests.support.problems import arrays_of, check_growth, flipped, largest_sum, problem_of, swapped
+from tests.support.problems import arrays_of, check_growth, check_same_bits, flipped, largest_sum, problem_of, swapped
 
 DTYPES = ["float32", "float64"]
 MODES = ["zeros", "absent", "circular", "reflect", "replicate", "symmetric"]
@@ -163,14 +163,7 @@ def test_same_bits(isa: str, dtype: str) -> None:
         problem_of(4, 20, (5, 12, 13), (3, 3, 3), mode="circular"), problem_of(30, 65, (13, 14), mode="reflect"),
         problem_of(24, 72, (21, 22), dilation=(2, 3)), problem_of(3, 40, (30, 50)), problem_of(2, 33, (12, 20)),
     ):  # fmt: skip
-        x, weight, bias, y = arrays_of(problem, 5, dtype)
-        expected = run(problem, isa, x, weight, bias, y)
-        with labelled(problem):
-            for threads in (2, 3, 8):
-                check_same(run(problem, isa, x, weight, bias, y, threads=threads), expected, bits=True)
-            for cut in (slice(0, 1), slice(1, 3), slice(4, 1, -1)):
-                check_same(run(problem, isa, x[cut], weight, bias, y[cut], threads=2), expected[cut].copy(), bits=True)
-            check_same(run(problem, isa, x, weight), run(problem, isa, x, weight, np.zeros_like(bias)), bits=True)
+        check_same_bits(problem, isa, "winograd", dtype)
 
 
 def test_any_strides(isa: str) -> None:

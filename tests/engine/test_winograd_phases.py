@@ -20,8 +20,7 @@ from faltung.engine.winograd_phases import POINTS, error_growth, form_of, refusa
 from faltung.engine.winograd_phases_cost import cycles, packing_cycles
 from tests.support import problems
 from tests.support.check import check_same
-from tests.support.engine import labelled
-from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere
+from tests.support.problems import arrays_of, check_any_strides, check_growth, check_nothing_elsewhere, check_same_bits
 
 DTYPES = ["float32", "float64"]
 
@@ -167,7 +166,7 @@ def test_small_integers_are_exact_by_two(isa: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits(isa: str, dtype: str) -> None:
-    """For any number of threads and samples, whether weights are packed, or read where they lie."""
+    """Whether weights are packed, or read where they lie."""
     for problem in (
         phases_of("conv_transpose2d(24, 72, 4, stride=2, padding=1)", 20, 22),
         phases_of("conv_transpose2d(40, 33, 3, stride=2, padding=1)", 7, 7),
@@ -180,15 +179,7 @@ def test_same_bits(isa: str, dtype: str) -> None:
         forward("conv2d(30, 40, 7, padding=3)", 19, 20),
         forward("conv2d(130, 36, (7, 1), padding=(3, 0))", 17, 17),
     ):
-        x, weight, bias, y = arrays_of(problem, 5, dtype)
-        expected = run(problem, isa, x, weight, bias, y)
-        with labelled(problem):
-            for threads in (2, 3, 8):
-                check_same(run(problem, isa, x, weight, bias, y, threads=threads), expected, bits=True)
-            for cut, borrows in itertools.product((slice(0, 1), slice(1, 3), slice(4, 1, -1)), (False, True)):
-                again = run(problem, isa, x[cut], weight, bias, y[cut], threads=2, borrows=borrows)
-                check_same(again, expected[cut].copy(), bits=True)
-            check_same(run(problem, isa, x, weight), run(problem, isa, x, weight, np.zeros_like(bias)), bits=True)
+        check_same_bits(problem, isa, "winograd", dtype, borrows=(False, True))
 
 
 def test_any_strides(isa: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import numpy as np
 
 from faltung.engine.native import Correlation, available_isas, native_problem
@@ -71,6 +74,20 @@ def check_growth(
         bound += (problem.terms + 2) * unit * scale
     with labelled((problem, x.dtype, isa)):
         check_within(run(problem, isa, x, weight, bias, y, algorithm=algorithm), expected, bound, dtype=x.dtype)
+
+
+def check_same_bits(problem: Problem, isa: str, algorithm: str, dtype: str, *, borrows: tuple[bool, ...] = (False,)) -> None:
+    """For any number of threads and any part of the batch, and with a bias that is zero. `borrows`: weights read where they lie."""
+    x, weight, bias, y = arrays_of(problem, 5, dtype)
+    run_it = functools.partial(run, problem, isa, algorithm=algorithm)
+    expected = run_it(x, weight, bias, y)
+    with labelled((problem, isa, dtype)):
+        for threads in (2, 3, 8):
+            check_same(run_it(x, weight, bias, y, threads=threads), expected, bits=True)
+        for cut, borrowed in itertools.product((slice(0, 1), slice(1, 3), slice(4, 1, -1)), borrows):
+            part = run_it(x[cut], weight, bias, y[cut], threads=2, borrows=borrowed)
+            check_same(part, expected[cut].copy(), bits=True)
+        check_same(run_it(x, weight), run_it(x, weight, np.zeros_like(bias)), bits=True)
 
 
 def check_any_strides(problem: Problem, isa: str, algorithm: str, *, borrows: tuple[bool, ...] = (False,)) -> None:
