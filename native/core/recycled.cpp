@@ -26,13 +26,18 @@ std::align_val_t alignment_of(Index bytes) {
     return std::align_val_t(bytes >= least_aligned_bytes ? huge_page_bytes : line_bytes);
 }
 
+#ifdef __linux__
+// Of the whole pages of a block.
+void advise(char* data, Index bytes, int advice) {
+    const Index before = -reinterpret_cast<std::intptr_t>(data) & (page_bytes - 1);
+    madvise(data + before, static_cast<std::size_t>((bytes - before) / page_bytes * page_bytes), advice);
+}
+#endif
+
 void ask_for_huge_pages([[maybe_unused]] char* data, [[maybe_unused]] Index bytes) {
 #ifdef __linux__
-    if (bytes < least_huge_bytes) return;
     // A wish: where it is not granted, pages are small.
-    const Index before = -reinterpret_cast<std::intptr_t>(data) & (page_bytes - 1);
-    madvise(data + before, static_cast<std::size_t>((bytes - before) / page_bytes * page_bytes),
-            MADV_HUGEPAGE);
+    if (bytes >= least_huge_bytes) advise(data, bytes, MADV_HUGEPAGE);
 #endif
 }
 
@@ -44,6 +49,13 @@ char* allocate(Index bytes) {
 
 void release(char* data, Index bytes) {
     ::operator delete(data, alignment_of(bytes));
+}
+
+// The C library keeps what is given back in the midst of its heap; its pages at least go.
+void forget_pages([[maybe_unused]] char* data, [[maybe_unused]] Index bytes) {
+#ifdef __linux__
+    advise(data, bytes, MADV_DONTNEED);
+#endif
 }
 
 struct Block {
@@ -71,15 +83,18 @@ class Shelf {
     void give(Block block) {
         for (bool is_placed = false; !is_placed;) {
             Block released = block;
+            bool is_expired = false;
             {
                 std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
                 is_placed = !lock.owns_lock() || place(block);
                 if (lock.owns_lock()) {
+                    is_expired = is_placed;
                     if (is_placed && given_ - blocks_[0].number < recycled_returns_kept) return;
                     released = blocks_[0];
                     remove(0);
                 }
             }
+            if (is_expired) forget_pages(released.data, released.bytes);
             release(released.data, released.bytes);
         }
     }
