@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import faltung as fl
 from faltung.errors import ConvShapeError, ConvTypeError
 from faltung.files import sources
-from faltung.files.kinds import FileError, input_kind
+from faltung.files.errors import FileError
+from faltung.files.kinds import input_kind
 from faltung.files.layout import convolved
 from faltung.files.sources import BLOCK_BYTES, block_sizes, open_array
 from faltung.files.targets import store_array

@@ -13,7 +13,9 @@ import numpy as np
 
 from faltung.errors import ConvTypeError
 from faltung.extras import optional
-from faltung.files.kinds import FileError, Kind, first_series, opened_tif, tifffile, unreadable
+from faltung.files.errors import FileError, unreadable
+from faltung.files.kinds import Kind
+from faltung.files.tiff import first_series, opened_tif, tifffile
 
 __all__ = ["BLOCK_BYTES", "WHOLE_BYTES", "block_sizes", "open_array"]
 

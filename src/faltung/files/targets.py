@@ -15,8 +15,9 @@ import numpy as np
 from faltung.amounts import readable_bytes
 from faltung.errors import ConvTypeError
 from faltung.extras import optional
-from faltung.files.kinds import FileError, tifffile
+from faltung.files.errors import FileError
 from faltung.files.sources import block_sizes
+from faltung.files.tiff import tifffile
 from faltung.places import refuse_device
 
 __all__ = ["store_array"]
