@@ -10,28 +10,6 @@ Index floor_rest(Index value, Index period) {
     return (value % period + period) % period;
 }
 
-// The cell at a position of the continued input, or -1 for none.
-Index cell_at(Border border, Index position, Index size) {
-    if (position >= 0 && position < size) return position;
-    if (size == 0) return -1;
-    const Index there_and_back = 2 * (border == Border::reflect ? size - 1 : size);
-    switch (border) {
-        case Border::circular:
-            return floor_rest(position, size);
-        case Border::replicate:
-            return position < 0 ? 0 : size - 1;
-        case Border::reflect:
-            if (size == 1) return 0;
-            position = floor_rest(position, there_and_back);
-            return position < size ? position : there_and_back - position;
-        case Border::symmetric:
-            position = floor_rest(position, there_and_back);
-            return position < size ? position : there_and_back - 1 - position;
-        default:
-            return -1;
-    }
-}
-
 struct Met {
     Index out, cell, tap;
 };
@@ -44,7 +22,7 @@ std::vector<Met> met_along(const Problem& p, std::size_t a) {
         for (Index o = 0; o < axis.out; ++o)
             for (Index k = 0; k < axis.kernel; ++k) {
                 const Index cell =
-                    cell_at(p.border, o * axis.stride + k * axis.dilation - axis.before, axis.in);
+                    defined_cell(p.border, o * axis.stride + k * axis.dilation - axis.before, axis.in);
                 if (cell >= 0) all.push_back({o, cell, k});
             }
         return all;
@@ -52,7 +30,7 @@ std::vector<Met> met_along(const Problem& p, std::size_t a) {
     for (const Phase& phase : p.phases[a])
         for (Index m = 0; m < phase.count; ++m)
             for (Index t = 0; t < phase.taps; ++t) {
-                const Index cell = cell_at(p.border, m + t * phase.dilation - phase.before, axis.in);
+                const Index cell = defined_cell(p.border, m + t * phase.dilation - phase.before, axis.in);
                 const Index tap = phase.tap + (phase.taps - 1 - t) * phase.tap_step;
                 if (cell >= 0) all.push_back({phase.first + m * axis.stride, cell, tap});
             }
@@ -85,6 +63,27 @@ std::size_t at(Index number) {
 }
 
 }  // namespace
+
+Index defined_cell(Border border, Index position, Index size) {
+    if (position >= 0 && position < size) return position;
+    if (size == 0) return -1;
+    const Index there_and_back = 2 * (border == Border::reflect ? size - 1 : size);
+    switch (border) {
+        case Border::circular:
+            return floor_rest(position, size);
+        case Border::replicate:
+            return position < 0 ? 0 : size - 1;
+        case Border::reflect:
+            if (size == 1) return 0;
+            position = floor_rest(position, there_and_back);
+            return position < size ? position : there_and_back - position;
+        case Border::symmetric:
+            position = floor_rest(position, there_and_back);
+            return position < size ? position : there_and_back - 1 - position;
+        default:
+            return -1;
+    }
+}
 
 Whole defined_correlation(const Problem& p, Index batch, const Whole& x, const Whole& weight,
                           const Whole& bias) {

@@ -11,6 +11,8 @@ namespace faltung {
 
 using Whole = std::vector<std::int64_t>;  // in C order
 
+// The cell at a position of the endless input that `border` makes of one, or -1 for none.
+Index defined_cell(Border border, Index position, Index size);
 // y[n, g, oc, o] of x[n, g, ic, i], weight[g, oc, ic, k] and bias[g, oc]; of a transposed problem the sum of
 // its phases.
 Whole defined_correlation(const Problem& problem, Index batch, const Whole& x, const Whole& weight,

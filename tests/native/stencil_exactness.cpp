@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "core/border.h"
+#include "definition.h"
 #include "kernels/stencil/stencil.h"
 
 namespace faltung {
@@ -21,8 +21,8 @@ struct Image {
     T& at(Index r, Index c) { return cells[static_cast<std::size_t>(r * columns + c)]; }
     // Beyond the borders, along both axes; zeros are 5.
     T reach(Border border, Index r, Index c) {
-        const Index row = border_cell(border, r, rows), column = border_cell(border, c, columns);
-        return row == outside || column == outside ? T(5) : at(row, column);
+        const Index row = defined_cell(border, r, rows), column = defined_cell(border, c, columns);
+        return row < 0 || column < 0 ? T(5) : at(row, column);
     }
 };
 
