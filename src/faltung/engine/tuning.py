@@ -70,9 +70,8 @@ class Measured:
 class _Held(dict[str, dict[str, Measured]]):
     """The table in memory, under one key; emptied, it is read anew."""
 
-    def cache_clear(self) -> None:
-        """Named as in other caches."""
-        self.clear()
+    def __init__(self) -> None:
+        self.cache_clear = self.clear  # named as in other caches
 
 
 _held = _Held()
