@@ -198,7 +198,7 @@ def _forget() -> None:
     """Empty every cache of the engine: kernels are cached with their instruction set."""
     for name in [name for name in sys.modules if name.startswith("faltung.")]:
         for value in list(vars(sys.modules[name]).values()):
-            if hasattr(value, "cache_clear"):
+            if hasattr(value, "cache_clear") and not isinstance(value, type):
                 value.cache_clear()
 
 
