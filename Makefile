@@ -22,7 +22,7 @@ NATIVE_TESTS := tests/engine tests/functional tests/ndimage tests/signal/test_pr
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 unexport PYTHONDONTWRITEBYTECODE # the tests start Python some hundred times: what is compiled once is kept
 
-.PHONY: help tour play test docs check-aarch64 check-address check-threads check-memory fuzz check-interrupts check-rounding check-denormals test-exhaustive check-processes attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
+.PHONY: help tour play test docs check-aarch64 check-address check-threads check-memory fuzz check-interrupts check-rounding check-denormals test-exhaustive check-processes check-free-threaded attack-server coverage coverage-python coverage-native mutants flaky gallery lint lint-python lint-types lint-imports lint-native lint-page lint-spelling format bench bench-big clean check-install check-types
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time; compiling and testing are parallel by themselves
 
@@ -99,6 +99,15 @@ check-interrupts: $(VENV)/.package $(VENV)/.test ## press Ctrl-C in the middle o
 
 check-processes: $(VENV)/.package $(VENV)/.test ## forks, spawned processes, threads and ends of the interpreter while the engine computes
 	$(PY) checks/processes.py $(ARGS)
+
+# In an environment of its own: few of the tests' other packages have wheels for such a Python. PYTHON_GIL=0 keeps the lock away whatever they ask for.
+FREE := build/free-threaded
+check-free-threaded: ## threads that really run at the same time: PYTHON=python3.13t
+	@$(PYTHON) -c 'import sys, sysconfig; sys.exit(0 if sysconfig.get_config_var("Py_GIL_DISABLED") else "$(PYTHON) is not free-threaded: make check-free-threaded PYTHON=python3.13t names one that is.")'
+	$(PYTHON) -m venv --clear $(FREE)
+	$(FREE)/bin/python -m pip --disable-pip-version-check install --quiet --prefer-binary . hypothesis ml_dtypes pytest threadpoolctl
+	PYTHON_GIL=0 $(FREE)/bin/python checks/processes.py
+	PYTHON_GIL=0 $(FREE)/bin/python -m pytest -p no:cacheprovider $(or $(ARGS),tests/core tests/engine tests/functional)
 
 attack-server: $(VENV)/.package $(VENV)/.test $(VENV)/.networks ## send the playground's server 10 000 malformed requests
 	$(PY) -m checks.attack_server --requests 10000 $(ARGS) $$(find $(VENV)/lib -name '*.onnx' -size -1500k | sort | head -3)
