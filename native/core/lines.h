@@ -7,6 +7,10 @@ namespace faltung {
 
 constexpr Index cache_line_bytes = 64;
 
+// Of the first cache for data: lines so far apart share a set, and so many are in it together.
+constexpr Index l1_way_bytes = 4096;
+Index l1_ways();
+
 template <class T>
 constexpr Index line_elements = cache_line_bytes / Index(sizeof(T));
 

@@ -101,6 +101,17 @@ def test_copied_pixels_are_summed_in_passes(isa: str) -> None:
     check_case("unfold", isa, dense(1024, 129, (3, 5), 3), dtypes=["float32"])
 
 
+def test_weights_of_many_terms_are_arranged_in_passes(isa: str) -> None:
+    check_case("pointwise", isa, dense(4100, 20, (1, 13), 1), dtypes=["float32"])
+    check_case("pointwise", isa, dense(2100, 20, (1, 13), 1), dtypes=["float64"])
+    check_case("unfold", isa, dense(600, 20, (3, 5), 3), dtypes=["float32"])
+
+
+def test_threads_share_channels_or_pixels_of_a_product(isa: str) -> None:
+    check_case("pointwise", isa, dense(64, 200, (7, 7), 1), batch=2, dtypes=["float32"])
+    check_case("pointwise", isa, dense(64, 72, (20, 20), 1), dtypes=["float32"])
+
+
 @pytest.mark.parametrize("columns", [11, 12, 13, 23, 24, 25, 26, 35, 36, 37, 47])
 def test_ends_of_rows_of_a_product(isa: str, columns: int) -> None:
     """Tiles within a row, their cells where they lie or copied with what is beyond the border."""

@@ -32,12 +32,13 @@ void PixelProduct<T>::Call::operator()(Index task, int worker) const {
     const T* const bias = static_cast<const T*>(epilogue.bias);
 
     Tile tile;
-    char* const own = workspace + op.zeros_bytes() + worker * (op.table_bytes() + op.panel_bytes());
+    char* const own = workspace + op.zeros_bytes() + worker * op.worker_bytes();
     tile.cells = reinterpret_cast<const T**>(own);
     tile.panel = reinterpret_cast<T*>(own + op.table_bytes());
+    T* const panels = reinterpret_cast<T*>(own + op.table_bytes() + op.panel_bytes());
     PixelTile<T> product;
     product.cells = nullptr;
-    product.weight_pitch = weight_pitch;
+    product.weight = panels;
     product.y = tile.y;
     product.out_channels = channels;
     const T* const weight = packed + (g * blocks + first_channel / channel_block) * weight_pitch;
@@ -47,7 +48,8 @@ void PixelProduct<T>::Call::operator()(Index task, int worker) const {
         for (Index pass = 0; pass < passes; ++pass) {
             const Index begin = pass * problem.in_channels / passes;
             const Index pass_channels = (pass + 1) * problem.in_channels / passes - begin;
-            product.weight = weight + begin * op.taps_ * channel_block;
+            op.kernel_.arrange(weight + begin * op.taps_ * channel_block, weight_pitch,
+                               ceil_divide(channels, channel_block), pass_channels * op.taps_, panels);
             product.bias = bias && pass == 0 ? bias + g * problem.out_channels + first_channel : nullptr;
             product.resumes = accumulates || pass > 0;
             for (Index t = i; t < next; ++t) {

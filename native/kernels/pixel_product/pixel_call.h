@@ -34,7 +34,7 @@ struct PixelProduct<T>::Call : CallArrays {
 
   private:
     void divide_pixels();
-    void divide_channels();
+    void divide_channels(Index groups);
     void list_offsets();
     void list_padded_offsets();
 

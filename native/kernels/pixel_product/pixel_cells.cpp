@@ -154,10 +154,10 @@ void PixelProduct<T>::Call::pad(const Tile& tile, const Index* position, const T
 // The first so many channels of the tile's cells.
 template <class T>
 void PixelProduct<T>::Call::copy_cells(const Tile& tile, Index channels) const {
-    T* to = tile.panel;
+    const Index pitch = op.copied_pitch(), most = op.kernel_.most_pixels;
     for (Index tap = 0; tap < op.taps_; ++tap)
-        for (Index p = 0; p < op.kernel_.most_pixels; ++p, to += op.copied_pitch())
-            if (p < tile.width) std::copy_n(tile.cells[tap * tile.width + p], channels, to);
+        op.kernel_.copy(tile.cells + tap * tile.width, tile.width, channels, tile.panel + tap * most * pitch,
+                        pitch);
 }
 
 // Where a row of taps begins, from the group's first cell; false where it lies outside.

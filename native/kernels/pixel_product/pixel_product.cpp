@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "core/lines.h"
 #include "core/threads.h"
 #include "core/workspace.h"
 #include "kernels/pixel_product/pixel_call.h"
@@ -14,10 +15,10 @@ namespace {
 
 constexpr Index least_pixels = 4, least_channels = 4;  // fewer leave most of a tile empty
 constexpr Index most_taps = 1 << 12;
-constexpr Index l1_set_bytes = 4096;  // lines so far apart share a set of 8
 constexpr Index least_copied_channels = 128;
 // Copied cells are summed in passes, so that those of a tile stay in L1 and the weights that meet them in L2.
-constexpr Index pass_terms = 256;
+constexpr Index pass_terms = 256, pass_channels_out = 256;
+constexpr Index kept_weight_bytes = 256 << 10;  // stay in L2 from one tile of pixels to the next
 constexpr Index most_row_terms = 512;
 constexpr Index padded_bytes = 16 << 10;  // of the cells of a tile, with the zeros around them
 
@@ -55,15 +56,37 @@ Index PixelProduct<T>::table_bytes() const {
         saturating_multiply(min_index(taps_, most_taps), Call::most_tile_pixels * sizeof(const T*)), 64);
 }
 
-// Input channels whose copied cells are summed at once.
+// Input channels that are summed at once: as many as have copied cells, or weights of one panel, in cache.
 template <class T>
-Index PixelProduct<T>::pass_channels() const {
-    return max_index(1, min_index(problem_.in_channels, pass_terms / max_index(1, taps_)));
+Index PixelProduct<T>::pass_channels(bool copies) const {
+    const Index most_terms =
+        copies ? pass_terms : kept_weight_bytes / (kernel_.tile_channels * Index(sizeof(T)));
+    return max_index(1, min_index(problem_.in_channels, most_terms / max_index(1, taps_)));
+}
+
+// Output channels whose weights in one pass are kept.
+template <class T>
+Index PixelProduct<T>::kept_channels(bool copies) const {
+    const Index bytes = saturating_multiply(pass_channels(copies), taps_ * Index(sizeof(T)));
+    const Index kept = copies ? pass_channels_out : kept_weight_bytes / max_index(1, bytes);
+    return max_index(1, kept / kernel_.tile_channels) * kernel_.tile_channels;
+}
+
+// Of a thread's panels of weights.
+template <class T>
+Index PixelProduct<T>::weights_bytes() const {
+    const Index all_channels = round_up(problem_.out_channels, kernel_.channel_block);
+    const auto bytes = [&](bool copies) {
+        const Index channels = min_index(all_channels, kept_channels(copies));
+        return saturating_multiply(pass_channels(copies) * min_index(taps_, most_taps),
+                                   channels * Index(sizeof(T)));
+    };
+    return round_up(max_index(bytes(false), bytes(true)), 64);
 }
 
 template <class T>
 Index PixelProduct<T>::copied_pitch() const {
-    return odd_lines(pass_channels(), sizeof(T));
+    return odd_lines(pass_channels(true), sizeof(T));
 }
 
 // Of a tile's cells: of one pass where they may be copied, or as they lie where they are padded.
@@ -102,18 +125,28 @@ bool PixelProduct<T>::is_by_rows() const {
     return taps_ > 1 && terms() <= most_row_terms && layout_.columns().out >= 2 * kernel_.most_pixels;
 }
 
-// Whether the pixels of a tile lie so far apart that they contend for a few sets of the L1 cache.
+// Whether the cells under the windows of a tile, or of one tap alone, contend for a few sets of the L1 cache.
 template <class T>
 bool PixelProduct<T>::should_copy(const Array& x, Index column_stride) const {
     if (problem_.out_channels < least_copied_channels || x.stride[2] != 1) return false;
-    const Index apart = std::abs(column_stride) * layout_.columns().stride * Index(sizeof(T));
-    const Index sets = l1_set_bytes / max_index(64, std::gcd(apart, l1_set_bytes));
-    return 8 * sets < kernel_.most_pixels;
+    const Axis& columns = layout_.columns();
+    const auto fit = [&](Index cells, Index step) {
+        const Index apart = std::abs(column_stride) * step * Index(sizeof(T));
+        return cells <=
+               l1_ways() * (l1_way_bytes / max_index(cache_line_bytes, std::gcd(apart, l1_way_bytes)));
+    };
+    const Index pixels = min_index(kernel_.most_pixels, pixels_), rows = taps_ / columns.kernel;
+    return !fit(pixels, columns.stride) || !fit(min_index(taps_ * pixels, rows * reach(pixels)), 1);
+}
+
+template <class T>
+Index PixelProduct<T>::worker_bytes() const {
+    return saturating_add(table_bytes() + panel_bytes(), weights_bytes());
 }
 
 template <class T>
 Index PixelProduct<T>::workspace_bytes(int threads) const {
-    return saturating_add(zeros_bytes(), saturating_multiply(table_bytes() + panel_bytes(), threads));
+    return saturating_add(zeros_bytes(), saturating_multiply(worker_bytes(), threads));
 }
 
 template <class T>

@@ -25,12 +25,15 @@ class PixelProduct {
     Index terms() const { return saturating_multiply(problem_.in_channels, taps_); }
     Index zeros_bytes() const;
     Index table_bytes() const;
-    Index pass_channels() const;
+    Index pass_channels(bool copies) const;
     Index copied_pitch() const;  // of the pixels of a panel
     Index panel_bytes() const;
     Index reach(Index pixels) const;
     Index padded_bytes_for(Index pixels) const;
     bool is_by_rows() const;
+    Index kept_channels(bool copies) const;
+    Index weights_bytes() const;
+    Index worker_bytes() const;
     bool should_copy(const Array& x, Index column_stride) const;
 
     Problem problem_;

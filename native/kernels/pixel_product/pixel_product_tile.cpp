@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "core/lines.h"
 #include "core/registers.h"
 #include "core/vec.h"
 #include "kernels/pointwise/channel_block.h"
@@ -32,11 +33,6 @@ template <class T>
 using Block = typename BlockOf<T>::type;
 
 template <class T, int... I>
-inline Vec<T> join_lanes(Block<T> a, Block<T> b, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(a, b, I...);
-}
-
-template <class T, int... I>
 inline Block<T> lower_lanes(Vec<T> v, std::integer_sequence<int, I...>) {
     return __builtin_shufflevector(v, v, I...);
 }
@@ -47,39 +43,6 @@ inline Block<T> load_block(const T* from) {
     __builtin_memcpy(&block, from, sizeof block);
     return block;
 }
-
-// Two blocks as one vector.
-template <class T>
-inline Vec<T> load_blocks(const T* low, const T* high) {
-#if defined(__AVX512F__)
-    // GCC would load both into registers and shuffle them, which takes the place of a product.
-    return (Vec<T>)_mm512_mask_loadu_ps(_mm512_castps256_ps512(_mm256_loadu_ps(low)), 0xff00, high - 8);
-#else
-    return join_lanes<T>(load_block(low), load_block(high), std::make_integer_sequence<int, lanes<T>>());
-#endif
-}
-
-// Of one term of the sum, the weights of blocks of channels `pitch` bytes apart, of which up to 4 are reached
-// from one register.
-template <class T>
-struct WeightPlace {
-    const char* first;
-    Index pitch, third;
-
-    WeightPlace(const T* weight, Index block_pitch)
-        : first(reinterpret_cast<const char*>(weight)),
-          pitch(block_pitch * Index(sizeof(T))),
-          third(3 * pitch) {}
-    const T* block(int i) const {
-        return reinterpret_cast<const T*>(first + (i < 3 ? i * pitch : third + (i - 3) * pitch));
-    }
-    void keep() {
-        keep_address(first);
-        keep_address(pitch);
-        keep_address(third);
-    }
-    void advance() { first += channel_block * sizeof(T); }
-};
 
 // Cells `step` bytes apart, three of which are reached from one register.
 template <class T>
@@ -106,18 +69,6 @@ struct Channels {
 
     Vec<T> vector[vectors > 0 ? vectors : 1];
     Block<T> rest;
-
-    // Of one term.
-    void load_weights(const WeightPlace<T>& weight) {
-        FALTUNG_UNROLL for (int v = 0; v < vectors; ++v) {
-            if constexpr (L == 2 * channel_block) {
-                vector[v] = load_blocks<T>(weight.block(2 * v), weight.block(2 * v + 1));
-            } else {
-                vector[v] = load(weight.block(v * L / channel_block) + v * L % channel_block);
-            }
-        }
-        if constexpr (has_rest) rest = load_block(weight.block(B - 1));
-    }
 
     void add_products(const Channels& weight, T cell) {
         const Vec<T> x = broadcast(cell);
@@ -185,7 +136,7 @@ void multiply_tile(const PixelTile<T>& b, Index channel) {
         }
     }
 
-    WeightPlace<T> weight(b.weight + channel / channel_block * b.weight_pitch, b.weight_pitch);
+    const T* weight = b.weight + channel * b.channels * b.taps;
     EvenCells<T> even(b.pixel_step);
     const Index taps = Where == Cells::evenly_apart_of_one_tap ? 1 : b.taps;
     for (Index c = 0, cell = 0; c < b.channels; ++c, cell += b.channel_step) {
@@ -194,16 +145,16 @@ void multiply_tile(const PixelTile<T>& b, Index channel) {
         for (Index tap = 0; tap < taps; ++tap, cells += P) {
             const T* first = Where == Cells::in_table ? nullptr : b.origin + cell;
             if (Where == Cells::evenly_apart) first += b.tap_offset[tap];
-            weight.keep();
+            keep_address(weight);
             if (Where != Cells::in_table) {
                 even.keep();
                 keep_address(first);
             }
-            FALTUNG_UNROLL for (int i = 0; i < B; ++i)
-                __builtin_prefetch(weight.block(i) + weights_ahead * channel_block);
+            FALTUNG_UNROLL for (int i = 0; i < Sums::count; i += line_elements<T>)
+                __builtin_prefetch(weight + weights_ahead * Sums::count + i);
             Sums w;
-            w.load_weights(weight);
-            weight.advance();
+            w.take(weight);
+            weight += Sums::count;
             FALTUNG_UNROLL for (int p = 0; p < P; ++p) sum[p].add_products(
                 w, Where == Cells::in_table ? cells[p][cell] : even.at(first, p));
         }
@@ -235,15 +186,48 @@ void multiply_blocks(const PixelTile<T>& b, Index blocks, Index channel) {
     }
 }
 
+// Of the next panel; the last two are of about the same width.
+template <class T>
+Index panel_blocks(Index left) {
+    if (left <= most_blocks<T>) return left;
+    return left < 2 * most_blocks<T> ? ceil_divide(left, 2) : Index(most_blocks<T>);
+}
+
+template <class T, int B>
+void arrange_panel(const T* packed, Index pitch, Index terms, T* panel) {
+    for (Index term = 0; term < terms; ++term, packed += channel_block, panel += B * channel_block)
+        FALTUNG_UNROLL for (int i = 0; i < B; ++i)
+            __builtin_memcpy(panel + i * channel_block, packed + i * pitch, channel_block * sizeof(T));
+}
+
+template <class T>
+void arrange(const T* packed, Index pitch, Index blocks, Index terms, T* panels) {
+    for (Index some; blocks > 0; blocks -= some, packed += some * pitch) {
+        some = panel_blocks<T>(blocks);
+        if (some == 1) arrange_panel<T, 1>(packed, pitch, terms, panels);
+        if (some == 2) arrange_panel<T, 2>(packed, pitch, terms, panels);
+        if (some == 3) arrange_panel<T, 3>(packed, pitch, terms, panels);
+        if (some == 4) arrange_panel<T, 4>(packed, pitch, terms, panels);
+        panels += some * terms * channel_block;
+    }
+}
+
+template <class T>
+void copy(const T* const* cells, Index count, Index channels, T* to, Index pitch) {
+    constexpr Index L = lanes<T>;
+    for (Index i = 0; i < count; ++i, to += pitch) {
+        const T* const from = cells[i];
+        Index c = 0;
+        for (; c + L <= channels; c += L) store(to + c, load(from + c));
+        if (c < channels) store_some(to + c, load_some(from + c, channels - c), channels - c);
+    }
+}
+
 template <class T, int P>
 void multiply_pixels(const PixelTile<T>& b) {
     const Index blocks = ceil_divide(b.out_channels, channel_block);
     for (Index block = 0, some; block < blocks; block += some) {
-        const Index left = blocks - block;
-        // The last two tiles are of about the same width.
-        some = left <= most_blocks<T>      ? left
-               : left < 2 * most_blocks<T> ? ceil_divide(left, 2)
-                                           : Index(most_blocks<T>);
+        some = panel_blocks<T>(blocks - block);
         if (b.cells) {
             multiply_blocks<T, P, Cells::in_table>(b, some, block * channel_block);
         } else if (b.taps == 1) {
@@ -276,7 +260,8 @@ void multiply(const PixelTile<T>& b) {
 
 template <class T>
 PixelKernel<T> pixel_kernel() {
-    return {channel_block, most_blocks<T> * channel_block, most_pixels, multiply<T>, width_for<T>};
+    return {channel_block, most_blocks<T> * channel_block, most_pixels, arrange<T>, copy<T>, multiply<T>,
+            width_for<T>};
 }
 
 template PixelKernel<float> pixel_kernel();

@@ -19,9 +19,7 @@ struct PixelTile {
     const Index* tap_offset;  // of each tap, from a window's first cell
     Index taps, channels;     // of the input
     Index channel_step;       // elements between the channels of a cell
-    const T* weight;  // [channel block][channel][tap][channel_block], blocks weight_pitch apart, zero beyond
-                      // the channels
-    Index weight_pitch;
+    const T* weight;          // in panels, zero beyond the channels
 
     T* const* y;  // of each pixel, the first channel
     Index pixels, out_channels;
@@ -30,11 +28,16 @@ struct PixelTile {
     bool resumes;   // from the sums in y
 };
 
+// Weights are multiplied in panels of a tile's channels, [term][channel], that follow on one another.
 template <class T>
 struct PixelKernel {
-    Index channel_block = 1;  // of the packed weights
+    Index channel_block = 1;  // of the packed weights, [channel block][channel][tap][channel_block]
     Index tile_channels = 1;  // output channels computed at once
     Index most_pixels = 1;
+    // Panels of so many terms, from blocks of packed weights that lie `pitch` apart.
+    void (*arrange)(const T* packed, Index pitch, Index blocks, Index terms, T* panels) = nullptr;
+    // The first so many channels of each cell, to places `pitch` apart.
+    void (*copy)(const T* const* cells, Index count, Index channels, T* to, Index pitch) = nullptr;
     void (*multiply)(const PixelTile<T>&) = nullptr;
     Index (*width)(Index pixels) = nullptr;  // of the table of cells, at least `pixels`
 };

@@ -7,11 +7,10 @@ namespace faltung {
 
 namespace {
 
-constexpr Index kept_weight_bytes = 256 << 10;  // stay in L2 from one tile of pixels to the next
-constexpr Index most_listed_terms = 1024;       // 8 KiB of L1
+constexpr Index most_listed_terms = 1024;  // 8 KiB of L1
 constexpr Index tasks_per_thread = 8;
 constexpr Index least_task_multiply_adds = 1 << 16;
-constexpr Index pass_channels_out = 256;
+constexpr Index least_chunk_tiles = 8;  // for which weights are arranged
 constexpr Index pass_sums_bytes = 256 << 10;
 
 }  // namespace
@@ -31,33 +30,37 @@ void PixelProduct<T>::Call::divide_pixels() {
 }
 
 template <class T>
-void PixelProduct<T>::Call::divide_channels() {
-    const Index tile_channels = op.kernel_.tile_channels;
-    const Index channel_bytes = max_index(1, op.terms() * Index(sizeof(T)));
-    const Index kept_channels = copies ? pass_channels_out : kept_weight_bytes / channel_bytes;
-    const Index kept = max_index(1, kept_channels / tile_channels) * tile_channels;
-    channel_groups = ceil_divide(op.problem_.out_channels, kept);
-    group_channels = round_up(ceil_divide(op.problem_.out_channels, channel_groups), tile_channels);
-    channel_groups = ceil_divide(op.problem_.out_channels, group_channels);
+void PixelProduct<T>::Call::divide_channels(Index groups) {
+    const Index channels = op.problem_.out_channels;
+    group_channels = round_up(ceil_divide(channels, groups), op.kernel_.tile_channels);
+    channel_groups = ceil_divide(channels, group_channels);
 }
 
+// A task arranges the weights of its output channels, and copies cells for all of them: rather than tasks of
+// a few tiles there are some of fewer channels, unless cells are copied.
 template <class T>
 void PixelProduct<T>::Call::share_out(Index batch, int threads) {
     divide_pixels();
-    divide_channels();
+    const Index channels = op.problem_.out_channels;
+    const Index least_groups = ceil_divide(channels, op.kept_channels(copies));
+    divide_channels(least_groups);
     if (threads > 1) {
         const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
         const Index wanted =
             min_index(tasks_per_thread * threads, max_index(threads, work / least_task_multiply_adds));
-        chunks = min_index(tiles, ceil_divide(wanted, task_count(batch)));
+        chunks = min_index(max_index(1, tiles / least_chunk_tiles), ceil_divide(wanted, task_count(batch)));
+        if (!copies) {
+            const Index most_groups = ceil_divide(channels, op.kernel_.tile_channels);
+            divide_channels(min_index(most_groups, ceil_divide(wanted * channel_groups, task_count(batch))));
+        }
+        if (task_count(batch) < threads)
+            chunks = min_index(tiles, ceil_divide(threads * chunks, task_count(batch)));
     }
     pass_tiles = tiles;
-    if (copies) {
-        passes = max_index(1, ceil_divide(op.problem_.in_channels, op.pass_channels()));
-        if (passes > 1)
-            pass_tiles =
-                max_index(1, pass_sums_bytes / (group_channels * op.kernel_.most_pixels * Index(sizeof(T))));
-    }
+    passes = max_index(1, ceil_divide(op.problem_.in_channels, op.pass_channels(copies)));
+    if (passes > 1)
+        pass_tiles =
+            max_index(1, pass_sums_bytes / (group_channels * op.kernel_.most_pixels * Index(sizeof(T))));
     list_offsets();
     if (!copies && op.padded_bytes_for(op.kernel_.most_pixels) > 0) list_padded_offsets();
 }
@@ -76,7 +79,7 @@ void PixelProduct<T>::Call::list_offsets() {
                 longer.push_back(offset + k * axes[a].dilation * x_spatial[a]);
         tap_offset = std::move(longer);
     }
-    lists_terms = !copies && op.taps_ > 1 && op.terms() <= most_listed_terms;
+    lists_terms = !copies && passes == 1 && op.taps_ > 1 && op.terms() <= most_listed_terms;
     if (lists_terms) {
         for (Index c = 1; c < op.problem_.in_channels; ++c)
             for (Index tap = 0; tap < op.taps_; ++tap)

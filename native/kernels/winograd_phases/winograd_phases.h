@@ -60,7 +60,8 @@ class WinogradPhases : public Correlation {
     };
 
     static constexpr Index most_summed_tiles = 16;
-    static constexpr Index channels_gathered = 4;  // together, where they lie side by side
+    static constexpr Index channels_gathered =
+        16;  // together, where they lie side by side: a line of the cache
 
     // Where the parts of a thread's workspace begin, in bytes.
     struct Parts {
