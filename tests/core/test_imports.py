@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "normal_form": {"errors", "geometry"},
     "notation": {"errors"},
     "frameworks": {"errors", "geometry"},
-    "cost": set(),
+    "cost": {"errors"},
     "adjoint": set(),
     "spec": {"errors", "borders", "geometry", "normal_form", "notation", "frameworks", "cost", "adjoint"},
     "reference": {"errors", "spec"},
