@@ -34,7 +34,6 @@ REFUSED = frozenset({0, 400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 4
 FAULTS = ("this went wrong inside", "the process that computes has ended", "this took longer")
 """How answers begin that no question should have."""
 SECRET = re.compile(rb"root:[^:]*:0:0:|BEGIN [A-Z ]*PRIVATE KEY")
-SECONDS = 30.0
 GROWTH = 1.25
 """Of memory, from the time when all processes are warm."""
 
@@ -246,7 +245,7 @@ UNENDING = frozenset({"noise", "changed", "lengths"})
 
 def _exchange(server: Server, said: bytes, *, ends: bool = False) -> Reply:
     """The server's answer; `ends`: this side says that no more comes, where the server may wait for more."""
-    return server.say(said, seconds=SECONDS, ends=ends)
+    return server.say(said, ends=ends)
 
 
 def _judge(report: Report, kind: str, what: str, reply: Reply, allowed: frozenset[int]) -> None:

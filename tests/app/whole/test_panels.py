@@ -116,7 +116,8 @@ def test_a_photograph_becomes_the_input_and_is_filtered_at_full_resolution(reade
     reader.until(lambda: "90 × 60" in reader.page.locator("figcaption").last.inner_text())
 
 
-def test_what_is_no_photograph_is_told(reader: Reader, tmp_path: Path) -> None:
+def test_what_is_no_photograph_is_told(open_page: Open, tmp_path: Path) -> None:
+    reader = open_page()
     (tmp_path / "text.png").write_text("<svg onload=alert(1)>")
     with reader.page.expect_file_chooser() as chooser:
         reader.page.get_by_role("button", name="Choose a photograph …").click()
