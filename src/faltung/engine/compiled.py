@@ -225,7 +225,7 @@ def _compile_half(spec: ConvSpec, input_size: tuple[int, ...], request: Request,
 
 def _by_groups(wide: Compiled, dtype: str) -> Compiled | None:
     """Its kernel on half precision, some groups at a time, where these are small enough to be converted in the cache."""
-    if len(wide.lowered.problems) != 1 or not wide.lowered.main.steps[0].is_everything:
+    if len(wide.lowered.problems) != 1 or not wide.lowered.main.steps or not wide.lowered.main.steps[0].is_everything:
         return None
     (problem,) = wide.lowered.problems
     cells = problem.in_channels * math.prod(problem.in_size) + problem.out_channels * math.prod(problem.out_size)
