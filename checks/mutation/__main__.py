@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 MODULES = ("geometry", "borders", "normal_form", "notation", "spec", "adjoint")
-TESTS = [f"tests/core/test_{name}.py" for name in ("geometry", "notation", "spec", "errors", "adjoint")]
+TESTS = [f"tests/core/test_{name}.py" for name in ("geometry", "phases", "notation", "spec", "errors", "adjoint", "frameworks_text")]
 EXPLAINED = Path(__file__).with_name("explained.toml")
 FOLDER = Path("build/mutation")
 LEAST = 0.95

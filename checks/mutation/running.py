@@ -7,6 +7,7 @@ there the process is forked before the package is, and imports the changed text.
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
 import importlib.util
 import inspect
@@ -65,6 +66,7 @@ def run_outside(mutants: Iterable[Mutant], files: dict[str, str], tests: list[st
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
             sys.meta_path.insert(0, _Finder(mutant, files[mutant.module]))
+            importlib.import_module(mutant.module)  # before pytest, which reads the files that it is given by a way of its own
             first = _First(seconds)
             code = pytest.main([*ARGUMENTS, "-x", *tests], plugins=[first])
             return first.failed or ("" if code == 0 else f"pytest ended with {code}")

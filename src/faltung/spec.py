@@ -160,7 +160,7 @@ class ConvSpec:
                 head = (
                     f"conv{'_transpose' if self.transposed else ''}{self.ndim}d({self.in_channels}, {self.out_channels}, {self.kernel_size}"
                 )
-                listed = ", ".join(map(str, fitting[:12])) + (", …" if len(fitting) > 12 else "")
+                listed = ", ".join(map(str, fitting[:12])) + (", …" if len(fitting) > 12 or common not in fitting else "")
                 raise ConvSpecError(
                     f"groups={self.groups} does not divide {name}={channels} (remainder {channels % self.groups}).",
                     f"{head}, groups={self.groups}); groups that fit here: {listed}.",

@@ -97,6 +97,15 @@ def test_an_adjoint_is_a_value() -> None:
         adjoint.weight_grad = None  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("text", ["conv2d(2, 3, 3)", "conv_transpose2d(2, 3, 3)"])
+def test_an_empty_axis_has_no_gradient_of_the_weight(text: str) -> None:
+    spec = ConvSpec.parse(text)
+    for size in ((0, 5), (5, 0)):
+        adjoint = spec.adjoint(size)
+        assert adjoint.weight_grad is None
+        assert adjoint.input_grad == spec.adjoint().input_grad
+
+
 def test_known_adjoints() -> None:
     adjoint = ConvSpec.parse("conv2d(16, 32, 3, padding=1, groups=4)").adjoint((7, 9), batch=5)
     assert str(adjoint.input_grad) == "conv_transpose2d(32, 16, (3, 3), padding=(1, 1), groups=4, bias=False)"

@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faltung import errors
@@ -54,6 +55,57 @@ MESSAGES: list[Case] = [
         ConvSpecError,
         "groups=11 does not divide in_channels=5040 (remainder 2).",
         "conv1d(5040, 5040, (1,), groups=11); groups that fit here: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, ….",
+    ),
+    (
+        "more groups would fit than are looked for",
+        lambda: ConvSpec(4097, 4097, 1, groups=2, ndim=1),
+        ConvSpecError,
+        "groups=2 does not divide in_channels=4097 (remainder 1).",
+        "conv1d(4097, 4097, (1,), groups=2); groups that fit here: 1, 17, 241, ….",
+    ),
+    (
+        "one group more than are listed",
+        lambda: ConvSpec(4096, 4096, 1, groups=3, ndim=1),
+        ConvSpecError,
+        "groups=3 does not divide in_channels=4096 (remainder 1).",
+        "conv1d(4096, 4096, (1,), groups=3); groups that fit here: 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, ….",
+    ),
+    ("no groups", lambda: make(groups=0), ConvSpecError, "groups=0 is below 1.", "Use 1 or more."),
+    ("no axes", lambda: make(ndim=0), ConvSpecError, "ndim=0 is below 1.", "Use 1 or more."),
+    (
+        "several numbers for one",
+        lambda: make(in_channels=np.array([1, 2])),
+        ConvSpecError,
+        "in_channels=array([1, 2]) is no single whole number.",
+        "Write a whole number.",
+    ),
+    (
+        "a text for a flag",
+        lambda: make(bias="yes"),
+        ConvSpecError,
+        "bias='yes' is of type str, True or False is needed.",
+        "Write True or False.",
+    ),
+    (
+        "a kernel size that is no int and no sequence",
+        lambda: ConvSpec(3, 4, 2.5),  # type: ignore[arg-type]
+        ConvSpecError,
+        "kernel_size=2.5 does not tell the number of axes.",
+        "Give one entry per axis, such as (3, 3), or an int and ndim=2.",
+    ),
+    (
+        "two entries of padding for three axes",
+        lambda: ConvSpec(1, 1, (3, 3, 3), padding=(1, 2)),
+        ConvSpecError,
+        "padding=(1, 2) has 2 entries, the kernel has 3 axes.",
+        "Give one int, or a tuple of 3 ints, or of 3 pairs (before, after).",
+    ),
+    (
+        "three entries of padding for one axis",
+        lambda: line(padding=(1, 2, 3)),
+        ConvSpecError,
+        "padding=(1, 2, 3) has 3 entries, the kernel has 1 axis.",
+        "Give one int, or a pair in a tuple: ((before, after),).",
     ),
     ("no channels", lambda: make(in_channels=0), ConvSpecError, "in_channels=0 is below 1.", "Use 1 or more."),
     (
@@ -287,7 +339,57 @@ MESSAGES: list[Case] = [
         "input_shape=224 is no sequence of sizes.",
         "Give (N, C, …) or (C, …), such as x.shape.",
     ),
+    (
+        "a shape without channels along three axes",
+        lambda: ConvSpec(2, 1, (1, 1, 1)).output_shape((5, 5)),
+        ConvShapeError,
+        "input has shape (5, 5), 2 axes; conv3d(2, 1, (1, 1, 1)) takes 5 (N, C, D, H, W) or 4 (C, D, H, W).",
+        "Add axes with x[None], or use the convolution with the right number of axes.",
+    ),
+    (
+        "a shape without channels along four axes",
+        lambda: ConvSpec(2, 1, (1, 1, 1, 1)).output_shape((5, 5)),
+        ConvShapeError,
+        "input has shape (5, 5), 2 axes; conv4d(2, 1, (1, 1, 1, 1)) takes 6 (N, C, 4 sizes) or 5 (C, 4 sizes).",
+        "Add axes with x[None], or use the convolution with the right number of axes.",
+    ),
     # -- text
+    ("an empty text", lambda: ConvSpec.parse(" \n"), ConvSpecError, "the spec's text is empty.", EXAMPLE),
+    (
+        "a backslash",
+        lambda: ConvSpec.parse("conv2d(3, 4, '\\d')"),
+        ConvSpecError,
+        "cannot read \"conv2d(3, 4, '\\\\d')\" as a spec: it has a backslash, or a number that runs into a word.",
+        EXAMPLE,
+    ),
+    (
+        "a call of what has no name",
+        lambda: ConvSpec.parse("(lambda: 1)(3)"),
+        ConvSpecError,
+        "cannot read '(lambda: 1)(3)' as a spec: what is called has no plain name.",
+        EXAMPLE,
+    ),
+    (
+        "a hundred axes in the name",
+        lambda: ConvSpec.parse("conv100d(3, 4, 3)"),
+        ConvSpecError,
+        "'conv100d' in 'conv100d(3, 4, 3)' is no convolution that can be read.",
+        EXAMPLE,
+    ),
+    (
+        "an expression of sixty characters",
+        lambda: ConvSpec.parse(f"conv2d(3, 4, {'k' * 60})"),
+        ConvSpecError,
+        f"kernel_size={'k' * 60} is not a literal.",
+        "Write numbers, tuples, strings, True or False.",
+    ),
+    (
+        "an expression of one more",
+        lambda: ConvSpec.parse(f"conv2d(3, 4, {'k' * 61})"),
+        ConvSpecError,
+        f"kernel_size={'k' * 60}… is not a literal.",
+        "Write numbers, tuples, strings, True or False.",
+    ),
     (
         "a text without the call",
         lambda: ConvSpec.parse("conv2d"),

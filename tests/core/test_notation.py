@@ -353,6 +353,21 @@ def test_where_a_layer_lives_is_passed_over_wherever_it_stands() -> None:
     assert ConvSpec.parse("nn.Conv2d(3, 8, 3, device='cpu', dtype=None, stride=2, padding=1)") == PLAIN
 
 
+def test_a_text_as_long_as_may_be_is_read() -> None:
+    text = str(PLAIN)
+    assert ConvSpec.parse(text + " " * (10_000 - len(text))) == PLAIN
+
+
+@pytest.mark.parametrize("said", [SyntaxError("this is no X."), ValueError("this is no X.")])
+def test_what_python_says_ends_with_one_full_stop(monkeypatch: pytest.MonkeyPatch, said: Exception) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise said
+
+    monkeypatch.setattr("faltung.notation.ast.parse", refuse)
+    with pytest.raises(ConvSpecError, match=r"as a spec: this is no X\.\n"):
+        ConvSpec.parse("conv2d(3, 8, 3)")
+
+
 def test_messages_say_why_and_what_is_known() -> None:
     with pytest.raises(ConvSpecError, match=r"is no convolution that can be read: Keras' arguments begin with the filters"):
         ConvSpec.parse("Conv2D(8, 3, 2)")

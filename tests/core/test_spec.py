@@ -437,6 +437,11 @@ def test_a_size_is_named_by_the_argument_that_it_came_in() -> None:
     assert spec.flops(9) == 2 * spec.macs(9) + 6 * 7 * 5
 
 
+def test_specs_that_differ_are_found_in_different_places() -> None:
+    specs = [make(in_channels=channels, stride=stride) for channels in range(1, 9) for stride in range(1, 9)]
+    assert len({hash(spec) for spec in specs}) > 60
+
+
 def test_remedies_with_their_numbers() -> None:
     with pytest.raises(ConvSpecError) as caught:
         ConvSpec(60, 60, (1,), groups=7)  # twelve numbers divide 60
