@@ -9,7 +9,6 @@ import pytest
 
 from faltung.errors import ConvShapeError
 from faltung.geometry import Axis, Phase, reach_of
-from tests.support.check import check_error
 
 
 def test_outputs_inside_are_those_whose_tap_meets_a_cell() -> None:
@@ -64,6 +63,5 @@ def test_what_is_advised_where_no_window_fits_makes_one_fit(axis: Axis, size: in
     before, after = axis.sides(size)
     missing = axis.extent - size - before - after
     assert dataclasses.replace(axis, padding=(before, after + missing)).output_size(size) == 1
-    check_error(
-        lambda: dataclasses.replace(axis, padding=(before, after + missing - 1)).output_size(size), ConvShapeError, "Add 1 of padding"
-    )
+    with pytest.raises(ConvShapeError, match="Add 1 of padding"):
+        dataclasses.replace(axis, padding=(before, after + missing - 1)).output_size(size)
