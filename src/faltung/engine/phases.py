@@ -44,7 +44,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     members, positions = math.prod(map(len, problem.phases)), math.prod(problem.in_size)
     vectors = math.ceil(positions / lanes)
     tiles = problem.groups * math.ceil(vectors / dense.TILE_VECTORS)
-    products = problem.groups * members * problem.out_channels * vectors * (1.25 * product_cycles() * problem.terms + 6)
+    products = problem.groups * members * problem.out_channels * vectors * (1.1 * product_cycles() * problem.terms + 6)
     read = 0.2 * problem.groups * problem.in_channels * positions
     rows = problem.groups * problem.out_channels * math.prod(problem.out_size[:-1])
     return products + read + 130 * tiles * members + 20 * rows + 1500 + _interleaving_cycles(problem)
