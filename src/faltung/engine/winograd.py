@@ -203,6 +203,8 @@ def cycles(problem: Problem, lanes: int, *, by_six: bool = False) -> float:
         there += 20 * rows * form.terms * _points(form.rows, form.taps)
     has_few_terms = form.terms <= FEW_TERMS and lanes >= FEW_TERMS_LANES and (form.rows, form.columns, form.taps) == (4, 4, TAPS)
     back = share * tiles * blocks * (500 if form.column_phases > 1 else 170 if has_few_terms else 260)
+    if form.rows == 1:  # of a line of outputs each number is stored by another phase, the later the more phases there are
+        back += 2.5 * math.log2(form.column_phases) * problem.groups * problem.out_channels * math.prod(problem.out_size)
     multiplied = _multiplying_cycles(problem, form, lanes)
     summed = there + back + max(multiplied, _fetching_cycles(problem, form, lanes))
     waiting = (0.06 if has_few_terms else 0.3) * max(0, array_bytes(problem) - L2_BYTES)
