@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
 
 #include "core/border.h"
@@ -13,7 +12,6 @@ namespace faltung {
 
 namespace {
 
-constexpr Index absent_cell = std::numeric_limits<Index>::min();
 constexpr Index offset_limit = 1 << 20;          // entries of the offset table beyond one row
 constexpr Index element_limit = Index(1) << 28;  // a gigabyte of float32; offsets are 32 bits wide
 constexpr Index most_rows = 64;
@@ -219,7 +217,7 @@ Panel::Source Panel::locate(const Index* origin, const Index* stride, void* scra
     }
 
     const Index step = column_axis.stride;
-    for (const Segment& segment : segments_) {
+    for (const PanelSegment& segment : segments_) {
         Index first = origin[far_axes + 1] * step + segment.first - column_axis.before;
         // The columns i of the segment with 0 <= first + i*step < in.
         Index begin = first >= 0 ? 0 : ceil_divide(-first, step);
@@ -272,7 +270,7 @@ void Panel::pack_side_by_side(const Source& source, const T* x, Index step, Inde
         }
         const T* row = x + source.slot[slot];
         const Index* inside = source.inside;
-        for (const Segment& segment : segments_) {
+        for (const PanelSegment& segment : segments_) {
             const Index begin = *inside++, end = *inside++;
             T* to = panel + segment.place;
             const Index* from = source.column + segment.place;
@@ -292,14 +290,20 @@ void Panel::pack_side_by_side(const Source& source, const T* x, Index step, Inde
 
 template <class T>
 void Panel::pack(const Source& source, const T* x, Index channel_stride, Index column_stride, Index channels,
-                 T* panel, StridedCopy<T> copy) const {
-    if (!copy) copy = copy_strided<T>;
+                 T* panel, const PanelCopy<T>& copy) const {
+    const StridedCopy<T> copy_row = copy.row ? copy.row : copy_strided<T>;
     const Index slots = far_taps_ * static_cast<Index>(row_positions_.size());
     const Index step = axes_.back().stride * column_stride;
     if (channel_stride == 1 && column_stride != 1 && channels >= Square<T>::side)
         return pack_side_by_side(source, x, step, channels, panel);
     // Channels lie too far apart for the processor to foresee the next one.
     constexpr Index channels_ahead = 6;
+    const bool has_zeros = border_ == Border::zeros || border_ == Border::absent;
+    if (copy.rows && column_stride == 1 && has_zeros &&
+        copy.rows({x, channel_stride, channels, step, source, slots, segments_.data(),
+                   static_cast<Index>(segments_.size()), panel, shape_.channel_pitch, shape_.row_pitch,
+                   channels_ahead}))
+        return;
     for (Index channel = 0; channel < channels; ++channel, x += channel_stride) {
         const Index ahead = channel + channels_ahead < channels ? channels_ahead * channel_stride : 0;
         T* slot_cells = panel + channel * shape_.channel_pitch;
@@ -310,14 +314,14 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
             }
             const T* row = x + source.slot[slot];
             const Index* inside = source.inside;
-            for (const Segment& segment : segments_) {
+            for (const PanelSegment& segment : segments_) {
                 Index begin = *inside++, end = *inside++;
                 T* to = slot_cells + segment.place;
                 const Index* from = source.column + segment.place;
                 for (Index i = 0; i < begin; ++i) to[i] = from[i] == absent_cell ? T(0) : row[from[i]];
                 if (step >= 1 && step <= 8 && ahead != 0 && end > begin)
                     prefetch(row + ahead + from[begin], step * (end - begin));
-                if (end > begin) copy(row + from[begin], step, end - begin, to + begin);
+                if (end > begin) copy_row(row + from[begin], step, end - begin, to + begin);
                 for (Index i = end; i < segment.length; ++i)
                     to[i] = from[i] == absent_cell ? T(0) : row[from[i]];
             }
@@ -325,12 +329,13 @@ void Panel::pack(const Source& source, const T* x, Index channel_stride, Index c
     }
 }
 
-template void Panel::pack(const Source&, const float*, Index, Index, Index, float*, StridedCopy<float>) const;
+template void Panel::pack(const Source&, const float*, Index, Index, Index, float*,
+                          const PanelCopy<float>&) const;
 template void Panel::pack(const Source&, const double*, Index, Index, Index, double*,
-                          StridedCopy<double>) const;
+                          const PanelCopy<double>&) const;
 template void Panel::pack(const Source&, const std::uint16_t*, Index, Index, Index, std::uint16_t*,
-                          StridedCopy<std::uint16_t>) const;
+                          const PanelCopy<std::uint16_t>&) const;
 template void Panel::pack(const Source&, const std::uint64_t*, Index, Index, Index, std::uint64_t*,
-                          StridedCopy<std::uint64_t>) const;
+                          const PanelCopy<std::uint64_t>&) const;
 
 }  // namespace faltung

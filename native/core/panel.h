@@ -8,6 +8,7 @@
 // the cell that the tap reads for column 0 of that output row.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "core/layout.h"
@@ -35,9 +36,48 @@ struct PanelRules {
     Index whole_bytes = 0;              // so large it may grow rather than be split into blocks of channels
 };
 
+constexpr Index absent_cell = std::numeric_limits<Index>::min();
+
+// Where the cells of a panel come from.
+struct PanelSource {
+    const Index* slot;  // element offset of each slot's input row, or absent_cell
+    const Index*
+        column;  // element offset of each stored column or absent_cell; of those inside only the first
+    const Index* inside;  // per segment: [first, last) of the columns that lie inside the input
+};
+
+// Consecutive columns of one phase.
+struct PanelSegment {
+    Index first;  // its first column, relative to the block's first output column times the stride
+    Index length;
+    Index place;  // in the slot
+};
+
+// Rows to copy, with zeros for what lies outside.
+template <class T>
+struct PanelRows {
+    const T* x;
+    Index channel_stride, channels, step;  // `step` from one column of a segment to the next
+    PanelSource source;
+    Index slots;
+    const PanelSegment* segments;
+    Index segment_count;
+    T* panel;
+    Index channel_pitch, row_pitch;
+    Index channels_ahead;  // that are asked for
+};
+
 // from[step * i] for 0 <= i < count to to[i], count > 0; nothing else is written.
 template <class T>
 using StridedCopy = void (*)(const T* from, Index step, Index count, T* to);
+
+// How cells are copied: those of a row, and, if there is such a function, all rows; false where it has done
+// nothing.
+template <class T>
+struct PanelCopy {
+    StridedCopy<T> row = nullptr;
+    bool (*rows)(const PanelRows<T>&) = nullptr;
+};
 
 class Panel {
   public:
@@ -59,12 +99,7 @@ class Panel {
     // Input rows that a block of `rows` outputs reads.
     Index slots_for(Index rows) const;
 
-    struct Source {
-        const Index* slot;  // element offset of each slot's input row, or absent_cell
-        const Index*
-            column;  // element offset of each stored column or absent_cell; of those inside only the first
-        const Index* inside;  // per segment: [first, last) of the columns that lie inside the input
-    };
+    using Source = PanelSource;
 
     // Where the cells of the block that starts at `origin` (an output position) come from, for an array with
     // these spatial strides. `scratch` holds scratch_bytes().
@@ -72,17 +107,11 @@ class Panel {
 
     template <class T>
     void pack(const Source& source, const T* x, Index channel_stride, Index column_stride, Index channels,
-              T* panel, StridedCopy<T> copy = nullptr) const;
+              T* panel, const PanelCopy<T>& copy = {}) const;
 
   private:
     template <class T>
     void pack_side_by_side(const Source& source, const T* x, Index step, Index channels, T* panel) const;
-
-    struct Segment {  // consecutive columns of one phase
-        Index first;  // its first column, relative to the block's first output column times the stride
-        Index length;
-        Index place;  // in the slot
-    };
 
     void make_segments(const Axis& axis);
     void make_row_positions(const Axis& axis);
@@ -92,7 +121,7 @@ class Panel {
     PanelShape shape_;
     Index taps_ = 0, far_taps_ = 1;
     std::vector<Index> row_positions_;  // of the slots of one far tap
-    std::vector<Segment> segments_;
+    std::vector<PanelSegment> segments_;
     std::vector<Index> tap_places_;  // in the slot, of the cell that each column tap reads for column 0
     std::vector<std::int32_t> offset_;
 };

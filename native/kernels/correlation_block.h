@@ -39,7 +39,7 @@ struct CorrelationBlock {
 template <class T>
 struct CorrelationKernel {
     void (*compute)(const CorrelationBlock<T>&) = nullptr;
-    StridedCopy<T> copy = nullptr;   // of cells to the panel
+    PanelCopy<T> copy = {};          // of cells to the panel
     Index channel_block = 1;         // output channels of a block of packed weights
     Index column_tile = 1;           // columns computed at once
     Index column_multiple = 1;       // to which a block's columns are rounded where there are several blocks

@@ -67,6 +67,31 @@ def test_more_terms_than_are_unfolded_at_once() -> None:
     check_case("conv2d(700, 3, (3, 1), padding=(1, 0))", (3, 51))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_position_behind_the_last_tile(dtype: str) -> None:
+    """Weights as they lie and prepared, whole blocks of channels and not, several passes over the input channels."""
+    for algorithm, text, size in [
+        ("pointwise", "conv2d(5, 8, 1)", (7, 7)),
+        ("pointwise", "conv2d(6, 9, 1, groups=3)", (5, 5)),
+        ("pointwise", "conv1d(4, 31, 1)", (49,)),
+        ("pointwise", "conv2d(4, 18, 1)", (17, 17)),
+        ("pointwise", "conv1d(2100, 15, 1)", (49,)),
+        ("unfold", "conv2d(5, 15, 3, padding=1)", (7, 7)),
+        ("unfold", "conv2d(4, 20, 2, stride=2, groups=2)", (14, 14)),
+        ("unfold", "conv3d(3, 10, (3, 1, 1), padding=(1, 0, 0))", (1, 7, 7)),
+        ("unfold", "conv2d(700, 9, (3, 1), padding=(1, 0))", (1, 97)),
+    ]:
+        check_planes(text, size, algorithm, dtype, batch=2)
+        spec = fl.ConvSpec.parse(text)
+        shape = (2, spec.in_channels, *size)
+        x, weight, residual = (integers_of_shape(one, 3).astype(dtype) for one in (shape, spec.weight_shape, spec.output_shape(shape)))
+        layer = fl.plan(spec, shape, dtype, algorithm=algorithm).prepare(weight)
+        expected = expected_forward(spec, x, weight, None)
+        with labelled((text, dtype)):
+            check_same(layer(x), expected)
+            check_same(layer(x, residual=residual), expected + residual)
+
+
 def test_cells_outside_meet_infinite_weights() -> None:
     """Zeros of the padding take part in the sums, so that infinity times zero is NaN."""
     for kernel, stride, padding in [("3", 2, "1"), ("(3, 1)", 1, "(1, 0)")]:

@@ -2,7 +2,7 @@
 // some columns; every step loads 2 vectors of weights and broadcasts one input cell a column.
 #include <cstddef>
 
-#include "core/strided_copy.h"
+#include "core/row_copy.h"
 #include "core/transpose.h"
 #include "kernels/correlation_block.h"
 
@@ -154,7 +154,7 @@ void direct_block(const CorrelationBlock<T>& b) {
 template <class T>
 CorrelationKernel<T> direct_kernel(Index) {
     CorrelationKernel<T> kernel;
-    kernel.copy = strided_copy<T>;
+    kernel.copy = panel_copy<T>();
     kernel.compute = direct_block<T>;
     kernel.channel_block = vectors * lanes<T>;
     kernel.column_tile = kernel.column_multiple = most_columns;

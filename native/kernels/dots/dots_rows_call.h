@@ -97,7 +97,7 @@ struct DotsCorrelation::RowsCall : PanelCall {
         const Half* x_group = static_cast<const Half*>(x.data) + n * x.stride[0] + g * x.stride[1];
         if (!is_packed)
             op.panel_.pack(source, x_group, x.stride[2], x_spatial[far_axes + 1], problem.in_channels,
-                           own_rows.cells, op.kernel_.copy);
+                           own_rows.cells, {op.kernel_.copy});
         multiply(own_rows, block);
     }
 

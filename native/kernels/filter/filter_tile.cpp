@@ -1,5 +1,5 @@
 // Correlation of few output channels a group: depthwise, image filters, small groups.
-#include "core/strided_copy.h"
+#include "core/row_copy.h"
 #include "kernels/filter/rows_tile.h"
 
 namespace faltung::FALTUNG_ISA {
@@ -73,7 +73,7 @@ void single_filter_block(const CorrelationBlock<T>& b) {
 template <class T>
 CorrelationKernel<T> filter_kernel(Index out_channels) {
     CorrelationKernel<T> kernel;
-    kernel.copy = strided_copy<T>;
+    kernel.copy = panel_copy<T>();
     kernel.column_tile = kernel.column_multiple = kernel.read_ahead = most_vectors * lanes<T>;
     kernel.panel_bytes = panel_bytes;
     kernel.few_columns = lanes<T>;

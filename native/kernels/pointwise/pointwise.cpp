@@ -49,12 +49,12 @@ Index PointwiseCorrelation<T>::panel_elements_for(const Problem& problem, const 
     return round_up(terms * kernel.most_vectors * kernel.lanes, workspace_alignment);
 }
 
-// Of one thread: its panel, and weights that are turned for a few columns.
+// Of one thread: its panel, and what the rest of the positions needs.
 template <class T>
 Index PointwiseCorrelation<T>::product_bytes_for(const Problem& problem, const PointwiseKernel<T>& kernel) {
-    const Index turned =
-        ProductWeights<T>::turned_elements(problem, problem.in_channels, kernel.panel.channel_block);
-    return (panel_elements_for(problem, kernel) + round_up(turned, workspace_alignment)) * Index(sizeof(T));
+    const Index rest = ProductWeights<T>::rest_elements(
+        problem, min_index(problem.in_channels, most_product_terms), kernel.panel.channel_block);
+    return (panel_elements_for(problem, kernel) + round_up(rest, workspace_alignment)) * Index(sizeof(T));
 }
 
 template <class T>
@@ -120,6 +120,7 @@ void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
         epilogue, accumulate,
         batch,    *x_step,
         *y_step,  blocks};
+    if (kernel_.joins && call.weights.are_packed()) call.blocks.join_rest();
     call.share_out(threads);
     const Index tasks = call.task_count();
     threads = static_cast<int>(min_index(tasks, threads));

@@ -38,6 +38,10 @@ struct PointwiseBlock {
 
     const T* bias;  // of the first output channel, or null
     bool resumes;   // from the sums in y
+
+    // Of whole tiles with packed weights, by kernels that have `joins`: one position more, behind the others;
+    // the cells that it reads, [term].
+    const T* joined = nullptr;
 };
 
 // Few positions, anywhere: output channels in the lanes.
@@ -79,6 +83,7 @@ struct PointwiseKernel {
     PlaneUnfolder<T> planes;
     PixelKernel<T> pixels;              // for outputs whose channels lie side by side; reads the same weights
     Index lanes = 1, most_vectors = 1;  // of positions in one block
+    bool joins = false;                 // whether a block of so many vectors takes one position more
 };
 
 }  // namespace faltung

@@ -61,6 +61,7 @@ struct PointwiseCorrelation<T>::Call {
 
         const Index held_samples = min_index(samples, batch - sample);
         T* const panel = reinterpret_cast<T*>(workspace + worker * thread_bytes);
+        T* const of_rest = panel + op.panel_elements();
         Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
         const bool is_held = held == panel_task && problem.in_channels <= most_product_terms;
         held = panel_task;
@@ -90,7 +91,7 @@ struct PointwiseCorrelation<T>::Call {
                 for (int j = 0; j < columns.columns; ++j)
                     columns.y[j] = y_plane + j / blocks.rest * y.stride[0] + j % blocks.rest * y_step;
                 if (!is_held) gather(x_plane + term * x.stride[2], terms, columns.columns, panel);
-                weights.multiply_columns(op.kernel_, columns, weight, panel + op.panel_elements());
+                weights.multiply_columns(op.kernel_, columns, weight, of_rest);
             } else {
                 PointwiseBlock<T> product;
                 product.x = x_plane + term * x.stride[2];
@@ -103,7 +104,12 @@ struct PointwiseCorrelation<T>::Call {
                 product.terms = terms;
                 product.y = y_plane;
                 product.y_channel_stride = y.stride[2];
-                product.positions = blocks.size(block);
+                const Index joined = blocks.joined(block);
+                product.positions = blocks.size(block) - joined;
+                if (joined > 0) {
+                    product.joined = of_rest;
+                    if (!is_held) gather(product.x + product.positions, terms, 1, of_rest);
+                }
                 product.out_channels = channels;
                 product.bias = term == 0 ? own_bias : nullptr;
                 product.resumes = resumes;

@@ -1,7 +1,7 @@
 // The matrix product of a 1x1 correlation: some output channels by a few vectors of positions in registers,
 // or some vectors of output channels by a few positions.
 #include "core/lines.h"
-#include "core/strided_copy.h"
+#include "core/row_copy.h"
 #include "kernels/columns_tile.h"
 #include "kernels/pointwise/channel_block.h"
 #include "kernels/pointwise/pointwise_block.h"
@@ -24,10 +24,35 @@ constexpr Index terms_a_row = 8, terms_a_row_for_few = 4, few_channels = 72;
 
 enum class Cells { panel, plane, taps };  // where they are read; elsewhere than in the panel, copied there
 
+// A vector of one block of output channels, whatever the width of a register.
+template <class T>
+struct ChannelsOf {
+    typedef T type __attribute__((vector_size(channel_block * sizeof(T))));
+};
+
+// Whether registers suffice for one position more: all channels' sums in one vector.
+template <class T>
+constexpr bool joins = FALTUNG_VECTOR_BYTES == 64 && !std::is_integral_v<T>;
+
+// The sums of the position that a block takes along.
+template <class T>
+inline typename ChannelsOf<T>::type load_joined(const PointwiseBlock<T>& b, const T* y, Index channel,
+                                                int channels) {
+    alignas(64) T values[channel_block] = {};
+    for (int c = 0; c < channels; ++c) {
+        if (b.bias) values[c] = b.bias[channel + c];
+        if (b.resumes) values[c] += y[c * b.y_channel_stride + b.positions];
+    }
+    typename ChannelsOf<T>::type sum;
+    __builtin_memcpy(&sum, values, sizeof sum);
+    return sum;
+}
+
 // Of the block's channels those from `channel` on, C or one less; where Rows, weights are read where they
 // lie.
-template <class T, int C, int V, Cells From, bool Rows>
+template <class T, int C, int V, Cells From, bool Rows, bool Joins = false>
 void product_tile(const PointwiseBlock<T>& b, Index channel) {
+    static_assert(!Joins || (C == channel_block && !Rows));
     constexpr int L = lanes<T>;
     constexpr Index line = line_elements<T>;
     const int channels = static_cast<int>(min_index(b.out_channels - channel, C));
@@ -49,6 +74,9 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             }
         }
     }
+
+    [[maybe_unused]] typename ChannelsOf<T>::type joined;
+    if constexpr (Joins) joined = load_joined(b, y, channel, channels);
 
     constexpr bool copies = From != Cells::panel;
     const T* weight = b.weight + channel / channel_block * b.weight_pitch;
@@ -104,6 +132,11 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             const Vec<T> w = broadcast(Rows ? row[c][term] : weight[c]);
             FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[c][v] += w * cells[v];
         }
+        if constexpr (Joins) {
+            typename ChannelsOf<T>::type w;
+            __builtin_memcpy(&w, weight, sizeof w);
+            joined += w * b.joined[term];
+        }
         weight += channel_block;
         ++term;
     };
@@ -133,10 +166,13 @@ void product_tile(const PointwiseBlock<T>& b, Index channel) {
             }
         }
     }
+    if constexpr (Joins)
+        for (int c = 0; c < channels; ++c) y[c * b.y_channel_stride + b.positions] = joined[c];
 }
 
-template <class T, int V, Cells From, bool Rows>
+template <class T, int V, Cells From, bool Rows, bool Joins>
 void product_tile_for(const PointwiseBlock<T>& b, Index channel) {
+    if constexpr (Joins) return product_tile<T, channel_block, V, From, Rows, true>(b, channel);
     const Index channels = b.out_channels - channel;
 #if FALTUNG_VECTOR_BYTES == 64
     if (channels > 6) return product_tile<T, channel_block, V, From, Rows>(b, channel);
@@ -146,19 +182,19 @@ void product_tile_for(const PointwiseBlock<T>& b, Index channel) {
     product_tile<T, 2, V, From, Rows>(b, channel);
 }
 
-template <class T, int V, bool Rows>
+template <class T, int V, bool Rows, bool Joins = false>
 void product_channels(const PointwiseBlock<T>& b) {
     Index channel = 0;
     if (!b.is_packed) {
         if (b.tap) {
-            product_tile_for<T, V, Cells::taps, Rows>(b, 0);
+            product_tile_for<T, V, Cells::taps, Rows, Joins>(b, 0);
         } else {
-            product_tile_for<T, V, Cells::plane, Rows>(b, 0);
+            product_tile_for<T, V, Cells::plane, Rows, Joins>(b, 0);
         }
         channel = channel_block;
     }
     for (; channel < b.out_channels; channel += channel_block)
-        product_tile_for<T, V, Cells::panel, Rows>(b, channel);
+        product_tile_for<T, V, Cells::panel, Rows, Joins>(b, channel);
 }
 
 template <class T, int V>
@@ -172,6 +208,8 @@ void product_block(const PointwiseBlock<T>& b) {
 
 template <class T>
 void multiply(const PointwiseBlock<T>& b) {
+    if constexpr (joins<T>)
+        if (b.joined) return product_channels<T, most_vectors, false, true>(b);
     switch (ceil_divide(b.positions, lanes<T>)) {
         case 1:
             return product_block<T, 1>(b);
@@ -181,12 +219,6 @@ void multiply(const PointwiseBlock<T>& b) {
             return product_block<T, most_vectors>(b);
     }
 }
-
-// A vector of one block of output channels, whatever the width of a register.
-template <class T>
-struct ChannelsOf {
-    typedef T type __attribute__((vector_size(channel_block * sizeof(T))));
-};
 
 // J columns of B blocks of output channels.
 template <class T, int B, int J>
@@ -348,10 +380,11 @@ PointwiseKernel<T> pointwise_kernel(Index) {
     kernel.unfold = unfold<T>;
     kernel.lanes = lanes<T>;
     kernel.most_vectors = most_vectors;
+    kernel.joins = joins<T>;
     CorrelationKernel<T>& panel = kernel.panel;
     panel.pixels = kernel.pixels;
     panel.compute = panel_block<T>;
-    panel.copy = strided_copy<T>;
+    panel.copy = panel_copy<T>();
     panel.channel_block = channel_block;
     panel.column_tile = panel.read_ahead = most_vectors * lanes<T>;
     panel.column_multiple = lanes<T>;

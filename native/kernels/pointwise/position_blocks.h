@@ -9,6 +9,7 @@ namespace faltung {
 struct PositionBlocks {
     Index lanes, most_vectors;
     Index positions, vectors, tiles, rest;
+    bool joins = false;  // the last tile takes the rest along
 
     PositionBlocks(Index all, Index vector_lanes, Index tile_vectors)
         : lanes(vector_lanes), most_vectors(tile_vectors), positions(all) {
@@ -27,7 +28,12 @@ struct PositionBlocks {
         return blocks;
     }
 
-    Index count() const { return tiles + (rest > 0); }
+    // Where a tile of the most vectors may take one position along, whose weights are then read once only.
+    void join_rest() {
+        joins = rest == 1 && tiles > 0 && vectors - (tiles - 1) * vectors / tiles == most_vectors;
+    }
+
+    Index count() const { return tiles + (rest > 0 && !joins); }
     bool is_rest(Index block) const { return block == tiles; }
     // Tiles of about the same number of vectors.
     Index first(Index block) const {
@@ -35,8 +41,11 @@ struct PositionBlocks {
     }
     Index size(Index block) const {
         if (is_rest(block)) return rest;
-        return min_index((block + 1) * vectors / tiles * lanes, positions - rest) - first(block);
+        return min_index((block + 1) * vectors / tiles * lanes, positions - rest) - first(block) +
+               joined(block);
     }
+    // Of these, what a block takes along.
+    Index joined(Index block) const { return joins && block == tiles - 1 ? rest : 0; }
 };
 
 }  // namespace faltung

@@ -46,16 +46,20 @@ class ProductWeights {
         }
     }
 
-    // Elements of scratch for `multiply_columns`.
-    static Index turned_elements(const Problem& problem, Index terms, Index width) {
-        return min_index(round_up(problem.out_channels, width), turned_channels) *
-               min_index(terms, turned_terms);
+    // Elements of scratch for the rest of the positions: weights that are turned, or where they are packed
+    // the cells of a position that a tile takes along.
+    static Index rest_elements(const Problem& problem, Index terms, Index width) {
+        const Index turned = min_index(round_up(problem.out_channels, width), turned_channels) *
+                             min_index(terms, turned_terms);
+        return max_index(turned, terms);
     }
 
     // Of a block of channels, from a term on.
     const T* at(Index group, Index block, Index term) const {
         return first_ + group * group_pitch_ + block * block_pitch_ + term * term_pitch_;
     }
+
+    bool are_packed() const { return row_ == 0; }
 
     void give(PointwiseBlock<T>& product, const T* weight) const {
         product.weight = weight;
@@ -67,7 +71,7 @@ class ProductWeights {
                           T* turned) const {
         columns.weight = weight;
         columns.weight_pitch = block_pitch_;
-        if (row_ == 0) return kernel.multiply_columns(columns);
+        if (are_packed()) return kernel.multiply_columns(columns);
         for (Index channel = 0; channel < columns.out_channels; channel += turned_channels)
             for (Index term = 0; term == 0 || term < columns.terms; term += turned_terms)
                 multiply_turned(kernel, columns, channel, term, turned);

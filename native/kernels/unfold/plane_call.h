@@ -64,14 +64,15 @@ struct UnfoldCorrelation<T>::PlaneCall {
 
         char* const own = workspace + worker * op.plane_thread_bytes();
         T* const panel = reinterpret_cast<T*>(own);
-        T* const turned = reinterpret_cast<T*>(own + op.patches_bytes_of_planes());
+        T* const of_rest = reinterpret_cast<T*>(own + op.patches_bytes_of_planes());
         PlaneVector* const vectors =
-            reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes() + op.turned_bytes());
+            reinterpret_cast<PlaneVector*>(own + op.patches_bytes_of_planes() + op.rest_bytes());
         Index* const rows = reinterpret_cast<Index*>(vectors + op.most_plane_vectors());
         PointwiseTap<T>* const tap_cells =
             reinterpret_cast<PointwiseTap<T>*>(rows + op.tile_positions() * op.planes_.row_taps());
         T* const zeros = reinterpret_cast<T*>(tap_cells + op.planes_.taps());
-        const Index first = run * op.planes_.run_outputs() + tiles.first(tile), count = tiles.size(tile);
+        const Index first = run * op.planes_.run_outputs() + tiles.first(tile), joined = tiles.joined(tile),
+                    count = tiles.size(tile) - joined;
 
         const Index width = op.width(), first_channel = chunk * chunk_blocks * width;
         const Index channels = min_index(chunk_blocks * width, problem.out_channels - first_channel);
@@ -88,29 +89,34 @@ struct UnfoldCorrelation<T>::PlaneCall {
         const bool is_fused = taps > 0 && !tiles.is_rest(tile) && op.planes_.is_run_of_cells(first, count);
         if (is_fused && !is_held) std::fill(zeros, zeros + count, T(0));
         PlanePatches<T> patches;
-        if (!is_held && !is_fused) {
-            patches.channel_stride = x.stride[2];
-            patches.row_taps = op.planes_.row_taps();
-            patches.column_taps = op.planes_.columns().kernel;
-            patches.stride = op.planes_.columns().stride;
-            patches.dilation = op.planes_.columns().dilation;
-            patches.columns = op.planes_.columns().in;
-            patches.vectors = vectors;
-            patches.vector_count = op.planes_.locate(first, count, op.kernel_.lanes, vectors, rows);
-            patches.panel = panel;
-            patches.width = tiles.is_rest(tile) ? count : round_up(count, op.kernel_.lanes);
-        }
+        patches.channel_stride = x.stride[2];
+        patches.row_taps = op.planes_.row_taps();
+        patches.column_taps = op.planes_.columns().kernel;
+        patches.stride = op.planes_.columns().stride;
+        patches.dilation = op.planes_.columns().dilation;
+        patches.columns = op.planes_.columns().in;
+        patches.vectors = vectors;
+        const auto unfold = [&](Index from, Index outputs, Index panel_width, T* to) {
+            patches.vector_count = op.planes_.locate(from, outputs, op.kernel_.lanes, vectors, rows);
+            patches.panel = to;
+            patches.width = panel_width;
+            op.unfold_(patches);
+        };
         for (Index pass = 0; pass < passes; ++pass) {
             const Index begin = pass * problem.in_channels / passes;
             const Index end = (pass + 1) * problem.in_channels / passes;
             const T* const x_begin =
                 static_cast<const T*>(x.data) + n * x.stride[0] + g * x.stride[1] + begin * x.stride[2];
-            if (is_fused && !is_held)
-                op.planes_.locate_taps(first, x_begin, x.stride[2], zeros, tap_cells, rows);
-            if (!is_fused && !is_held) {
-                patches.x = x_begin;
-                patches.channels = end - begin;
-                op.unfold_(patches);
+            patches.x = x_begin;
+            patches.channels = end - begin;
+            if (!is_held) {
+                if (is_fused) {
+                    op.planes_.locate_taps(first, x_begin, x.stride[2], zeros, tap_cells, rows);
+                } else {
+                    unfold(first, count, tiles.is_rest(tile) ? count : round_up(count, op.kernel_.lanes),
+                           panel);
+                }
+                if (joined > 0) unfold(first + count, joined, joined, of_rest);
             }
             const T* const weight = weights.at(g, chunk * chunk_blocks, begin * taps);
             const Index terms = (end - begin) * taps;
@@ -125,7 +131,7 @@ struct UnfoldCorrelation<T>::PlaneCall {
                 columns.out_channels = channels;
                 columns.bias = pass ? nullptr : own_bias;
                 columns.resumes = resumes;
-                weights.multiply_columns(op.kernel_, columns, weight, turned);
+                weights.multiply_columns(op.kernel_, columns, weight, of_rest);
                 continue;
             }
             PointwiseBlock<T> product;
@@ -141,12 +147,13 @@ struct UnfoldCorrelation<T>::PlaneCall {
             product.y = y_tile;
             product.y_channel_stride = y.stride[2];
             product.positions = count;
+            if (joined > 0) product.joined = of_rest;
             product.out_channels = channels;
             product.bias = pass ? nullptr : own_bias;
             product.resumes = resumes;
             op.kernel_.multiply(product);
         }
-        epilogue.finish(y_tile, channels, y.stride[2], 1, 0, count, 1);
+        epilogue.finish(y_tile, channels, y.stride[2], 1, 0, count + joined, 1);
     }
 };
 

@@ -93,8 +93,9 @@ Index UnfoldCorrelation<T>::patches_bytes_of_planes() const {
 }
 
 template <class T>
-Index UnfoldCorrelation<T>::turned_bytes() const {
-    return round_up(ProductWeights<T>::turned_elements(problem_, terms(), width()) * Index(sizeof(T)), 64);
+Index UnfoldCorrelation<T>::rest_bytes() const {
+    const Index pass_terms = min_index(plane_pass_channels(), problem_.in_channels) * panel_.tap_count();
+    return round_up(ProductWeights<T>::rest_elements(problem_, pass_terms, width()) * Index(sizeof(T)), 64);
 }
 
 template <class T>
@@ -103,7 +104,7 @@ Index UnfoldCorrelation<T>::plane_thread_bytes() const {
                          tile_positions() * planes_.row_taps() * Index(sizeof(Index)) +
                          planes_.taps() * Index(sizeof(PointwiseTap<T>)) +
                          tile_positions() * Index(sizeof(T));  // zeros
-    return patches_bytes_of_planes() + turned_bytes() + round_up(tables, 64);
+    return patches_bytes_of_planes() + rest_bytes() + round_up(tables, 64);
 }
 
 template <class T>
@@ -148,6 +149,7 @@ void UnfoldCorrelation<T>::run(Index batch, const Array& x, const void* packed, 
         const PositionBlocks tiles(planes_.run_outputs(), kernel_.lanes, kernel_.most_vectors);
         const ProductWeights<T> weights(packed, problem_, terms(), width());
         PlaneCall call{*this, x, y, weights, epilogue, accumulate, tiles};
+        if (kernel_.joins && weights.are_packed()) call.tiles.join_rest();
         return run_call(call, batch, products, threads);
     }
     Call call{{{layout_, x, y, epilogue, accumulate}, {problem_, layout_, panel_.shape(), channel_blocks()}},

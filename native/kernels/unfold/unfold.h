@@ -58,7 +58,7 @@ class UnfoldCorrelation : public Correlation {
     }
     Index most_plane_vectors() const { return tile_positions() + kernel_.most_vectors; }
     Index patches_bytes_of_planes() const;
-    Index turned_bytes() const;
+    Index rest_bytes() const;
     Index plane_thread_bytes() const;
 
     Problem problem_;

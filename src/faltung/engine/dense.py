@@ -27,8 +27,14 @@ SORTED_ROW_CYCLES = {1: 0, 2: 8}
 
 SCATTERED_ROW_CYCLES = 30
 
+MASKED_STRIDE = 2
+"""Up to which all rows are copied in one loop, by masked loads."""
+
 TILE_VECTORS = 3
 """Of positions, that products over positions hold at once."""
+
+JOINED_VECTORS = 0.13
+"""What a position costs that a tile takes along, of a vector."""
 
 FEW_CHANNELS = 16
 """Rows of so many input channels stay in L1."""
@@ -59,7 +65,8 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     whole, rest = whole_vectors(positions, lanes)
     channels = problem.groups * _even(problem.out_channels)
     vectors = channels * whole * (1.085 * product_cycles() * problem.terms + 4)
-    few = 2 * product_cycles() * channels * problem.terms * rest_vectors(rest, lanes)
+    extra = JOINED_VECTORS if _joins(whole, rest) else 2 * rest_vectors(rest, lanes)
+    few = product_cycles() * channels * problem.terms * extra
     read = 0.2 * problem.groups * problem.in_channels * positions
     return vectors + few + read + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
 
@@ -86,14 +93,16 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of positions, row after row; what they read is copied once where planes can be read as they lie, else twice."""
     positions = math.prod(problem.out_size)
     whole, rest = whole_vectors(positions, lanes)
-    vectors = whole + rest_vectors(rest, lanes)
+    reads_planes = _reads_planes(problem)
+    joins = reads_planes and _joins(whole, rest)
+    vectors = whole + (JOINED_VECTORS if joins else rest_vectors(rest, lanes))
     channels = problem.groups * vectors * _even(problem.out_channels)
     stores = problem.groups * vectors * problem.out_channels
     columns = problem.out_size[-1]
     # Rows shorter than a vector are unfolded one by one, under masks.
     short_rows = problem.groups * positions / columns if 0 < columns < lanes else 0.0
     places = 0.0 if short_rows else problem.groups * vectors
-    if not _reads_planes(problem):
+    if not reads_planes:
         is_strided = problem.stride[-1] > 1
         unfolded = (2.8 if is_strided else 6.7) * short_rows + (22 if is_strided else 5) * places
         streamed = 0.03 * _streamed_bytes(problem) * max(1.0, vectors / TILE_VECTORS)
@@ -105,7 +114,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     else:
         unfolded = 5.2 * short_rows + (4.8 if problem.stride[-1] == 1 else 7.2) * places
     # Few positions at the end want all weights once more, and have little to do meanwhile.
-    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest else 0.0))
+    streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest and not joins else 0.0))
     each = problem.groups * (710 + 6 * positions) + 765
     return problem.terms * (1.14 * product_cycles() * channels + unfolded) + 1.9 * stores + each + streamed
 
@@ -121,6 +130,8 @@ def _panel_cycles(problem: Problem, few_columns: int) -> float:
     read = _read_sizes(axes)
     rows = problem.groups * problem.in_channels * math.prod(read[:-1]) * math.prod(axis.kernel for axis in axes[:-2])
     stride = axes[-1].stride
+    if chosen_isa() == "avx512" and stride <= MASKED_STRIDE and problem.mode in ("zeros", "absent"):
+        return CALL_CYCLES + rows * (4 + 0.5 * read[-1])
     sorted_row = SORTED_ROW_CYCLES.get(stride, SCATTERED_ROW_CYCLES) * min(stride, read[-1])
     return CALL_CYCLES + rows * (18 + 0.4 * read[-1] + sorted_row)
 
@@ -165,6 +176,12 @@ def _gathers(problem: Problem) -> bool:
 def rest_vectors(rest: int, lanes: int) -> float:
     """What positions too few for a vector cost, of a vector."""
     return (1.2 + 1.1 * rest) / lanes if rest else 0.0
+
+
+def _joins(whole: int, rest: int) -> bool:
+    """Whether the last tile takes the rest along, one position beside all the vectors that it may have."""
+    tiles = -(-whole // TILE_VECTORS)
+    return rest == 1 and tiles > 0 and chosen_isa() == "avx512" and whole - (tiles - 1) * whole // tiles == TILE_VECTORS
 
 
 def _streamed_bytes(problem: Problem) -> int:
