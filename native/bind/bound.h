@@ -146,7 +146,7 @@ class BoundCorrelation : public Bound<Correlation, correlation_family> {
         const bool is_fused = !residual || have_same_strides(size, y_array, added);
         if (is_half(type_) && !is_fused) throw std::invalid_argument("the residual lies otherwise than y");
         if (is_fused) epilogue.finish_with(loop, y_array.data, added.data);
-        threads = worthwhile_threads(saturating_multiply(batch, multiply_adds(problem_)), threads);
+        threads = worthwhile_threads(saturating_multiply(batch, work_of(problem_)), threads);
         released([&] {
             operation_->run(batch, x_array, packed.buffer.data(), epilogue, y_array, accumulate, threads);
             if (!is_fused) finish_all(loop, element_bytes(type_), size, y_array, &added, threads);
@@ -180,7 +180,7 @@ class BoundWeightGradient : public Bound<WeightGradient, weight_gradient_family>
 
     // Of arrays that are checked.
     void compute(Index batch, const Array& x, const Array& grad, const Array& gw, int threads) const {
-        const Index work = saturating_multiply(batch, multiply_adds(problem_));
+        const Index work = saturating_multiply(batch, work_of(problem_));
         released_if(work >= unreleased_multiply_adds,
                     [&] { operation_->run(batch, x, grad, gw, worthwhile_threads(work, threads)); });
     }

@@ -44,7 +44,7 @@ Program::Program(const nb::sequence& steps, Index groups, const Sizes& in, const
         accumulates_ = accumulates_ || step.accumulates;
         type_ = step.kernel->type();
         isa_ = step.kernel->isa();
-        sample_work_ = saturating_add(sample_work_, multiply_adds(step.kernel->problem()));
+        sample_work_ = saturating_add(sample_work_, work_of(step.kernel->problem()));
         steps_.push_back(std::move(step));
     }
     kind_ = nb::cast<std::string>(dtype.attr("kind")).at(0);

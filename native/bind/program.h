@@ -85,7 +85,7 @@ class Program {
     Type stored_ = Type::float32;     // of the arrays: that, or half precision that is converted
     Isa isa_ = Isa();
     char kind_ = 'f';
-    Index sample_work_ = 0;  // multiply-adds
+    Index sample_work_ = 0;
 };
 
 void bind_program(nb::module_& m);

@@ -77,6 +77,17 @@ static inline Index multiply_adds(const Problem& p) {
     return saturating_multiply(channels, saturating_multiply(taps(p.axes), outputs(p.axes)));
 }
 
+// What one batch member takes, counted in multiply-adds: cells that come from the second or third cache, and
+// go there, take their time, too.
+static inline Index work_of(const Problem& p) {
+    constexpr Index multiply_adds_a_cell = 6;
+    Index read = p.in_channels;
+    for (const Axis& axis : p.axes) read = saturating_multiply(read, axis.in);
+    const Index written = saturating_multiply(p.out_channels, outputs(p.axes));
+    const Index cells = saturating_multiply(p.groups, saturating_add(read, written));
+    return saturating_add(multiply_adds(p), saturating_multiply(multiply_adds_a_cell, cells));
+}
+
 // Of all phases of a transposed one: each tap meets each input cell about once.
 static inline Index scattered_multiply_adds(Problem p) {
     for (Axis& axis : p.axes) axis.out = axis.in;

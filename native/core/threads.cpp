@@ -36,6 +36,9 @@ constexpr std::chrono::microseconds patience(50);
 // The same for the workers of a borrowed team, whose owner keeps them awake for milliseconds.
 constexpr std::chrono::microseconds team_patience(2000);
 
+// Of one thread, of calls that are not long.
+constexpr Index multiply_adds_a_nanosecond = 20;
+
 // True as soon as `done` is; false when patience is at an end.
 template <class Predicate>
 bool spin_until(Predicate done) {
@@ -64,13 +67,15 @@ class Pool {
 
     // Whether so much work is worth a worker: always where one is awake; else where it lasts until one is, or
     // where more seems to follow.
-    bool is_worth_waking(Index multiply_adds) {
-        if (multiply_adds < crowded_multiply_adds && team_.is_crowded()) return false;
-        if (multiply_adds >= waking_multiply_adds || awake_.load(std::memory_order_relaxed) > 0) return true;
+    bool is_worth_waking(Index work) {
+        if (work < crowded_multiply_adds && team_.is_crowded()) return false;
+        if (work >= waking_multiply_adds || awake_.load(std::memory_order_relaxed) > 0) return true;
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         const auto before = last_small_call_.exchange(now.count(), std::memory_order_relaxed);
+        // From the beginning of the one to that of the other lies what the one took.
+        const std::chrono::nanoseconds taken(work / multiply_adds_a_nanosecond);
         return now - std::chrono::steady_clock::duration(before) <
-               (team_.is_borrowed() ? team_patience : patience);
+               taken + (team_.is_borrowed() ? team_patience : patience);
     }
 
     Team& team() { return team_; }
@@ -225,8 +230,8 @@ Pool& pool() {
 
 }  // namespace
 
-int worthwhile_threads(Index multiply_adds, int threads) {
-    const bool is_worth = multiply_adds >= parallel_multiply_adds && pool().is_worth_waking(multiply_adds);
+int worthwhile_threads(Index work, int threads) {
+    const bool is_worth = work >= parallel_multiply_adds && pool().is_worth_waking(work);
     return is_worth ? threads : 1;
 }
 

@@ -20,8 +20,9 @@ void start_threads();
 // From now on tasks run on the threads of this OpenMP runtime; with zeros, and in a forked child, on our own.
 void borrow_team(Team::Parallel parallel, Team::ThreadNumber thread_number);
 
-// `threads`, or 1 where the call is over before another thread could help. Results never depend on it.
-int worthwhile_threads(Index multiply_adds, int threads);
+// `threads`, or 1 where a call of so much work, in multiply-adds, is over before another thread could help.
+// Results never depend on it.
+int worthwhile_threads(Index work, int threads);
 
 // Calls body(task, worker) once for every task in [0, tasks), on up to `threads` threads, the caller's
 // included, and returns when all are done. 0 <= worker < threads; no two calls that overlap in time share a
