@@ -11,8 +11,8 @@ namespace faltung {
 // Tasks a thread should have to choose from where there is work enough: cheap, for a task only continues the
 // panel of the one before.
 constexpr Index plane_tasks_per_thread = 16;
-// Where sums are taken in passes, a task unfolds its cells anew.
-constexpr Index passing_tasks_per_thread = 2;
+// Where sums are taken in passes, every task unfolds its cells anew.
+constexpr Index passing_tasks_per_thread = 1;
 constexpr Index least_task_multiply_adds = 1 << 17;
 
 template <class T>

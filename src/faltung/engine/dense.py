@@ -64,7 +64,7 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     positions = math.prod(problem.out_size)
     whole, rest = whole_vectors(positions, lanes)
     channels = problem.groups * _even(problem.out_channels)
-    vectors = channels * whole * (1.085 * product_cycles() * problem.terms + 4)
+    vectors = channels * whole * (1.085 * product_cycles(two=0.5) * problem.terms + 4)
     extra = JOINED_VECTORS if _joins(whole, rest) else 2 * rest_vectors(rest, lanes)
     few = product_cycles() * channels * problem.terms * extra
     read = 0.2 * problem.groups * problem.in_channels * positions
@@ -112,11 +112,12 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     if _gathers(problem):
         unfolded = problem.groups * (10 * math.prod(problem.out_size[:-1]) * math.ceil(columns / lanes) + 1.5 * positions)
     else:
-        unfolded = 5.2 * short_rows + (4.8 if problem.stride[-1] == 1 else 7.2) * places
+        ragged_rows = problem.groups * math.prod(problem.out_size[:-1]) if places and columns % lanes else 0
+        unfolded = 5.2 * short_rows + (4 if problem.stride[-1] == 1 else 6) * (places + 0.7 * ragged_rows)
     # Few positions at the end want all weights once more, and have little to do meanwhile.
     streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest and not joins else 0.0))
     each = problem.groups * (710 + 6 * positions) + 765
-    return problem.terms * (1.14 * product_cycles() * channels + unfolded) + 1.9 * stores + each + streamed
+    return problem.terms * (1.14 * product_cycles(two=0.5) * channels + unfolded) + 1.9 * stores + each + streamed
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
