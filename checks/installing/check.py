@@ -31,7 +31,7 @@ IN_SDIST = {"CHANGELOG.md", "CMakeLists.txt", "LICENSE", "PKG-INFO", "README.md"
 SYSTEM_LIBRARIES = {
     "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libstdc++.so.6",
 }  # fmt: skip
-DEVELOPERS = {"coverage", "docs", "lint", "mutants", "release", "test", "typing"}  # what they promise is the other targets of the Makefile
+DEVELOPERS = {"coverage", "docs", "fuzz", "lint", "mutants", "release", "test", "typing"}  # other targets of the Makefile try them
 BESIDE = {"pandas": "onnx,pandas"}  # extras that do something only beside another
 
 project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
