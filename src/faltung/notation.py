@@ -41,8 +41,11 @@ _UNLIKE = {
 """Constructors whose arguments mean something else: reading them would be a silent mistake."""
 
 _NAME = re.compile(r"[Cc]onv(?:(?P<before>[0-9]+)d)?(?P<transposed>_?[Tt]ranspose)?(?:(?P<after>[0-9]+)d)?")
-_WARNED_OF = re.compile(r"\\(?!\r?\n)|(?<!\w)\d[\w.]*?(?:and|else|for|i[fns]|or|not)")
-"""Where Python's tokenizer may warn, as if the text were the caller's program. What silences warnings does so in all threads."""
+_WARNED_OF = re.compile(r"\\(?!\r?\n)|(?<![\w.])(?>[\w.]*?(?<!\w)\d)[\w.]*?(?:and|else|for|i[fns]|or|not)")
+"""Where Python's tokenizer may warn, as if the text were the caller's program. What silences warnings does so in all threads.
+
+Of each run of letters, digits and points only the first number is looked at: from every one of them, long texts would take seconds.
+"""
 
 _EXAMPLE = "Write for example conv2d(3, 64, 7, stride=2, padding=3) or nn.Conv2d(3, 64, kernel_size=(7, 7))."
 

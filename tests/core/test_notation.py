@@ -296,7 +296,8 @@ def test_what_is_no_text(thing: Any) -> None:
 def test_the_text_gives_no_warnings() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for text in ("conv2d(3, 8, 3, padding='\\d')", "conv2d(3, 8, 0x3or 4)", "conv2d(3, 8, 3, padding=1 is 1)"):
+        numbers = ("0x3or 4", ".5or 4", "1..2and 3", "a.5if 1", "1.e3else", "9" * 30 + "in 1")
+        for text in ("conv2d(3, 8, 3, padding='\\d')", "conv2d(3, 8, 3, padding=1 is 1)", *(f"conv2d(3, 8, {one})" for one in numbers)):
             with pytest.raises(ConvSpecError):
                 ConvSpec.parse(text)
 
