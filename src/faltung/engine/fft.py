@@ -330,7 +330,6 @@ def share(work: Callable[[Any], None], tasks: Iterable[Any], threads: int, cycle
 
     waiting = deque(tasks)
     threads = min(threads, len(waiting), max(1, math.ceil(cycles / WORTH_THREADS_CYCLES)))
-
     as_caller = float_state_for_helpers()
 
     def serve() -> None:

@@ -25,6 +25,7 @@ MIN_LIMIT_BYTES = 64 * 2**20
 
 MOST_BLOCKS = 2**20
 """All are listed beforehand; so many are for outputs of many gigabytes."""
+
 TASK_CELLS = 2**17
 WORTH_THREADS_CYCLES = 2e6
 MAX_OPTIONS = {0: 1, 1: 12, 2: 7, 3: 4, 4: 2}

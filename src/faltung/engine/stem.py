@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 
 from faltung.engine import winograd
-from faltung.engine.layout import in_layout
-from faltung.engine.problem import Problem, ProblemAxis
+from faltung.engine.layout import axes_in_layout
+from faltung.engine.problem import Problem
 from faltung.engine.processor import product_cycles
 
 __all__ = ["Form", "cycles", "error_growth", "form_of", "packing_cycles", "refusal"]
@@ -26,6 +26,7 @@ STRIDES = (1, 2, 4)
 
 MOST_INPUT_BYTES = 2**20
 """Of a block's transformed input, which stays in L2."""
+
 BLOCK_TILES, NUMBER_BYTES = 16, 4
 
 ROUNDINGS = {3: winograd.ROUNDINGS[OUTPUTS], 4: winograd.ROUNDINGS_OF_FOUR}
@@ -72,8 +73,7 @@ def form_of(problem: Problem) -> Form | None:
     >>> form_of(layer)
     Form(taps=4, row_members=2, column_members=2, tile_rows=28, tile_columns=28, column_stride=2)
     """
-    axes = [axis for axis in problem.axes if not axis.is_trivial]
-    *far, rows, columns = in_layout(axes, ProblemAxis(), keeps_axes=problem.keeps_axes)
+    *far, rows, columns = axes_in_layout(problem)
     if far or columns.stride not in STRIDES:
         return None
     if any(axis.dilation > 1 or axis.kernel <= 2 * axis.stride for axis in (rows, columns)):

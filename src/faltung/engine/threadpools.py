@@ -5,10 +5,10 @@ Imports threadpoolctl, where it is installed.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import importlib.metadata
 from collections.abc import Callable
+
+from faltung import __version__
 
 __all__ = ["register"]
 
@@ -38,10 +38,8 @@ def register(get_num_threads: Callable[[], int], limit_threads: Callable[[int], 
         def set_num_threads(self, num_threads: int) -> None:
             limit_threads(max(1, min(num_threads, most)))
 
-        def get_version(self) -> str | None:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                return importlib.metadata.version("faltung")
-            return None
+        def get_version(self) -> str:
+            return __version__
 
     add(FaltungController)
     return True

@@ -68,7 +68,10 @@ class Measured:
 
 
 class _Held(dict[str, dict[str, Measured]]):
-    """The table in memory, under one key; emptied, it is read anew."""
+    """The table in memory, under one key; emptied, it is read anew.
+
+    A lock would do as well, but for a child of a fork, which nobody would ever unlock it in.
+    """
 
     def __init__(self) -> None:
         self.cache_clear = self.clear  # named as in other caches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import timeit
@@ -325,10 +326,8 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
 
 
 def _counted(begin: int, end: int) -> Array:
-    try:
+    with contextlib.suppress(MemoryError, ValueError):
         found = np.arange(begin, end)
         if found.size >= end - begin:  # NumPy gives an empty one past 64 bits
             return found
-        raise MemoryError
-    except (MemoryError, ValueError):
-        raise ConvShapeError(f"{end - begin} lags cannot be allocated.", "Use the lengths of rows that there are.") from None
+    raise ConvShapeError(f"{end - begin} lags cannot be allocated.", "Use the lengths of rows that there are.")
