@@ -69,11 +69,10 @@ def calls(spec: fl.ConvSpec, x: np.ndarray, dtype: str) -> Iterator[tuple[str, C
             yield entry.name, fl.plan(spec, x.shape, dtype, algorithm=entry.name, threads=1).prepare(weight)
         except ConvPlanError:
             continue
-    output = rng.standard_normal(spec.output_shape(x.shape)).astype(dtype)
-    yield "weight gradient, whole call", lambda x: fl.conv_weight_grad(spec, x, output)
+    grad = rng.standard_normal(spec.output_shape(x.shape)).astype(dtype)
+    yield "weight gradient, whole call", lambda x: fl.conv_weight_grad(spec, x, grad)
     if spec.transposed:
         return
-    grad = rng.standard_normal(spec.output_shape(x.shape)).astype(dtype)
     problem = gradient_problem(spec, x.shape[2:])
     result = np.empty((spec.groups, spec.weight_shape[0] // spec.groups, *spec.weight_shape[1:]), dtype)
     small = grad.reshape(1, spec.groups, -1, *grad.shape[2:])
