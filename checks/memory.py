@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
+import resource
 import statistics
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def resident_bytes() -> int:
     for _ in range(2 * RETURNS_KEPT):  # so many results later, no older one is kept
         new_result([1 << 16], np.dtype(np.uint8))
     ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def one(rng: np.random.Generator) -> None:

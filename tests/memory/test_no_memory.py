@@ -60,7 +60,7 @@ def test_a_process_with_little_memory() -> None:
             "box": lambda: ndimage.uniform_filter(np.ones((3000, 3000)), 9),
             "signal": lambda: signal.fftconvolve(large[0, 0], large[0, 1]),
         }
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         refused = 0
         for name, call in calls.items():
             for spare in (2, 6, 12, 20, 30, 45):
