@@ -46,7 +46,7 @@ def test_a_wrong_result_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
     monkeypatch.setattr(plans.fl, "conv", wrong)
     monkeypatch.chdir(tmp_path)
-    assert running.run("plans", 1.0, 1, 0) > 0
+    assert running.run("plans", 0.1, 1, 0) > 0
     assert "AssertionError" in capsys.readouterr().out
     (case, *_) = sorted(Path("build/fuzz/plans").iterdir())
     with pytest.raises(AssertionError):
