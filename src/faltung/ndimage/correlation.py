@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -248,7 +248,7 @@ def real_value(cval: object) -> float:
         raise ConvTypeError(f"cval={shown(cval)} is no real number.", "Use a number, 0.0 for instance.") from None
 
 
-def filter_parts(x: Array, out: Array, cval: Any, passes: Callable[[float], list[Pass]], *, is_new: bool = False) -> Array:
+def filter_parts(x: Array, out: Array, cval: Any, passes: Callable[[float], Sequence[Pass]], *, is_new: bool = False) -> Array:
     """`out`, written from `x` by real passes, which are made for a value beyond the border; of complex arrays each part."""
     refuse_dtype("input", x.dtype)
     if x.dtype.kind != "c":

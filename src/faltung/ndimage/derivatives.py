@@ -84,13 +84,13 @@ def _edges(input: object, axis: int, output: object, mode: Any, cval: complex, a
     return filter_parts(x, out, cval, lambda value: with_cval(passes, value), is_new=output is None)
 
 
-def _edge_passes(ndim: int, axis: object, mode: Any, across: tuple[float, ...]) -> list[Pass]:
+def _edge_passes(ndim: int, axis: object, mode: Any, across: tuple[float, ...]) -> tuple[Pass, ...]:
     """Differences along `axis`, then `across` along every other; of which `cval` is still to be set."""
     first = checked_axis(axis, ndim)
     modes = [checked_mode(one) for one in for_each("mode", mode, ndim)]
     others = [number for number in range(ndim) if number != first]
     taps = [(first, np.array([-1.0, 0.0, 1.0])), *((number, np.array(across)) for number in others)]
-    return [Pass(number, 1, modes[number], 0.0, weights, 3) for number, weights in taps]
+    return tuple(Pass(number, 1, modes[number], 0.0, weights, 3) for number, weights in taps)
 
 
 _plain_edge_passes = functools.lru_cache(maxsize=64)(_edge_passes)

@@ -66,7 +66,7 @@ class Pass(NamedTuple):
         return self.weights, self.size, self.before, self.mode, self.cval
 
 
-def with_cval(passes: list[Pass], value: float) -> list[Pass]:
+def with_cval(passes: Sequence[Pass], value: float) -> Sequence[Pass]:
     """`passes` made for 0 beyond the border, with `value` there."""
     return passes if value == 0 else [one._replace(cval=value) for one in passes]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,7 @@ def uniform_filter(
     return _smoothed(x, out, cval, uniform_passes(x.ndim, size, mode, origin, axes), is_new=output is None)
 
 
-def _smoothed(x: Array, out: Array, cval: Any, passes: list[Pass], *, is_new: bool) -> Array:
+def _smoothed(x: Array, out: Array, cval: Any, passes: Sequence[Pass], *, is_new: bool) -> Array:
     """`out` after `passes`, with `cval` beyond the border; without any a copy of `x`, of whatever dtypes, as SciPy makes it."""
     if not passes:
         out[...] = x
@@ -205,26 +206,26 @@ def uniform_pass(axis: int, size: int, mode: str, cval: float, origin: object) -
     return Pass(axis, size // 2 + moved, checked_mode(mode), cval, None, size)
 
 
-def uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> list[Pass]:
+def uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> tuple[Pass, ...]:
     """The passes of `uniform_filter`, of which `cval` is still to be set."""
     if axes is None and (type(size), type(mode), type(origin)) == (int, str, int):
-        return list(_cubic_passes(ndim, size, mode, origin))
+        return _cubic_passes(ndim, size, mode, origin)
     return _uniform_passes(ndim, size, mode, origin, axes)
 
 
 @functools.lru_cache(maxsize=64)
 def _cubic_passes(ndim: int, size: int, mode: str, origin: int) -> tuple[Pass, ...]:
-    return tuple(_uniform_passes(ndim, size, mode, origin, None))
+    return _uniform_passes(ndim, size, mode, origin, None)
 
 
-def _uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> list[Pass]:
+def _uniform_passes(ndim: int, size: Any, mode: Any, origin: Any, axes: Any) -> tuple[Pass, ...]:
     named = checked_axes(axes, ndim)
     each = (for_each(name, value, len(named)) for name, value in (("size", size), ("origin", origin), ("mode", mode)))
-    return [
+    return tuple(
         uniform_pass(axis, int(cells), its_mode, 0.0, moved)
         for axis, cells, moved, its_mode in zip(named, *each, strict=True)
         if _real("size", cells) > 1
-    ]
+    )
 
 
 def gaussian_passes(
