@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -92,6 +95,33 @@ def test_it_does_not_grow() -> None:
         for layer in layers:
             layer(torch.randn(1, 16, 4, 4))
             assert ft.cache_bytes() <= 3 * 16 * 16 * 9 * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork")
+@pytest.mark.filterwarnings("ignore")  # Python and JAX warn of forks while threads are there
+def test_a_fork_while_another_thread_packs() -> None:
+    """The child has no such thread: nobody would give the lock back."""
+    layer, x = ft.Conv2d(4, 8, 3), torch.ones(1, 4, 6, 6)
+    has_lock, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with packed._lock:
+            has_lock.set()
+            is_over.wait()
+
+    holder = threading.Thread(target=hold)
+    with torch.no_grad():
+        expected = layer(x)
+        holder.start()
+        has_lock.wait()
+        if (child := os.fork()) == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)  # ends a child that waits
+            os._exit(17 if torch.equal(layer(x), expected) and ft.cache_bytes() > 0 else 18)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    is_over.set()
+    holder.join()
+    assert code == 17
 
 
 def test_parameters_may_end_while_the_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

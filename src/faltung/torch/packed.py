@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -41,6 +42,17 @@ class _Entry:
 
 
 _entries: OrderedDict[int, _Entry] = OrderedDict()
+
+
+def _after_fork() -> None:
+    """A forked child has not the thread that may have held the lock, and may have left the entries half changed."""
+    global _lock
+    _lock = threading.RLock()
+    _entries.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def call_again(kind: tuple[Any, ...], x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor | None:
