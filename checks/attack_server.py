@@ -16,6 +16,7 @@ import random
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,12 +44,24 @@ Make = Callable[[random.Random, Server], Said]
 
 @dataclass
 class Report:
-    """What came of it."""
+    """What came of it, as several threads tell."""
 
     statuses: collections.Counter[str] = field(default_factory=collections.Counter)
     faults: list[str] = field(default_factory=list)
     kilobytes: list[int] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, status: str, faults: list[str]) -> None:
+        """One more answer, and what is wrong with it."""
+        with self.lock:
+            self.statuses[status] += 1
+            self.faults += faults
+
+    def took(self, seconds: float, label: str) -> None:
+        """How long one of them took."""
+        with self.lock:
+            self.slowest = max(self.slowest, (seconds, label))
 
     @property
     def growth(self) -> float:
@@ -59,12 +72,6 @@ class Report:
 # -- what is sent ----------------------------------------------------------------------------------
 
 
-def _request(server: Server, path: str, body: bytes = b"", method: str = "POST", **changed: str | None) -> bytes:
-    headers = server.headers(**{"Content_Length": str(len(body)), **changed})
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
-
-
 def _noise(chance: random.Random, _: Server) -> Said:
     """Bytes that are no HTTP."""
     return chance.randbytes(chance.choice((1, 10, 100, 3000))) + b"\r\n\r\n", REFUSED
@@ -72,7 +79,7 @@ def _noise(chance: random.Random, _: Server) -> Said:
 
 def _changed(chance: random.Random, server: Server) -> Said:
     """A right request, some bytes of it changed, doubled or left out."""
-    said = bytearray(_request(server, "/ask/show", json.dumps(KNOWN).encode()))
+    said = bytearray(server.request("/ask/show", json.dumps(KNOWN).encode()))
     for _ in range(chance.randint(1, 6)):
         at, count = chance.randrange(len(said)), chance.randint(1, 8)
         said[at : at + count] = chance.choice((b"", chance.randbytes(count), said[at : at + count] * 2, b"\r\n", b"\x00"))
@@ -97,7 +104,8 @@ def _stranger(chance: random.Random, server: Server) -> Said:
         "Content_Type": ("text/plain", "application/x-www-form-urlencoded", None, "multipart/form-data", "application/jsonx"),
     }
     name = chance.choice(list(other))
-    return _request(server, chance.choice(("/ask/show", "/upload")), b"{}", **{name: chance.choice(other[name])}), REFUSED
+    changed: dict[str, Any] = {name: chance.choice(other[name])}
+    return server.request(chance.choice(("/ask/show", "/upload")), b"{}", **changed), REFUSED
 
 
 def _lengths(chance: random.Random, server: Server) -> Said:
@@ -105,16 +113,16 @@ def _lengths(chance: random.Random, server: Server) -> Said:
     kind = chance.randrange(4)
     if kind == 0:
         length = chance.choice(("-1", "+2", "2, 2", "0x2", "99999999999999999999", "1e3", "²", " ", "2\x00"))
-        return _request(server, "/ask/show", b"{}", Content_Length=length), REFUSED | {200}
+        return server.request("/ask/show", b"{}", Content_Length=length), REFUSED | {200}
     if kind == 1:
         chunks = chance.choice(
             (b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}x\r\n0\r\n\r\n", b"-2\r\n{}\r\n", b"ffffffffffffffffff\r\n", b"2;" + b"x" * 70000)
         )
-        return _request(server, "/ask/show", chunks, Content_Length=None, Transfer_Encoding="chunked"), REFUSED | {200}
+        return server.request("/ask/show", chunks, Content_Length=None, Transfer_Encoding="chunked"), REFUSED | {200}
     if kind == 2:  # two lengths: what one proxy takes for the body is another's next request
-        inner = _request(server, "/ask/show", b"{}", Host="evil.example")
-        return _request(server, "/ask/show", b"0\r\n\r\n" + inner, Transfer_Encoding="chunked"), REFUSED | {200}
-    return _request(server, "/ask/show", b" " * (2**20 + chance.randint(1, 5000))), REFUSED
+        inner = server.request("/ask/show", b"{}", Host="evil.example")
+        return server.request("/ask/show", b"0\r\n\r\n" + inner, Transfer_Encoding="chunked"), REFUSED | {200}
+    return server.request("/ask/show", b" " * (2**20 + chance.randint(1, 5000))), REFUSED
 
 
 def _paths(chance: random.Random, server: Server) -> Said:
@@ -125,7 +133,7 @@ def _paths(chance: random.Random, server: Server) -> Said:
     )
     first = chance.choice(("/", "//", "/./", "/views/", "/file:///", "http://evil.example/", f"http://{server.host}/", "/\\"))
     path = chance.choice((first + up * chance.randint(1, 9) + target, first + target, first + "x" * 40000, "*", "/main.js/", "/main.js%00"))
-    return _request(server, path, method=chance.choice(("GET", "HEAD", "POST", "PUT", "OPTIONS")), Origin=None), REFUSED
+    return server.request(path, method=chance.choice(("GET", "HEAD", "POST", "PUT", "OPTIONS")), Origin=None), REFUSED
 
 
 def _no_json(chance: random.Random, server: Server) -> Said:
@@ -140,7 +148,7 @@ def _no_json(chance: random.Random, server: Server) -> Said:
             b'"' * 10**5, chance.randbytes(200), text.replace(b"3", chance.choice((b"NaN", b"1e5", b"3.0", b"-3", b"[]", b'"3"'))),
         )
     )  # fmt: skip
-    return _request(server, f"/ask/{chance.choice(QUESTIONS)}", body), REFUSED | {200}
+    return server.request(f"/ask/{chance.choice(QUESTIONS)}", body), REFUSED | {200}
 
 
 QUESTIONS = ("show", "read", "presets", "kernels", "export", "photograph", "filter", "model", "layer", "none", "__init__", "show%00")
@@ -185,7 +193,7 @@ def _lies(chance: random.Random, server: Server) -> Said:
         body["state"] = _some(chance, FIELDS, 5)
         if chance.random() < 0.2:
             body["state"]["then"] = [_some(chance, FIELDS, 3) for _ in range(chance.randint(0, 9))]
-    return _request(server, f"/ask/{chance.choice(QUESTIONS[:9])}", json.dumps(body).encode()), frozenset({200})
+    return server.request(f"/ask/{chance.choice(QUESTIONS[:9])}", json.dumps(body).encode()), frozenset({200})
 
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
@@ -215,7 +223,7 @@ class Uploading:
 
     def ask(self, chance: random.Random, server: Server, report: Report) -> None:
         """Keep one, and ask two questions of it."""
-        reply = _exchange(server, _request(server, "/upload", self.file(chance), Content_Type="application/octet-stream"))
+        reply = server.say(server.request("/upload", self.file(chance), Content_Type="application/octet-stream"))
         _judge(report, "upload", "", reply, frozenset({200}))
         name = reply.json.get("upload") if reply.status == 200 else None
         for question in chance.sample(("model", "layer", "photograph", "filter"), 2):
@@ -228,7 +236,7 @@ class Uploading:
                 report,
                 "upload",
                 question,
-                _exchange(server, _request(server, f"/ask/{question}", json.dumps(body).encode())),
+                server.say(server.request(f"/ask/{question}", json.dumps(body).encode())),
                 frozenset({200}),
             )
 
@@ -243,26 +251,24 @@ UNENDING = frozenset({"noise", "changed", "lengths"})
 # -- what comes back -------------------------------------------------------------------------------
 
 
-def _exchange(server: Server, said: bytes, *, ends: bool = False) -> Reply:
-    """The server's answer; `ends`: this side says that no more comes, where the server may wait for more."""
-    return server.say(said, ends=ends)
-
-
 def _judge(report: Report, kind: str, what: str, reply: Reply, allowed: frozenset[int]) -> None:
-    report.statuses[f"{kind} {reply.status}"] += 1
     label = f"{kind} {what}".strip()
+    report.count(f"{kind} {reply.status}", [f"{label}: {fault}" for fault in _faults(reply, allowed)])
+
+
+def _faults(reply: Reply, allowed: frozenset[int]) -> Iterator[str]:
     if reply.status not in allowed:
-        report.faults.append(f"{label}: status {reply.status}, {reply.body[:200]!r}")
+        yield f"status {reply.status}, {reply.body[:200]!r}"
     if SECRET.search(reply.body):
-        report.faults.append(f"{label}: a file of this machine in the answer")
+        yield "a file of this machine in the answer"
     if reply.status == 200 and reply.headers.get("content-type", "").startswith("application/json"):
         try:
             problem = json.loads(reply.body).get("problem")
         except ValueError:
-            report.faults.append(f"{label}: an answer that is no JSON, {reply.body[:200]!r}")
+            yield f"an answer that is no JSON, {reply.body[:200]!r}"
             return
         if problem and problem["message"].startswith(FAULTS):
-            report.faults.append(f"{label}: {problem['message'][:300]}")
+            yield problem["message"][:300]
 
 
 def _kilobytes(pid: int) -> int:
@@ -296,7 +302,7 @@ def _slow(server: Server, count: int) -> Iterator[None]:
     begun = []
     for number in range(count):
         connection = socket.create_connection(("127.0.0.1", server.port))
-        connection.sendall((b"", b"POST /ask/show HTTP/1.1\r\nHost: ", _request(server, "/main.js", method="GET"))[number % 3])
+        connection.sendall((b"", b"POST /ask/show HTTP/1.1\r\nHost: ", server.request("/main.js", method="GET"))[number % 3])
         begun.append(connection)
     try:
         yield
@@ -319,10 +325,10 @@ def attack(server: Server, requests: int, seed: int, first: int = 0, models: lis
                 uploading.ask(chance, server, report)
             else:
                 said, allowed = KINDS[kind](chance, server)
-                _judge(report, kind, f"number {number}", _exchange(server, said, ends=kind in UNENDING), allowed)
+                _judge(report, kind, f"number {number}", server.say(said, ends=kind in UNENDING), allowed)
         except OSError as error:  # a time-out above all
             report.faults.append(f"{kind} number {number}: {type(error).__name__} {error}")
-        report.slowest = max(report.slowest, (time.perf_counter() - began, f"{kind} number {number}"))
+        report.took(time.perf_counter() - began, f"{kind} number {number}")
 
     with ThreadPoolExecutor(at_once) as pool:
         for start in range(first, first + requests, 100):

@@ -51,11 +51,14 @@ class Server:
         return {name: value for name, value in {**own, **{key.replace("_", "-"): value for key, value in changed.items()}}.items() if value}
 
     def ask(self, path: str, body: object = b"", method: str = "POST", **changed: str | None) -> Reply:
-        """A whole request as the page would send it, but for what is `changed`."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = self.headers(**{"Content_Length": str(len(data)), **changed})
+        """The answer to a whole request as the page would send it, but for what is `changed`."""
+        return self.say(self.request(path, body if isinstance(body, bytes) else json.dumps(body).encode(), method, **changed))
+
+    def request(self, path: str, body: bytes = b"", method: str = "POST", **changed: str | None) -> bytes:
+        """The bytes of such a request."""
+        headers = self.headers(**{"Content_Length": str(len(body)), **changed})
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return self.say(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data)
+        return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
 
     def say(self, data: bytes, *, ends: bool = False) -> Reply:
         """Send bytes, and read until the server closes the connection; `ends`: nothing more will come."""
