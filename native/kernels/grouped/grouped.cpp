@@ -178,7 +178,9 @@ void GroupedCorrelation<T>::add_tile(const Index* position, Tile tile, std::size
         tile.mask = static_cast<Index>(masks_.size());
         bool is_full = true;
         std::vector<Index> output(axes.size());
-        for (Index tap = 0; tap < taps(axes); ++tap)
+        for (Index tap = 0; tap < taps(axes); ++tap) {
+            const std::size_t is_whole = masks_.size();
+            masks_.push_back(1);
             for (Index v = 0; v < tile.vectors; ++v) {
                 std::uint32_t bits = 0;
                 const Index count = v < tile.vectors - 1 ? tile.count : tile.last;
@@ -197,14 +199,16 @@ void GroupedCorrelation<T>::add_tile(const Index* position, Tile tile, std::size
                     }
                     if (is_there) bits |= std::uint32_t(1) << lane * loads;
                 }
-                is_full &= bits == (std::uint32_t(1) << lanes) - 1;
+                if (bits != (std::uint32_t(1) << lanes) - 1) masks_[is_whole] = 0;
                 for (Index load = 0; load < loads; ++load)
                     masks_.push_back(
                         static_cast<std::uint16_t>(bits >> load * lanes & ((std::uint32_t(1) << lanes) - 1)));
             }
+            is_full &= masks_[is_whole] == 1;
+        }
         // The masks of many tiles are those of the one before.
         const auto own = masks_.begin() + tile.mask;
-        const Index size = taps(axes) * tile.vectors * loads;
+        const Index size = taps(axes) * (1 + tile.vectors * loads);
         if (is_full && loads == 1) {
             masks_.erase(own, masks_.end());
             tile.mask = -1;

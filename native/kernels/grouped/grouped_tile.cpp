@@ -10,11 +10,11 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
-template <class T, int S, bool ReadsAll>
+template <class T, int S>
 inline Vec<T> load_cells(const T* from, const std::uint16_t* mask) {
     constexpr int L = lanes<T>;
     if constexpr (S == 1) {
-        return ReadsAll ? load(from) : load_lanes<T, lanes<T>>(from, mask[0]);
+        return load_lanes<T, lanes<T>>(from, mask[0]);
     } else {
         return unzip<T, 0>(load_lanes<T, lanes<T>>(from, mask[0]),
                            load_lanes<T, lanes<T>>(from + L, mask[1]));
@@ -48,10 +48,13 @@ void grouped_tile(const GroupedBlock<T>& b) {
         for (Index tap = 0; tap < b.taps; ++tap, weight += W) {
             const T* cells = x + b.place[tap];
             Vec<T> cell[V];
-            FALTUNG_UNROLL for (int v = 0; v < V; ++v) {
-                cell[v] = load_cells<T, S, ReadsAll>(cells + v * b.x_pitch, mask + v * S);
+            if (ReadsAll || (S == 1 && *mask)) {
+                FALTUNG_UNROLL for (int v = 0; v < V; ++v) cell[v] = load(cells + v * b.x_pitch);
+            } else {
+                FALTUNG_UNROLL for (int v = 0; v < V; ++v) cell[v] =
+                    load_cells<T, S>(cells + v * b.x_pitch, mask + 1 + v * S);
             }
-            if (S > 1 || !ReadsAll) mask += V * S;
+            if (!ReadsAll) mask += 1 + V * S;
             FALTUNG_UNROLL for (int c = 0; c < C; ++c) {
                 const Vec<T> w = broadcast(weight[c / W * b.weight_block + c % W]);
                 FALTUNG_UNROLL for (int v = 0; v < V; ++v) sum[c][v] += w * cell[v];

@@ -11,9 +11,11 @@ template <class T>
 struct GroupedBlock {
     const T* x;  // where the first lane of the first vector would meet tap 0; may lie outside the array
     Index x_channel_stride, x_pitch;
-    const Index* place;         // of each tap, from that cell
-    const std::uint16_t* mask;  // [tap][vector][loads of a vector]: the lanes to read, zero in the others
-    Index channels, taps;       // of the input; either may be 0
+    const Index* place;  // of each tap, from that cell
+    // Of each tap whether all lanes are read, then [vector][loads of a vector] the lanes to read, zero in the
+    // others. A masked load costs three times what a whole one does.
+    const std::uint16_t* mask;
+    Index channels, taps;  // of the input; either may be 0
 
     const T* weight;  // [block of output channels][channel][tap][out channel of the block]
     Index weight_block;
