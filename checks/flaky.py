@@ -25,6 +25,7 @@ def main() -> int:
     complete = 0
     for seed in range(options.first, options.first + options.runs):
         command = command_of(seed, for_pytest)
+        report_of(seed).unlink(missing_ok=True)
         print(f"run {seed}: ", end="", flush=True)
         with (FOLDER / f"{seed}.log").open("w") as log:
             code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"HYPOTHESIS_PROFILE": "anew"}).returncode
@@ -60,7 +61,6 @@ def report_of(seed: int) -> Path:
 
 
 def command_of(seed: int, for_pytest: list[str]) -> list[str]:
-    report_of(seed).unlink(missing_ok=True)
     ours = [
         "-p",
         "checks.shuffled",

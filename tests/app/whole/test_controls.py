@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.app.whole.conftest import Open
 from tests.app.whole.reader import Reader
 
 torch = pytest.importorskip("torch")
@@ -82,7 +83,8 @@ def test_controls_make_the_layer_that_is_meant(reader: Reader, name: str) -> Non
     assert repr(layer_of(reader)) == repr(layer)
 
 
-def test_each_side_has_padding_of_its_own(reader: Reader) -> None:
+def test_each_side_has_padding_of_its_own(open_page: Open) -> None:
+    reader = open_page()  # the tick outlives the state, and would hide the fields for both sides from other tests
     reader.tick("each side by itself")
     reader.set("Padding, width, after", 3)
     assert reader.fact("output") == "1 × 3 × 6"
