@@ -1,8 +1,9 @@
 """Memory after ten thousand convolutions of different shapes, forwards and backwards: what is kept must not grow.
 
 ``make check-memory``. The first shapes fill the caches of plans, which are bounded; from then on the resident memory may rise by a
-hundredth and no more. Before each look the engine gives back the results that it keeps for the next ones (of at most 256 MiB, which
-the suite tests), and the C library the holes in its heap: both come and go with the sizes that were last drawn.
+hundredth and no more, from the median of the first fifth of the looks at it to that of the last fifth. Before each look the engine gives
+back the results that it keeps for the next ones (of at most 256 MiB, which the suite tests), and the C library the holes in its heap: both
+come and go with the sizes that were last drawn.
 ``ARGS="--leak 400"`` forgets so many bytes at each shape, which has to be noticed.
 """
 
