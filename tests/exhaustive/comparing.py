@@ -23,7 +23,7 @@ from faltung.engine.gradient import gradient_problem
 from faltung.engine.gradient_catalog import ALGORITHMS as GRADIENTS
 from faltung.engine.native import WeightGradient, available_isas, chosen_isa, has_bfloat16_dots, native_problem
 from faltung.engine.packed import PackedWeights
-from faltung.engine.plan import _error_bound
+from faltung.engine.plan import error_bound_of
 from faltung.engine.run import native_bias, run_packed
 from faltung.errors import ConvPlanError
 from tests.exhaustive.case import Case, in_dtype
@@ -205,9 +205,8 @@ def _checked(way: _Way, name: str, result: Array, bound: float, weight: str = "w
 
 def bound_of(compiled: Compiled, types: Any) -> float:
     """As `Plan.error_bound`; 0 where whole numbers are summed exactly."""
-    return (
-        0.0 if compiled.error_growth == 1.0 and compiled.is_direct else _error_bound(compiled.lowered.terms, compiled.error_growth, types)
-    )
+    is_exact = compiled.error_growth == 1.0 and compiled.is_direct
+    return 0.0 if is_exact else error_bound_of(compiled.lowered.terms, compiled.error_growth, types)
 
 
 def _weight_gradients(case: Case, number: int, dtype: str, algorithms: Container[str] | None) -> Iterator[Result | Refusal]:

@@ -27,7 +27,7 @@ from faltung.errors import ConvPlanError, ConvShapeError, ConvTypeError, one_of
 from faltung.notebook import table_html
 from faltung.spec import ConvSpec
 
-__all__ = ["ACTIVATIONS", "Cost", "Decision", "Plan", "PreparedConv", "plan"]
+__all__ = ["ACTIVATIONS", "Cost", "Decision", "Plan", "PreparedConv", "error_bound_of", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,14 +314,14 @@ def plan(
         why=compiled.decisions,
         workspace_bytes=compiled.workspace_bytes(threads or get_num_threads()) + converted if math.prod(output_shape) else 0,
         cost=cost,
-        error_bound=_error_bound(compiled.lowered.terms, compiled.error_growth, types),
+        error_bound=error_bound_of(compiled.lowered.terms, compiled.error_growth, types),
         threads=threads,
         _types=types,
         _compiled=compiled,
     )
 
 
-def _error_bound(terms: int, growth: float, types: ElementTypes) -> float:
+def error_bound_of(terms: int, growth: float, types: ElementTypes) -> float:
     """gamma_n of Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., §3.1, for a sum of `terms` products, times `growth`."""
     if types.is_exact:
         return 0.0

@@ -15,8 +15,9 @@ import numpy as np
 
 from faltung.engine import tuning
 from faltung.engine.algorithm import Request
-from faltung.engine.arrays import Array, element_types
+from faltung.engine.arrays import Array, ElementTypes, element_types
 from faltung.engine.compiled import Compiled, compile_conv
+from faltung.engine.plan import error_bound_of
 from faltung.engine.run import run_again, run_conv
 from faltung.functional.convolution import spec_of
 from faltung.signal.placing import Part, Shape, narrowed_part
@@ -61,8 +62,12 @@ class Job:
     @property
     def compiled(self) -> Compiled:
         """The kernels that run."""
-        form = element_types(np.empty(0, self.dtype).real.dtype).form
-        return compile_conv(self.spec, self.in_shape[1:], Request(form, is_exact=self.accuracy == "exact", is_prepared=False))
+        return compile_conv(self.spec, self.in_shape[1:], Request(self._types.form, is_exact=self.accuracy == "exact", is_prepared=False))
+
+    @property
+    def _types(self) -> ElementTypes:
+        """Of what is convolved: complex numbers are channels."""
+        return element_types(np.empty(0, self.dtype).real.dtype)
 
     @property
     def seconds(self) -> float:
@@ -81,8 +86,7 @@ class Job:
         compiled = self.compiled
         if compiled.is_direct and not compiled.most_rank:
             return 0.0
-        unit = float(np.finfo(self.dtype).eps) / 2
-        return 1.01 * compiled.error_growth * (compiled.lowered.terms + 1) * unit
+        return error_bound_of(compiled.lowered.terms, compiled.error_growth, self._types)
 
 
 @functools.lru_cache(maxsize=1024)
