@@ -15,8 +15,8 @@ from faltung.engine.problem import Problem, ProblemAxis, size_text
 from faltung.engine.processor import product_cycles
 
 __all__ = [
-    "KEPT_WEIGHT_BYTES", "TILE_VECTORS", "direct_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles", "pointwise_refusal",
-    "read_sizes", "rest_vectors", "unfold_cycles", "whole_vectors",
+    "KEPT_WEIGHT_BYTES", "TILE_VECTORS", "direct_cycles", "direct_product_cycles", "filter_cycles", "packing_cycles", "pointwise_cycles",
+    "pointwise_refusal", "read_sizes", "rest_vectors", "unfold_cycles", "whole_vectors",
 ]  # fmt: skip
 
 CALL_CYCLES = 3500
@@ -74,8 +74,13 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Vectors of output channels."""
     sums = problem.groups * math.ceil(problem.out_channels / lanes) * math.prod(problem.out_size)
-    products = 1.17 * product_cycles() * problem.terms
+    products = 1.17 * direct_product_cycles(problem.out_channels, lanes) * problem.terms
     return sums * (products + 2 + lanes / 2) + 0.03 * _streamed_bytes(problem) + 330 * problem.groups + _panel_cycles(problem, FEW_COLUMNS)
+
+
+def direct_product_cycles(out_channels: int, lanes: int) -> float:
+    """Of a product of `direct`: a single vector of output channels shares no cell, and has sums for one product at a time."""
+    return product_cycles(two=0.75 if out_channels <= lanes else 0.55)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
@@ -113,7 +118,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
         unfolded = problem.groups * (10 * math.prod(problem.out_size[:-1]) * math.ceil(columns / lanes) + 1.5 * positions)
     else:
         ragged_rows = problem.groups * math.prod(problem.out_size[:-1]) if places and columns % lanes else 0
-        unfolded = 5.2 * short_rows + (4 if problem.stride[-1] == 1 else 6) * (places + 0.7 * ragged_rows)
+        unfolded = 8 * short_rows + (4 if problem.stride[-1] == 1 else 6) * (places + 0.7 * ragged_rows)
     # Few positions at the end want all weights once more, and have little to do meanwhile.
     streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest and not joins else 0.0))
     each = problem.groups * (710 + 6 * positions) + 765

@@ -53,7 +53,9 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
 def direct_cycles(problem: Problem, lanes: int) -> float:
     """Output channels in the vector lanes."""
     vectors = problem.groups * math.ceil(problem.out_channels / lanes)
-    return vectors * (1.22 * product_cycles() * _met(problem) + (5 + lanes) * math.prod(problem.out_size)) + _other_cycles(problem)
+    return vectors * (
+        1.22 * dense.direct_product_cycles(problem.out_channels, lanes) * _met(problem) + (5 + lanes) * math.prod(problem.out_size)
+    ) + _other_cycles(problem)
 
 
 def filter_cycles(problem: Problem, lanes: int) -> float:
