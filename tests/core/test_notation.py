@@ -369,9 +369,29 @@ def test_what_python_says_ends_with_one_full_stop(monkeypatch: pytest.MonkeyPatc
         ConvSpec.parse("conv2d(3, 8, 3)")
 
 
+_OF_KERAS = "Keras' arguments begin with the filters, not with in_channels"
+_OF_LAZY = "a lazy layer does not know its in_channels"
+
+
+@pytest.mark.parametrize(
+    ("called", "why"),
+    [
+        ("LazyConv2d", _OF_LAZY),
+        ("LazyConvTranspose1d", _OF_LAZY),
+        ("Conv1D", _OF_KERAS),
+        ("Conv2D", _OF_KERAS),
+        ("Conv2DTranspose", _OF_KERAS),
+        ("Conv3D", _OF_KERAS),
+    ],
+)
+def test_constructors_whose_arguments_mean_something_else(called: str, why: str) -> None:
+    text = f"{called}(8, 3, 2)"
+    with pytest.raises(ConvSpecError) as raised:
+        ConvSpec.parse(text)
+    assert str(raised.value).splitlines()[0] == f"'{called}' in '{text}' is no convolution that can be read: {why}."
+
+
 def test_messages_say_why_and_what_is_known() -> None:
-    with pytest.raises(ConvSpecError, match=r"is no convolution that can be read: Keras' arguments begin with the filters"):
-        ConvSpec.parse("Conv2D(8, 3, 2)")
     with pytest.raises(ConvSpecError, match=r"(?m)^  Known: in_channels, out_channels"):
         ConvSpec.parse("conv2d(3, 8, 3, qqq=2)")
     with pytest.raises(ConvSpecError, match=r"^kernel_size=x\d{59}… is not a literal"):
