@@ -17,6 +17,11 @@ constexpr int tile_rows = 2;  // 8 of 16
 #endif
 constexpr int tile_columns = 4;
 
+// Of a segment, where so many columns are taken at a time.
+constexpr int most_taps_of(int together) {
+    return together == 3 ? 2 : together == 2 ? 4 : 7;
+}
+
 template <class T>
 using Sums = Vec<T>[tile_rows][tile_columns];
 
@@ -92,10 +97,10 @@ inline __attribute__((always_inline)) void compute_channels(const LaneTile<T>& b
     const std::uint32_t* rows_used = b.rows_used;
     for (const LaneSegment* segment = b.segments; segment != b.segments_end; ++segment, ++rows_used) {
         const std::uint32_t used = IsWhole ? 0 : *rows_used;
-        switch (segment->taps) {  // three columns at a time have at most two rows of taps
+        switch (segment->taps) {
 #define FALTUNG_TAPS(K)                                                                                \
     case K:                                                                                            \
-        if constexpr (Together < 3 || K <= 2)                                                          \
+        if constexpr (K <= most_taps_of(Together))                                                     \
             add_segment<T, K, IsWhole, IsPart, Together>(b, *segment, used, x, weight, channels, sum); \
         break;
             FALTUNG_TAPS(1)

@@ -79,8 +79,8 @@ struct Bfloat16Depthwise::Call {
         const bool has_all_rows =
             row >= 0 && row + (tile.rows - 1) * row_axis.stride + row_axis.kernel <= row_axis.in;
         if (are_strips) return op.kernel_.strip(column_axis.stride, columns, is_pair)(tile);
-        op.kernel_.tile(tile.rows, op.summed_.most_taps(), op.summed_.is_uniform(), has_all_rows,
-                        column_axis.stride, columns, is_pair)(tile);
+        op.kernel_.tile(tile.rows, op.summed_.most_taps(), has_all_rows, column_axis.stride, columns,
+                        is_pair)(tile);
     }
 
     void operator()(Index task, int) const {

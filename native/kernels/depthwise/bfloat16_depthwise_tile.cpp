@@ -153,26 +153,27 @@ void compute(const Tile& tile) {
 }
 
 template <int Stride, int V, int R, bool IsPair, bool HasAllRows>
-Bfloat16DepthwiseKernel::Compute tile_of_taps(int most_taps, bool is_uniform) {
-    if (most_taps == 7) return compute<Stride, V, R, IsPair, HasAllRows, 7, true>;
-    if (most_taps == 5) return compute<Stride, V, R, IsPair, HasAllRows, 5, true>;
-    if (most_taps == 3 && is_uniform) return compute<Stride, V, R, IsPair, HasAllRows, 3, true>;
+Bfloat16DepthwiseKernel::Compute tile_of_taps(int of_taps) {
+    if constexpr (Stride == 1) {
+        if (of_taps == 7) return compute<Stride, V, R, IsPair, HasAllRows, 7, true>;
+        if (of_taps == 5) return compute<Stride, V, R, IsPair, HasAllRows, 5, true>;
+    }
     return compute<Stride, V, R, IsPair, HasAllRows, 4, false>;
 }
 
 template <int Stride, int V, bool IsPair>
-Bfloat16DepthwiseKernel::Compute tile_insides(Index rows, int most_taps, bool is_uniform, bool has_all_rows) {
-    if (rows <= 4) return tile_of_taps<Stride, V, 4, IsPair, false>(most_taps, is_uniform);
+Bfloat16DepthwiseKernel::Compute tile_insides(Index rows, int of_taps, bool has_all_rows) {
+    if (rows <= 4) return tile_of_taps<Stride, V, 4, IsPair, false>(of_taps);
     if (rows < 7 || !has_all_rows) {
-        if (rows <= 7) return tile_of_taps<Stride, V, 7, IsPair, false>(most_taps, is_uniform);
-        return tile_of_taps<Stride, V, 8, IsPair, false>(most_taps, is_uniform);
+        if (rows <= 7) return tile_of_taps<Stride, V, 7, IsPair, false>(of_taps);
+        return tile_of_taps<Stride, V, 8, IsPair, false>(of_taps);
     }
-    if (rows == 7) return tile_of_taps<Stride, V, 7, IsPair, true>(most_taps, is_uniform);
-    return tile_of_taps<Stride, V, 8, IsPair, true>(most_taps, is_uniform);
+    if (rows == 7) return tile_of_taps<Stride, V, 7, IsPair, true>(of_taps);
+    return tile_of_taps<Stride, V, 8, IsPair, true>(of_taps);
 }
 
-Bfloat16DepthwiseKernel::Compute find_tile(Index rows, int most_taps, bool is_uniform, bool has_all_rows,
-                                           Index stride, Index columns, bool is_pair) {
+Bfloat16DepthwiseKernel::Compute find_tile(Index rows, int of_taps, bool has_all_rows, Index stride,
+                                           Index columns, bool is_pair) {
     auto* find = tile_insides<2, 1, false>;
     if (stride == 2) {
         if (is_pair) find = tile_insides<2, 1, true>;
@@ -181,7 +182,7 @@ Bfloat16DepthwiseKernel::Compute find_tile(Index rows, int most_taps, bool is_un
     } else {
         find = columns <= 16 ? tile_insides<1, 1, false> : tile_insides<1, 2, false>;
     }
-    return find(rows, most_taps, is_uniform, has_all_rows);
+    return find(rows, of_taps, has_all_rows);
 }
 
 }  // namespace

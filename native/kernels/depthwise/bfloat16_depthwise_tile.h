@@ -34,10 +34,10 @@ struct Bfloat16DepthwiseTile {
 struct Bfloat16DepthwiseKernel {
     using Compute = void (*)(const Bfloat16DepthwiseTile&);
 
-    // For segments of at most `most_taps` taps, all of them of that size or not; `has_all_rows`: all rows of
-    // cells lie inside the input. The stride of the columns is 1 or 2.
-    Compute (*tile)(Index rows, int most_taps, bool is_uniform, bool has_all_rows, Index stride,
-                    Index columns, bool is_pair) = nullptr;
+    // As `DepthwiseKernel::tile`, with neighbours; `has_all_rows`: all rows of cells lie inside the input.
+    // The stride of the columns is 1 or 2.
+    Compute (*tile)(Index rows, int of_taps, bool has_all_rows, Index stride, Index columns,
+                    bool is_pair) = nullptr;
     // Of kernels of 3x3 with the same stride, 1 or 2, along both axes: any number of rows.
     Compute (*strip)(Index stride, Index columns, bool is_pair) = nullptr;
 };

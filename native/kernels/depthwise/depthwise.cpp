@@ -100,8 +100,8 @@ void DepthwiseCorrelation<T>::make_segments() {
         return std::all_of(chains.begin(), chains.end(),
                            [&](const Chain& chain) { return chain.length % multiple == 0; });
     };
-    const Index only = kernel_.most_taps >= 7 && all_of(7) ? 7 : all_of(5) ? 5 : all_of(3) ? 3 : 0;
-    is_uniform_ = only != 0;
+    const Index most = takes_neighbours() ? 4 : kernel_.most_taps;
+    const Index only = most >= 7 && all_of(7) ? 7 : most >= 5 && all_of(5) ? 5 : all_of(3) ? 3 : 0;
     for (const Chain& chain : chains) add_chain(chain, only);
     std::stable_sort(segments_.begin(), segments_.end(),
                      [](const DepthwiseSegment& a, const DepthwiseSegment& b) { return a.taps > b.taps; });
@@ -264,13 +264,19 @@ const T* DepthwiseCorrelation<T>::weights(const void* packed) {
     return reinterpret_cast<const T*>(static_cast<const char*>(packed) + header_bytes);
 }
 
-// How many columns of taps are added at a time: with stride 2 neighbours come from the same cells of x. The
-// order of the sums must not depend on whether x is read in place.
+// With stride 2 neighbouring columns of taps come from the same cells of x.
+template <class T>
+bool DepthwiseCorrelation<T>::takes_neighbours() const {
+    const Axis& axis = layout_.columns();
+    return kernel_.neighbours && !shape_.folds && axis.stride == 2 && axis.dilation == 1;
+}
+
+// How many columns of taps are added at a time. The order of the sums must not depend on whether x is read in
+// place.
 template <class T>
 Index DepthwiseCorrelation<T>::columns_at_a_time() const {
-    const Axis& axis = layout_.columns();
-    if (!kernel_.masks || shape_.folds || axis.stride != 2 || axis.dilation != 1) return 1;
-    return axis.kernel == 3 && most_taps() <= 2 ? 3 : 2;
+    if (!takes_neighbours()) return 1;
+    return layout_.columns().kernel == 3 && most_taps() <= 2 ? 3 : 2;
 }
 
 // Rows that come from memory are streams, of which the processor foresees a limited number.

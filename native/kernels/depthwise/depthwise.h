@@ -32,8 +32,8 @@ class DepthwiseCorrelation : public Correlation {
     // Of those who take the sums in the same order, from the same packed weights.
     bool has_rows() const { return !shape_.folds; }  // outputs of a tile are those of several rows
     const std::vector<DepthwiseSegment>& segments() const { return segments_; }
-    bool is_uniform() const { return is_uniform_; }
     int most_taps() const { return segments_.empty() ? 1 : segments_.front().taps; }
+    bool takes_neighbours() const;
     Index columns_at_a_time() const;
     Index taps() const { return taps_; }
     static bool are_finite(const void* packed);
@@ -76,7 +76,6 @@ class DepthwiseCorrelation : public Correlation {
     std::vector<DepthwiseSegment> segments_;
     std::vector<Index> segment_cells_;  // of each, in scratch rows
     std::vector<Index> tap_order_;      // of the packed weights
-    bool is_uniform_ = true;
     std::optional<ChannelLanes<T>> channel_lanes_;
 };
 

@@ -224,9 +224,9 @@ void DepthwiseCall<T>::make_tiles(Block& block) const {
                     tile->last_column = begin >= axis.in ? 0 : ceil_divide(axis.in - begin, axis.dilation);
             }
             const DepthwiseReads reads = reads_of(*tile);
-            tile->compute = op.kernel_.tile(rows, most_taps, op.is_uniform_, reads, false);
+            tile->compute = op.kernel_.tile(rows, most_taps, reads, false);
             if (op.kernel_.pairs && 2 * count <= lanes)
-                tile->compute_pair = op.kernel_.tile(rows, most_taps, op.is_uniform_, reads, true);
+                tile->compute_pair = op.kernel_.tile(rows, most_taps, reads, true);
         }
     }
     block.tile_count = tile - block.tiles;
@@ -251,7 +251,7 @@ void DepthwiseCall<T>::make_folded_tiles(Block& block) const {
         tile.last_column = op.layout_.columns().kernel;
         tile.rows_used = block.rows_used + i * segments;
         mark_rows(block, i, 0, rows);
-        tile.compute = op.kernel_.tile(rows, op.most_taps(), op.is_uniform_, reads_of(tile), false);
+        tile.compute = op.kernel_.tile(rows, op.most_taps(), reads_of(tile), false);
     }
     block.tile_count = tiles;
 }

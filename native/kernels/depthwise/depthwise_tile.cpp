@@ -11,13 +11,24 @@ namespace faltung::FALTUNG_ISA {
 
 namespace {
 
+// Each kind of tile is code of its own, so there are only those that gain: products of integers take three
+// times as long as the loads that the others save, and maps of at most four columns of double precision are
+// rare.
 #if FALTUNG_VECTOR_BYTES == 64
-constexpr int most_rows = 16, most_taps = 7;
-constexpr bool has_pairs = true;
+constexpr int most_rows = 16;
+template <class T>
+constexpr int most_taps = std::is_integral_v<T> ? 4 : 7;
+template <class T>
+constexpr bool has_pairs = std::is_same_v<T, float>;
 #else
-constexpr int most_rows = 8, most_taps = 5;
+constexpr int most_rows = 8;
+template <class T>
+constexpr int most_taps = std::is_integral_v<T> ? 4 : 5;
+template <class T>
 constexpr bool has_pairs = false;
 #endif
+template <class T>
+constexpr bool has_neighbours = has_masks && !std::is_integral_v<T>;
 
 // Row `r` of the outputs of the tile's channel `place`, where they lie apart.
 template <class T>
@@ -110,25 +121,28 @@ void compute_tile(const DepthwiseChannels<T>& on, const DepthwiseTile<T>& tile) 
     }
 }
 
-template <class T, int R, bool IsPair, DepthwiseReads reads>
-typename DepthwiseTile<T>::Compute tile_of_rows(int most_taps, bool is_uniform) {
-    if constexpr (reads == DepthwiseReads::three_columns || reads == DepthwiseReads::alternating_three)
-        return compute_tile<T, R, 2, false, IsPair, reads>;
-#if FALTUNG_VECTOR_BYTES == 64
-    if (most_taps == 7) return compute_tile<T, R, 7, true, IsPair, reads>;
-#endif
-    if (most_taps == 5) return compute_tile<T, R, 5, true, IsPair, reads>;
-    if (most_taps == 3 && is_uniform) return compute_tile<T, R, 3, true, IsPair, reads>;
-    if (most_taps <= 2) return compute_tile<T, R, 2, false, IsPair, reads>;
-    return compute_tile<T, R, 4, false, IsPair, reads>;
+constexpr bool is_by_neighbours(DepthwiseReads reads) {
+    return reads == DepthwiseReads::two_columns || reads == DepthwiseReads::alternating;
 }
 
-// The lowest tile of at least so many rows. Each height is code of its own, so rare kinds have fewer.
+template <class T, int R, bool IsPair, DepthwiseReads reads>
+typename DepthwiseTile<T>::Compute tile_of_rows(int of_taps) {
+    if constexpr (reads == DepthwiseReads::three_columns || reads == DepthwiseReads::alternating_three) {
+        return compute_tile<T, R, 2, false, IsPair, reads>;
+    } else {
+        if constexpr (most_taps<T> >= 7 && !is_by_neighbours(reads))
+            if (of_taps == 7) return compute_tile<T, R, 7, true, IsPair, reads>;
+        if constexpr (most_taps<T> >= 5 && !is_by_neighbours(reads))
+            if (of_taps == 5) return compute_tile<T, R, 5, true, IsPair, reads>;
+        return compute_tile<T, R, 4, false, IsPair, reads>;
+    }
+}
+
+// The lowest tile of at least so many rows.
 template <class T>
 constexpr int height_of(Index rows, DepthwiseReads reads) {
     constexpr bool is_wide = FALTUNG_VECTOR_BYTES == 64;
-    if (std::is_integral_v<T> || reads == DepthwiseReads::two_columns ||
-        reads == DepthwiseReads::three_columns)
+    if (std::is_integral_v<T> || is_by_neighbours(reads) || reads == DepthwiseReads::three_columns)
         return is_wide && rows > 8 ? 16 : 8;
     if (rows <= 4) return 4;
     if (is_wide && sizeof(T) == 4 && (rows == 7 || rows == 13 || rows == 14)) return rows == 7 ? 7 : 14;
@@ -136,60 +150,59 @@ constexpr int height_of(Index rows, DepthwiseReads reads) {
 }
 
 template <class T, bool IsPair, DepthwiseReads reads, int R = 16>
-typename DepthwiseTile<T>::Compute tile_of(Index rows, int most_taps, bool is_uniform) {
+typename DepthwiseTile<T>::Compute tile_of(Index rows, int of_taps) {
     if constexpr (R > 3) {
         if constexpr (height_of<T>(R, reads) == R)
-            if (height_of<T>(rows, reads) == R)
-                return tile_of_rows<T, R, IsPair, reads>(most_taps, is_uniform);
-        return tile_of<T, IsPair, reads, R - 1>(rows, most_taps, is_uniform);
+            if (height_of<T>(rows, reads) == R) return tile_of_rows<T, R, IsPair, reads>(of_taps);
+        return tile_of<T, IsPair, reads, R - 1>(rows, of_taps);
     } else {
         return nullptr;
     }
 }
 
 template <class T, bool IsPair>
-typename DepthwiseTile<T>::Compute tile_reading(DepthwiseReads reads, Index rows, int most_taps,
-                                                bool is_uniform) {
+typename DepthwiseTile<T>::Compute tile_reading(DepthwiseReads reads, Index rows, int of_taps) {
     const bool is_exact = !std::is_integral_v<T> && height_of<T>(rows, reads) == rows;
     if (!is_exact && (reads == DepthwiseReads::all || reads == DepthwiseReads::lanes))
         reads = DepthwiseReads::some;
+    // Two channels that are not read where they lie are rare.
+    if (IsPair && reads == DepthwiseReads::all) reads = DepthwiseReads::lanes;
     switch (reads) {
         case DepthwiseReads::all:
-            if constexpr (!std::is_integral_v<T>)
-                return tile_of<T, IsPair, DepthwiseReads::all>(rows, most_taps, is_uniform);
+            if constexpr (!IsPair && !std::is_integral_v<T>)
+                return tile_of<T, IsPair, DepthwiseReads::all>(rows, of_taps);
             break;
         case DepthwiseReads::lanes:
             if constexpr (has_masks && !std::is_integral_v<T>)
-                return tile_of<T, IsPair, DepthwiseReads::lanes>(rows, most_taps, is_uniform);
+                return tile_of<T, IsPair, DepthwiseReads::lanes>(rows, of_taps);
             break;
         case DepthwiseReads::two_columns:
-            if constexpr (has_masks)
-                return tile_of<T, IsPair, DepthwiseReads::two_columns>(rows, most_taps, is_uniform);
+            if constexpr (has_neighbours<T>)
+                return tile_of<T, IsPair, DepthwiseReads::two_columns>(rows, of_taps);
             break;
         case DepthwiseReads::alternating:
-            if constexpr (has_masks)
-                return tile_of<T, IsPair, DepthwiseReads::alternating>(rows, most_taps, is_uniform);
+            if constexpr (has_neighbours<T>)
+                return tile_of<T, IsPair, DepthwiseReads::alternating>(rows, of_taps);
             break;
         case DepthwiseReads::three_columns:
-            if constexpr (has_masks)
-                return tile_of<T, IsPair, DepthwiseReads::three_columns>(rows, most_taps, is_uniform);
+            if constexpr (has_neighbours<T>)
+                return tile_of<T, IsPair, DepthwiseReads::three_columns>(rows, of_taps);
             break;
         case DepthwiseReads::alternating_three:
-            if constexpr (has_masks)
-                return tile_of<T, IsPair, DepthwiseReads::alternating_three>(rows, most_taps, is_uniform);
+            if constexpr (has_neighbours<T>)
+                return tile_of<T, IsPair, DepthwiseReads::alternating_three>(rows, of_taps);
             break;
         case DepthwiseReads::some:
             break;
     }
-    return tile_of<T, IsPair, DepthwiseReads::some>(rows, most_taps, is_uniform);
+    return tile_of<T, IsPair, DepthwiseReads::some>(rows, of_taps);
 }
 
 template <class T>
-typename DepthwiseTile<T>::Compute find_tile(Index rows, int most_taps, bool is_uniform, DepthwiseReads reads,
-                                             bool is_pair) {
-    if constexpr (has_pairs && !std::is_integral_v<T>)
-        if (is_pair) return tile_reading<T, true>(reads, rows, most_taps, is_uniform);
-    return tile_reading<T, false>(reads, rows, most_taps, is_uniform);
+typename DepthwiseTile<T>::Compute find_tile(Index rows, int of_taps, DepthwiseReads reads, bool is_pair) {
+    if constexpr (has_pairs<T>)
+        if (is_pair) return tile_reading<T, true>(reads, rows, of_taps);
+    return tile_reading<T, false>(reads, rows, of_taps);
 }
 
 }  // namespace
@@ -202,14 +215,8 @@ LaneKernel<T> lane_kernel();
 
 template <class T>
 DepthwiseKernel<T> depthwise_kernel() {
-    return {lanes<T>,
-            most_rows,
-            most_taps,
-            has_pairs && !std::is_integral_v<T>,
-            has_masks,
-            lane_kernel<T>(),
-            copy_depthwise_rows<T>,
-            find_tile<T>};
+    return {lanes<T>,          most_rows,        most_taps<T>,           has_pairs<T>, has_masks,
+            has_neighbours<T>, lane_kernel<T>(), copy_depthwise_rows<T>, find_tile<T>};
 }
 
 template DepthwiseKernel<float> depthwise_kernel();

@@ -113,15 +113,17 @@ struct DepthwiseCopy {
 template <class T>
 struct DepthwiseKernel {
     Index lanes = 1, most_rows = 1;
-    int most_taps = 1;            // of a segment
-    bool pairs = false;           // whether there are tiles of two channels
-    bool masks = false;           // whether tiles heed `lanes_used`
+    int most_taps = 1;        // of a segment
+    bool pairs = false;       // whether there are tiles of two channels
+    bool masks = false;       // whether tiles heed `lanes_used`
+    bool neighbours = false;  // whether tiles read two or three columns of taps at a time, each segment of
+                              // at most four taps
     LaneKernel<T> channel_lanes;  // for channels that lie side by side
     void (*copy)(const DepthwiseCopy<T>&) = nullptr;
-    // The lowest tile of at least `rows` rows for segments of at most `most_taps` taps, all of them of that
-    // size or not.
-    typename DepthwiseTile<T>::Compute (*tile)(Index rows, int most_taps, bool is_uniform,
-                                               DepthwiseReads reads, bool is_pair) = nullptr;
+    // The lowest tile of at least `rows` rows for segments that all have `of_taps` taps, if those are five or
+    // seven; else of at most four.
+    typename DepthwiseTile<T>::Compute (*tile)(Index rows, int of_taps, DepthwiseReads reads,
+                                               bool is_pair) = nullptr;
 };
 
 }  // namespace faltung

@@ -88,7 +88,7 @@ void transform_tiles(const WinogradInput<T>& b) {
 template <class T, int M, int KR, int MC, int KC>
 void transform_input(const WinogradInput<T>& b) {
     constexpr int L = lanes<T>;
-    if constexpr (has_masked_lanes) {
+    if constexpr (has_masked_lanes && sizeof(T) == 4) {  // wide vectors are those that stay empty
         if (are_dense_tiles_better(b)) {
             return transform_dense_tiles<T, L, M, M + KR - 1, MC, MC + KC - 1>(
                 b, [](auto& d) { phase_to_points<T, M, KR>(d); },
@@ -133,7 +133,7 @@ void transform_weight(const PhaseWeight<T>& b) {
 }
 
 template <class T, int M, int KR, int MC, int KC>
-inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, int first,
+inline void tile_from_points(const T* m, Index m_pitch, Vec<T> bias, Index first,
                              Vec<T> (&to)[M][transposed_columns]) {
     constexpr int row_points = M + KR - 1, column_points = MC + KC - 1;
     Vec<T> half[M][column_points];
@@ -173,11 +173,11 @@ void transform_output(const PhaseOutput<T>& b) {
     const Vec<T> bias = load(bias_values);
     for (Index tile = 0; tile < b.tiles; tile += tiles) {
         Vec<T> y[M][transposed_columns] = {};
-        FALTUNG_UNROLL for (int t = 0; t < tiles; ++t) {
-            if (tile + t >= b.tiles) break;
+        const Index present = min_index(tiles, b.tiles - tile);
+        // Neither is unrolled: the registers suffice for one.
+        _Pragma("GCC unroll 1") for (Index t = 0; t < present; ++t)
             tile_from_points<T, M, KR, MC, KC>(b.m + (tile + t) * b.tile_pitch, b.m_pitch, bias, t * MC, y);
-        }
-        FALTUNG_UNROLL for (int i = 0; i < M; ++i)
+        _Pragma("GCC unroll 1") for (Index i = 0; i < M; ++i)
             store_columns<T>(y[i], b.adds, b.to + i * b.row_pitch + tile * MC, b.channel_pitch);
     }
 }
