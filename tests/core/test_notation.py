@@ -302,6 +302,18 @@ def test_the_text_gives_no_warnings() -> None:
                 ConvSpec.parse(text)
 
 
+@pytest.mark.parametrize("word", ["and 4", "else 4", "for x in y", "if 4", "in x", "is 4", "or 4", "not in x"])
+@pytest.mark.parametrize("number", ["3", "0x3", "1.5", ".5"])
+def test_a_number_that_runs_into_a_word_is_not_left_to_python(number: str, word: str) -> None:
+    with pytest.raises(ConvSpecError, match=r"as a spec: it has a backslash, or a number that runs into a word\.\n"):
+        ConvSpec.parse(f"conv2d(3, 8, {number}{word})")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_that_goes_on_is_read(end: str) -> None:
+    assert ConvSpec.parse(f"conv2d(3, \\{end}8, 3)") == ConvSpec.parse("conv2d(3, 8, 3)")
+
+
 @pytest.mark.parametrize("text", ["conv2d(3, 8, 3)", *HOSTILE], ids=lambda text: ascii(text)[1:31])
 def test_warnings_of_other_threads_are_left_alone(text: str) -> None:
     """What is ignored is ignored in all threads, and two that take turns may leave it so for ever."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import itertools
 import json
 import pickle
@@ -333,6 +334,12 @@ def test_effective_kernel_size() -> None:
     spec = make(dilation=(2, 3))
     assert spec.effective_kernel_size == (5, 13)
     assert spec.receptive_field() == (5, 13)
+
+
+def test_the_defaults_of_fields_are_those_of_the_constructor() -> None:
+    of_fields = {field.name: field.default for field in dataclasses.fields(ConvSpec) if field.default is not dataclasses.MISSING}
+    parameters = inspect.signature(ConvSpec).parameters.values()
+    check_same(of_fields, {one.name: one.default for one in parameters if one.default is not one.empty})
 
 
 @pytest.mark.parametrize(
