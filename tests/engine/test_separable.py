@@ -249,3 +249,10 @@ def test_native_refusals() -> None:
     other = Correlation("general", "float32", available_isas()[0], one)
     with pytest.raises(ValueError, match="takes no factors"):
         other.pack_factors(np.ones((1, 1, 1, 6), np.float32))
+
+
+def test_small_arrays_do_not_pay_for_the_call() -> None:
+    """Which passes through Python: a box is an outer product, and is taken as any other kernel where that is one native call."""
+    box = np.ones((1, 1, 5, 5), np.float32)
+    for side, is_separable in ((16, False), (2000, True)):
+        assert (fl.plan("conv2d(1, 1, 5)", (1, 1, side, side)).prepare(box).algorithm == "separable") == is_separable

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Container, Iterable
 
 import faltung as fl
+from faltung.engine import separable
 from tests.exhaustive.case import Case
 from tests.exhaustive.comparing import DTYPES, compare, some_dtypes
 from tests.exhaustive.report import Report
@@ -20,6 +21,7 @@ Numbered = list[tuple[int, Shape]]
 def work(shapes: Numbered, seed: int, isas: Iterable[str], is_every_dtype: bool, algorithms: Container[str] | None) -> Report:
     """Every comparison of these shapes, or those of some algorithms; an exception is a fault of its shape."""
     fl.set_num_threads(1)
+    separable.CALL_CYCLES = 0  # shapes are so small that kernels which are outer products would never be worth their call
     report = Report(seed, len(shapes))
     cases = [(number, Case(shape, seed + number)) for number, shape in shapes]
     for isa in isas:

@@ -25,6 +25,9 @@ IDEA = "kernels that are outer products, or sums of a few, as passes down the co
 
 MAX_RANK = 8
 
+CALL_CYCLES = 24_000
+"""What a call costs beyond its arithmetic: its arrays pass through Python, where those of other kernels are one native call."""
+
 
 @dataclass(frozen=True, eq=False)
 class Factors:
@@ -80,7 +83,7 @@ def cycles(problem: Problem, dtype: str, rank: int) -> float:
     )
     if problem.stride[-1] > 1:
         row += 1.5 * problem.in_size[-1]
-    return 400 + rank * problem.groups * problem.out_channels * math.prod(rows) * row
+    return CALL_CYCLES + rank * problem.groups * problem.out_channels * math.prod(rows) * row
 
 
 def _search_cycles(problem: Problem) -> float:
