@@ -122,7 +122,7 @@ def unfold_cycles(problem: Problem, lanes: int) -> float:
     # Few positions at the end want all weights once more, and have little to do meanwhile.
     streamed = _streamed_bytes(problem) * (0.03 * math.ceil(whole / TILE_VECTORS) + (0.06 if rest and not joins else 0.0))
     each = problem.groups * (710 + 6 * positions) + 765
-    return problem.terms * (1.14 * product_cycles(two=0.5) * channels + unfolded) + 1.9 * stores + each + streamed
+    return problem.terms * (1.14 * product_cycles(two=0.5) * channels + unfolded) + 2.3 * stores + each + streamed
 
 
 def packing_cycles(problem: Problem, _dtype: str) -> float:
