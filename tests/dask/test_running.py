@@ -118,7 +118,7 @@ def test_a_distributed_cluster_gives_the_same_bits() -> None:
     rng = np.random.default_rng(0)
     x, weight = rng.standard_normal((2, 40, 30)).astype(np.float32), rng.standard_normal((3, 2, 5, 5)).astype(np.float32)
     source = da.from_array(x, chunks=(1, 16, 16))
-    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
         lazy = faltung_dask.conv2d(source, weight, padding=2, padding_mode="circular")
         assert (
             client.compute(lazy).result().tobytes() == fl.conv2d(x, weight, padding=2, padding_mode="circular", accuracy="exact").tobytes()

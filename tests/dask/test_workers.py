@@ -30,7 +30,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
 
     seen: list[Progress] = []
     array = da.from_array(values, chunks=20).map_blocks(block, meta=values[:0, :0])
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50)
     with cluster, distributed.Client(cluster) as client:
         before = set(client.run(os.getpid).values())
         stored = to_zarr(array, tmp_path / "a.zarr", progress=seen.append)

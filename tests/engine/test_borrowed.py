@@ -40,13 +40,12 @@ UNFOLDED = [
 @pytest.mark.parametrize("extent", [13, 16, 21])
 def test_unfolded_cells(extent: int, spec: fl.ConvSpec) -> None:
     x, weight = normals((2, spec.in_channels, extent, extent), 1, "float32"), normals(spec.weight_shape, 2, "float32")
-    plan = fl.plan(spec, x.shape)
-    assert plan.algorithm == "unfold"
+    plan = fl.plan(spec, x.shape, algorithm="unfold")
     expected = plan.prepare(weight)(x)
-    check_same(fl.conv(spec, x, weight), expected, bits=True)
-    check_same(fl.conv(spec, x, np.asfortranarray(weight)), expected, bits=True)
+    check_same(plan(x, weight), expected, bits=True)
+    check_same(plan(x, np.asfortranarray(weight)), expected, bits=True)
     turned = np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)  # not in one piece: rows are packed first, and so are weights
-    check_same(fl.conv(spec, turned, weight), expected)
+    check_same(plan(turned, weight), expected)
 
 
 @pytest.mark.parametrize("groups", [1, 3])

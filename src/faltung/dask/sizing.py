@@ -133,7 +133,7 @@ def _memory_of_a_thread() -> float:
     distributed = sys.modules.get("distributed")
     if distributed is not None:
         with contextlib.suppress(ValueError):
-            workers = distributed.get_client().scheduler_info(n_workers=-1)["workers"].values()
+            workers = distributed.get_client().scheduler_info(n_workers=-1).get("workers", {}).values()
             shares = [worker["memory_limit"] / worker["nthreads"] for worker in workers if worker["memory_limit"]]
             if shares:
                 return float(min(shares))
