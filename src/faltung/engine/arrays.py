@@ -19,8 +19,8 @@ from faltung.errors import ConvShapeError, ConvTypeError, shown
 from faltung.extras import optional
 
 __all__ = [
-    "HALVES", "Array", "Described", "ElementTypes", "address", "as_array", "as_passed", "element_types", "element_types_of", "is_finite",
-    "narrowed", "new_array", "out_array", "promoted", "trailing", "widened",
+    "HALVES", "Array", "Described", "ElementTypes", "address", "as_array", "as_passed", "converted",
+    "element_types", "element_types_of", "is_finite", "narrowed", "new_array", "out_array", "promoted", "trailing", "widened",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -140,6 +140,20 @@ def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, zeros:
         return np.zeros(shape, dtype) if zeros else np.empty(shape, dtype)
     except (MemoryError, ValueError):
         raise _unallocatable(name, shape, dtype) from None
+
+
+def converted(array: Array, dtype: np.dtype[Any]) -> Array:
+    """`array` in `dtype`; itself where it is.
+
+    Raises
+    ------
+    ConvShapeError
+        There is no memory for it.
+    """
+    try:
+        return array.astype(dtype, copy=False)
+    except (MemoryError, ValueError):  # of repeated cells, that take no memory themselves
+        raise _unallocatable("a copy", array.shape, dtype) from None
 
 
 def as_passed(array: Array) -> Array:

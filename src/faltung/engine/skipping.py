@@ -78,6 +78,9 @@ def _tap_step(step: Step, axes: list[Axis], place: tuple[int, ...], outputs: tup
 # With less padding, or less to do, setting out anew takes what was saved.
 MOST_INSIDE_BORDERS = 0.92
 LEAST_MACS = 2**18
+MOST_BORDER_TAPS = 1024
+"""Along each axis: at each of them a block may begin or end."""
+
 LAST_AXES = 2
 """Along these an output of the border is no block of memory, and kernels have their own ways with them."""
 
@@ -90,6 +93,8 @@ def by_borders(strip: Strip) -> Strip:
     if problem.mode not in ("zeros", "absent") or problem.phases or 0 in problem.out_size or problem.macs < LEAST_MACS:
         return strip
     far = len(problem.out_size) - LAST_AXES
+    if any(taps > MOST_BORDER_TAPS for taps in problem.kernel_size[: max(far, 0)]):
+        return strip
     blocks = [_border_blocks(problem, index) if index < far else [_whole_block(problem, index)] for index in range(len(problem.out_size))]
     inside = math.prod(sum(len(outputs) * len(taps) for outputs, taps in along) for along in blocks)
     if inside > MOST_INSIDE_BORDERS * math.prod(problem.out_size) * math.prod(problem.kernel_size):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from faltung.engine.algorithm import NOMINAL_HERTZ
-from faltung.engine.arrays import Array, is_finite, new_array
+from faltung.engine.arrays import Array, converted, is_finite, new_array
 from faltung.errors import ConvShapeError, ConvSpecError, ConvTypeError, shown
 from faltung.signal.arguments import checked_method, checked_mode, checked_ranks, is_swapped, numbers
 from faltung.signal.kinds import by_scipy, is_served, result_type
@@ -162,9 +162,9 @@ def products_summed(
         return spectral_sums(x, h, axes, tuple(parts[axis] for axis in axes), dtype)
     if dtype.kind == "c":
         real = np.empty(0, dtype).real.dtype
-        x, h = (array.astype(dtype if array.dtype.kind == "c" else real, copy=False) for array in (x, h))
+        x, h = (converted(array, dtype if array.dtype.kind == "c" else real) for array in (x, h))
     else:
-        x, h = x.astype(dtype, copy=False), h.astype(dtype, copy=False)
+        x, h = converted(x, dtype), converted(h, dtype)
     return sums(x, h, parts, dtype, accuracy=accuracy, call=call)
 
 
