@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <exception>
+#include <tuple>
+#include <utility>
 
 #include "core/float_state.h"
 #include "core/index.h"
@@ -20,9 +22,23 @@ using TaskBody = void (*)(void* context, Index task, int worker);
 // the job.
 struct Job {
     static constexpr int most_ranges = 32;
+
+    // Of what is left of a range a worker takes such a part at once, fewer and fewer tasks: an atomic
+    // addition waits until all that the thread stored before has arrived, which takes longer than many a
+    // small task.
+    static constexpr Index parts_of_rest = 8;
+
     struct alignas(64) Range {
         std::atomic<Index> next;
         Index end;
+
+        // The first of those taken, and the one behind them.
+        std::pair<Index, Index> take() {
+            const Index rest = end - next.load(std::memory_order_relaxed);
+            const Index wanted = max_index(1, rest / parts_of_rest);
+            const Index first = next.fetch_add(wanted, std::memory_order_relaxed);
+            return {first, min_index(first + wanted, end)};
+        }
     };
 
     TaskBody body = nullptr;
@@ -63,10 +79,11 @@ struct Job {
         try {
             for (int r = 0; r < ranges; ++r) {
                 Range& mine = range[(worker + r) % ranges];
-                for (Index task; (task = mine.next.fetch_add(1, std::memory_order_relaxed)) < mine.end;) {
-                    if (interruptible.should_stop() || has_failed.load(std::memory_order_relaxed)) return;
-                    body(context, task, worker);
-                }
+                for (auto [task, behind] = mine.take(); task < behind; std::tie(task, behind) = mine.take())
+                    for (; task < behind; ++task) {
+                        if (interruptible.should_stop() || has_failed.load(std::memory_order_relaxed)) return;
+                        body(context, task, worker);
+                    }
             }
         } catch (...) {
             if (!has_failed.exchange(true, std::memory_order_relaxed)) error = std::current_exception();

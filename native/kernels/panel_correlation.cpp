@@ -175,7 +175,7 @@ void PanelCorrelation<T>::Call::operator()(Index task, int worker) {
 
     char* own = workspace + worker * op.thread_bytes();
     T* panel = reinterpret_cast<T*>(own);
-    Index& packed_panel = panel_of_worker[static_cast<std::size_t>(worker)];
+    Index& packed_panel = held_by_worker[worker];
     const bool is_packed = tasks.holds_all_channels() && packed_panel == at.panel;
     packed_panel = at.panel;
     Panel::Source source{};

@@ -4,6 +4,7 @@
 
 #include "core/panel.h"
 #include "kernels/call_arrays.h"
+#include "kernels/held_by_worker.h"
 
 namespace faltung {
 
@@ -100,7 +101,7 @@ struct PanelTasks {
 
 struct PanelCall : CallArrays {
     PanelTasks tasks;
-    std::vector<Index> panel_of_worker = {};  // which one each worker packed last, where tasks can share one
+    HeldByWorker held_by_worker = {};  // which one each worker packed last, where tasks can share one
 
     Index task_count(Index batch) const { return tasks.count(batch); }
 };

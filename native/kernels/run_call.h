@@ -25,7 +25,7 @@ void run_call(Call& call, Index batch, Index products, int threads) {
     call.share_out(batch, threads);
     const Index tasks = call.task_count(batch);
     threads = static_cast<int>(min_index(tasks, threads));
-    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    call.held_by_worker.forget(threads);
     run_tasks_of(call, tasks, threads);
 }
 

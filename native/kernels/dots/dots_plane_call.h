@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/dots/dots_positions.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/pointwise/position_blocks.h"
 
 namespace faltung {
@@ -22,7 +23,7 @@ struct DotsCorrelation::PlaneCall {
     Index batch = 0, samples = 1;  // that share a block
     Index sample_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
     char* workspace = nullptr;
-    std::vector<Index> panel_of_worker = {};  // which panel each worker holds
+    HeldByWorker held_by_worker = {};  // which panel each worker holds
 
     void share_out(Index all, int threads) {
         batch = all;
@@ -79,7 +80,7 @@ struct DotsCorrelation::PlaneCall {
         const float* const bias = static_cast<const float*>(epilogue.bias);
 
         constexpr Index most_terms = 2 * most_dots_pairs;
-        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        Index& held = held_by_worker[worker];
         const bool is_held = held == panel_task && problem.in_channels <= most_terms;
         held = panel_task;
 

@@ -89,7 +89,7 @@ struct DotsCorrelation::RowsCall : PanelCall {
                     min_index(tasks.chunk_blocks * dots_channel_block, problem.out_channels - first_channel),
                     {}};
 
-        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        Index& held = held_by_worker[worker];
         const bool is_packed = held == at.panel && tasks.holds_all_channels();
         held = at.panel;
         Panel::Source source{};

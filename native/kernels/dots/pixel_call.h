@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/dots/pixel_dots.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/panel_tasks.h"
 
 namespace faltung {
@@ -26,7 +27,7 @@ struct PixelDots::Call {
 
     char* workspace = nullptr;
     PanelTasks tasks;
-    std::vector<Index> panel_of_worker = {};  // which rows each worker packed last
+    HeldByWorker held_by_worker = {};  // which rows each worker packed last
 
     Call(const PixelDots& operation, const Array& input, const Array& output, const Pair* weight,
          const Epilogue& finish, bool accumulate)
@@ -111,7 +112,7 @@ struct PixelDots::Call {
             block.cells = cells;
             block.row_step = row_axis.step() * op.panel_.row_pitch;
             block.column_step = column_axis.step() * op.panel_.pixel_pitch;
-            Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+            Index& held = held_by_worker[worker];
             if (held != at.panel)
                 op.panel_.pack(op.axes_, at.origin,
                                op.members_[static_cast<std::size_t>(block.far_member)].phases.data(),

@@ -112,7 +112,7 @@ void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
                          accumulate, threads);
 
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || blocks.positions == 0) return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     Call call{
         *this,    x,
@@ -124,7 +124,7 @@ void PointwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
     call.share_out(threads);
     const Index tasks = call.task_count();
     threads = static_cast<int>(min_index(tasks, threads));
-    call.panel_of_worker.assign(static_cast<std::size_t>(threads), -1);
+    call.held_by_worker.forget(threads);
     call.thread_bytes = product_bytes_for(problem_, kernel_);
     Workspace workspace(call.thread_bytes * threads);
     call.workspace = workspace.data();

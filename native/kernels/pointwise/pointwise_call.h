@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/threads.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/pointwise/position_blocks.h"
 #include "kernels/pointwise/product_weights.h"
@@ -31,7 +32,7 @@ struct PointwiseCorrelation<T>::Call {
     Index sample_blocks = 1, channel_chunks = 1, chunk_blocks = 1;
     char* workspace = nullptr;
     Index thread_bytes = 0;
-    std::vector<Index> panel_of_worker = {};  // which panel each worker holds
+    HeldByWorker held_by_worker = {};  // which panel each worker holds
 
     void share_out(int threads) {
         if (blocks.tiles == 0)
@@ -41,7 +42,7 @@ struct PointwiseCorrelation<T>::Call {
         sample_blocks = ceil_divide(batch, samples);
         chunk_blocks = op.channel_blocks();
         if (threads == 1) return;
-        const Index work = saturating_multiply(batch, multiply_adds(op.problem_));
+        const Index work = saturating_multiply(batch, work_of(op.problem_));
         const Index wanted = min_index(product_tasks_per_thread * threads,
                                        max_index(threads, work / least_task_multiply_adds));
         channel_chunks = min_index(op.channel_blocks(), ceil_divide(wanted, task_count()));
@@ -62,7 +63,7 @@ struct PointwiseCorrelation<T>::Call {
         const Index held_samples = min_index(samples, batch - sample);
         T* const panel = reinterpret_cast<T*>(workspace + worker * thread_bytes);
         T* const of_rest = panel + op.panel_elements();
-        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        Index& held = held_by_worker[worker];
         const bool is_held = held == panel_task && problem.in_channels <= most_product_terms;
         held = panel_task;
 

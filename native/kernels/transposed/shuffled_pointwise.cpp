@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "core/workspace.h"
 #include "kernels/flat_stride.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/run_call.h"
 #include "kernels/transposed/covering.h"
 
@@ -162,8 +163,8 @@ struct ShuffledPointwise<T>::Call {
     PositionBlocks blocks;
 
     char* workspace = nullptr;
-    std::vector<Index> panel_of_worker = {};  // which panel each worker holds
-    Index chunks = 1;                         // of output channels
+    HeldByWorker held_by_worker = {};  // which panel each worker holds
+    Index chunks = 1;                  // of output channels
 
     void share_out(Index batch, int threads) {
         const Index work = saturating_multiply(batch, scattered_multiply_adds(op.problem_));
@@ -226,7 +227,7 @@ void ShuffledPointwise<T>::Call::operator()(Index task, int worker) {
 
     T* const panel = reinterpret_cast<T*>(workspace + worker * op.thread_bytes());
     T* const scratch = panel + op.panel_elements();
-    Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+    Index& held = held_by_worker[worker];
     bool is_held = held == panel_task;
     held = panel_task;
 

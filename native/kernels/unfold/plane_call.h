@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/held_by_worker.h"
 #include "kernels/pointwise/position_blocks.h"
 #include "kernels/unfold/unfold.h"
 
@@ -26,8 +27,8 @@ struct UnfoldCorrelation<T>::PlaneCall {
 
     char* workspace = nullptr;
     Index channel_chunks = 1, chunk_blocks = 1;
-    Index panels = 1;                         // tiles of all runs, groups and samples
-    std::vector<Index> panel_of_worker = {};  // which tile's panel each worker holds
+    Index panels = 1;                  // tiles of all runs, groups and samples
+    HeldByWorker held_by_worker = {};  // which tile's panel each worker holds
 
     void share_out(Index batch, int threads) {
         const Index blocks = op.channel_blocks();
@@ -82,7 +83,7 @@ struct UnfoldCorrelation<T>::PlaneCall {
         const T* const own_bias = bias ? bias + g * problem.out_channels + first_channel : nullptr;
 
         const Index taps = op.planes_.taps(), passes = op.plane_passes();
-        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        Index& held = held_by_worker[worker];
         const bool is_held = held == panel_task && passes == 1;
         held = panel_task;
         // Where cells lie behind one another the first channels' product reads them where they lie.

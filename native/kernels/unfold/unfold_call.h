@@ -87,7 +87,7 @@ struct UnfoldCorrelation<T>::Call : PanelCall {
         block.is_run = (block.y_column_stride == 1 || block.columns == 1) &&
                        (block.rows == 1 || block.y_row_stride == block.columns);
 
-        Index& held = panel_of_worker[static_cast<std::size_t>(worker)];
+        Index& held = held_by_worker[worker];
         const bool is_packed = held == at.panel && tasks.holds_all_channels();
         held = at.panel;
         Panel::Source source{};

@@ -197,7 +197,7 @@ void WinogradCorrelation<T>::Call::operator()(Index number, int worker) {
     const Place at = tasks.at(task);
     char* const own = workspace + worker * parts.end;
     char* const v = own + parts.v;
-    Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
+    Index& transformed = transformed_by_worker[worker];
     if (transformed != task.block) transform(at, v, own);
     transformed = task.block;
     const Index first_block = task.first_channel_block, last_block = first_block + at.tiles.channel_blocks;
@@ -248,7 +248,7 @@ void WinogradCorrelation<T>::run(Index batch, const Array& x, const void* packed
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
     call.parts = parts(work.block, weight && !transforms_first);
-    call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
+    call.transformed_by_worker.forget(threads);
     const Index u_begin = call.parts.end * threads;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();

@@ -3,6 +3,7 @@
 
 #include "core/workspace.h"
 #include "kernels/call_arrays.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/winograd/winograd.h"
 
 namespace faltung {
@@ -20,7 +21,7 @@ struct WinogradCorrelation<T>::Call : CallArrays {
     const Array* weight;  // those that are transformed when they are wanted
     TileTasks tasks;
     Parts parts = {};
-    std::vector<Index> transformed_by_worker = {};  // which block of tiles each worker transformed last
+    HeldByWorker transformed_by_worker = {};  // which block of tiles each worker transformed last
 
     using Place = TileTasks::Place;
 

@@ -116,7 +116,7 @@ void WinogradPhases<T>::Call::operator()(Index number, int worker) {
     char* const own = workspace + worker * parts.end;
     char* const v = own + parts.v;
     // Each thread transforms for itself: what another one wrote is far away.
-    Index& transformed = transformed_by_worker[static_cast<std::size_t>(worker)];
+    Index& transformed = transformed_by_worker[worker];
     if (transformed != task.block) transform(at, v, own);
     transformed = task.block;
     const Index first = task.first_channel_block, last = first + at.tiles.channel_blocks;
@@ -181,7 +181,7 @@ void WinogradPhases<T>::run(Index batch, const Array& x, const void* packed, con
     const int wanted = threads;
     threads = static_cast<int>(min_index(tasks, threads));
     call.parts = parts(work.block, weights.has_value());
-    call.transformed_by_worker.assign(static_cast<std::size_t>(threads), -1);
+    call.transformed_by_worker.forget(threads);
     const Index u_begin = call.parts.end * wanted;
     Workspace workspace(u_begin + (transforms_first ? transformed_bytes() : 0));
     call.workspace = workspace.data();

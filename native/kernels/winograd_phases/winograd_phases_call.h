@@ -3,6 +3,7 @@
 
 #include "core/ahead.h"
 #include "kernels/call_arrays.h"
+#include "kernels/held_by_worker.h"
 #include "kernels/winograd_phases/taps_ahead.h"
 
 namespace faltung {
@@ -14,7 +15,7 @@ struct WinogradPhases<T>::Call : CallArrays {
     const Weights* weights;  // or those that are transformed when they are wanted
     TileTasks tasks;
     Parts parts = {};
-    std::vector<Index> transformed_by_worker = {};  // which block of tiles each worker transformed last
+    HeldByWorker transformed_by_worker = {};  // which block of tiles each worker transformed last
 
     using Place = TileTasks::Place;
 
