@@ -327,7 +327,7 @@ void ChannelwiseCorrelation<T>::run(Index batch, const Array& x, const void* pac
                                     const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || channels() == 0 || outputs(problem_.axes) == 0) return;
     constexpr Index tasks_per_thread = 16;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const char* header = static_cast<const char*>(packed);
     const bool pads = !may_skip_ || (may_pad_ && *header == 0);

@@ -155,7 +155,7 @@ void Bfloat16Depthwise::run(Index batch, const Array& x, const void* packed, con
     const char* const own = static_cast<const char*>(packed) + weights_place();
     if (accumulate || x.stride.back() != 1 || y.stride.back() != 1 || !summed_.are_finite(own))
         return converted_.run(batch, x, packed, epilogue, y, accumulate, threads);
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     Call call{*this, x, y, summed_.weights(own), epilogue};
     call.share_out(batch, threads);

@@ -307,7 +307,7 @@ void DepthwiseCorrelation<T>::run(Index batch, const Array& x, const void* packe
                                   const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0 || outputs(problem_.axes) == 0)
         return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const bool has_zeros = problem_.border == Border::zeros || problem_.border == Border::absent;
     const bool skips = has_zeros && are_finite(packed);

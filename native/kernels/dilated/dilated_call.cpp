@@ -207,7 +207,7 @@ template <class T>
 void DilatedCorrelation<T>::run(Index batch, const Array& x, const void* packed, const Epilogue& epilogue,
                                 const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0 || problem_.out_channels == 0) return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     Workspace workspace(input_bytes_ + product_bytes_ * threads);
     Call call{{layout_, x, y, epilogue, accumulate}, *this, static_cast<const T*>(packed)};

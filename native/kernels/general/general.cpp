@@ -80,7 +80,7 @@ void GeneralCorrelation<T>::run(Index batch, const Array& x, const void* packed,
                                 const Array& y, bool accumulate, int threads) const {
     const Index channels = problem_.groups * problem_.out_channels;
     if (batch == 0 || channels == 0 || outputs(problem_.axes) == 0) return;
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
     const GeneralProblem problem = plain(problem_, batch);
     const std::vector<Index> strides = packed_strides();
     const auto x_view = view<const T>(x.data, x.stride);
@@ -102,7 +102,7 @@ void GeneralGradient<T>::run(Index batch, const Array& x, const Array& grad, con
                              int threads) const {
     const Index tasks = problem_.groups * problem_.out_channels * problem_.in_channels;
     if (tasks == 0 || taps(problem_.axes) == 0) return;
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
     const GeneralProblem problem = plain(problem_, batch);
     const auto x_view = view<const T>(x.data, x.stride);
     const auto grad_view = view<const T>(grad.data, grad.stride);

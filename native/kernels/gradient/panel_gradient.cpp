@@ -194,7 +194,7 @@ template <class T>
 void PanelGradient<T>::run(Index batch, const Array& x, const Array& grad, const Array& gw,
                            int threads) const {
     if (problem_.groups == 0 || problem_.out_channels == 0 || pairs() == 0) return;
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
 
     Call call{*this,
               batch,

@@ -227,7 +227,7 @@ void DepthwiseGradient<T>::run(Index batch, const Array& x, const Array& grad, c
                                int threads) const {
     const Index pairs = problem_.groups * problem_.in_channels * problem_.out_channels;
     if (pairs == 0 || taps_ == 0) return;
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
     const std::vector<Index> x_spatial = layout_.spatial_strides(x.stride);
     const std::vector<Index> grad_spatial = layout_.spatial_strides(grad.stride);
     const bool wraps = problem_.border != Border::zeros && problem_.border != Border::absent;

@@ -120,7 +120,7 @@ template <class T>
 void DirectGradient<T>::run(Index batch, const Array& x_given, const Array& grad_given, const Array& gw_given,
                             int threads) const {
     if (problem_.groups == 0 || problem_.out_channels == 0 || problem_.in_channels == 0 || taps_ == 0) return;
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
     const Array &x = swaps_ ? grad_given : x_given, &grad = swaps_ ? x_given : grad_given;
     Array gw = gw_given;
     if (swaps_) std::swap(gw.stride[1], gw.stride[2]);

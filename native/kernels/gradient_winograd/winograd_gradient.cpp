@@ -73,7 +73,7 @@ Index WinogradGradient<T>::workspace_bytes(int threads) const {
 template <class T>
 void WinogradGradient<T>::run(Index batch, const Array& x, const Array& grad, const Array& gw,
                               int threads) const {
-    if (saturating_multiply(batch, multiply_adds(problem_)) < parallel_multiply_adds) threads = 1;
+    if (saturating_multiply(batch, work_of(problem_)) < parallel_multiply_adds) threads = 1;
     threads = static_cast<int>(min_index(threads, thread_limit));
     const Index all_units = saturating_multiply(batch, form_.units());
     const Index points = form_.points();

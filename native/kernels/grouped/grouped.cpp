@@ -281,7 +281,7 @@ void GroupedCorrelation<T>::run(Index batch, const Array& x, const void* packed,
         return;
     }
     if (batch == 0 || problem_.groups == 0) return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     const Index units = batch * problem_.groups * static_cast<Index>(tiles_.size());
     Call call{*this,    x,          y,     static_cast<const T*>(packed),

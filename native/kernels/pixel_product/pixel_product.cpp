@@ -153,7 +153,7 @@ template <class T>
 void PixelProduct<T>::run(Index batch, const Array& x, const T* packed, const Epilogue& epilogue,
                           const Array& y, bool accumulate, int threads) const {
     if (batch == 0 || problem_.groups == 0) return;
-    const Index work = saturating_multiply(batch, multiply_adds(problem_));
+    const Index work = saturating_multiply(batch, work_of(problem_));
     threads = work < parallel_multiply_adds ? 1 : static_cast<int>(min_index(threads, thread_limit));
     Call call{{layout_, x, y, epilogue, accumulate},
               *this,
