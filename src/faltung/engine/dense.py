@@ -33,6 +33,9 @@ MASKED_STRIDE = 2
 TILE_VECTORS = 3
 """Of positions, that products over positions hold at once."""
 
+TILE_CYCLES = 90
+"""Of `pointwise`, to begin and end such a tile: most of the time where few channels are summed to few."""
+
 JOINED_VECTORS = 0.13
 """What a position costs that a tile takes along, of a vector."""
 
@@ -68,7 +71,8 @@ def pointwise_cycles(problem: Problem, lanes: int) -> float:
     extra = JOINED_VECTORS if _joins(whole, rest) else 2 * rest_vectors(rest, lanes)
     few = product_cycles() * channels * problem.terms * extra
     read = 0.2 * problem.groups * problem.in_channels * positions
-    return vectors + few + read + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
+    tiles = TILE_CYCLES * problem.groups * math.ceil(whole / TILE_VECTORS)
+    return vectors + few + read + tiles + 500 * problem.groups + 650 + 0.03 * _streamed_bytes(problem)
 
 
 def direct_cycles(problem: Problem, lanes: int) -> float:

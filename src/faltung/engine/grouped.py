@@ -56,6 +56,6 @@ def cycles(problem: Problem, lanes: int) -> float:
     product = 1.5 if width == 2 else 1.1 if problem.stride[-1] == 1 else 1.4
     product += 0.1 if problem.out_channels > 32 else 0.0  # the same cells come from afar again
     sums = channels * vectors * (product_cycles() * product * problem.terms + 8)
-    # With a single tap every cell is waited for: neighbouring ones come from another channel.
-    waiting = 0.35 * problem.groups * problem.in_channels * math.prod(problem.in_size) if math.prod(problem.kernel_size) == 1 else 0.0
+    # With a single tap cells are waited for: neighbouring ones come from another channel.
+    waiting = 0.1 * problem.groups * problem.in_channels * math.prod(problem.in_size) if math.prod(problem.kernel_size) == 1 else 0.0
     return 200 + sums + waiting + 25.0 * problem.groups * problem.in_channels
